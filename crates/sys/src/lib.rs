@@ -1,0 +1,1 @@
+//! The kernel facilities that enchufe uses, as types.
