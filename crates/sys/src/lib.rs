@@ -1,1 +1,30 @@
-//! The kernel facilities that enchufe uses, as types.
+//! The kernel facilities that enchufe uses, as safe types: the only crate of the project with unsafe code.
+//!
+//! It asks and it tells; it decides nothing. What a refused `bind`, a full queue or a lost connection means
+//! for the user is said elsewhere. It wraps nothing that [`std`] or [`socket2`] already have.
+//!
+//! # Where to start reading
+//!
+//! * [`host`] is the portable face: everything here that is not particular to one system. The other crates
+//!   of the project use little else. It picks the system in one place, and each system is one file behind it.
+//! * Every other module is one facility of the Linux kernel, flat: none imports another, except the small
+//!   helpers `errno` and `fd`. What needs two facilities is composed in `host/linux.rs`.
+//!
+//! Numbers of the kernel are taken from its headers; a fact that no manual page states is written beside
+//! the code, with the kernel source it comes from, and proved by a test with real sockets.
+
+#![allow(unsafe_code)] // Calling the kernel is what this crate is for; each block says why it is sound.
+
+mod errno;
+mod fd;
+
+pub mod eventfd;
+pub mod host;
+pub mod origin;
+pub mod poll;
+pub mod process;
+pub mod queues;
+pub mod rlimit;
+pub mod signals;
+pub mod sock_diag;
+pub mod tcp_info;

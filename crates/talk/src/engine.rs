@@ -1,0 +1,182 @@
+//! Who runs a service: the contract, then one file an engine.
+//!
+//! **The contract.** An engine
+//! 1. owns listeners, connections, receive buffers and the clock; it makes a [`Session`] for each
+//!    connection and does what [`Session::next`] and [`Session::wants_read`] say;
+//! 2. tells the session everything in the order in which it happened, never the same byte twice;
+//! 3. lends a buffer with [`Session::received`] and does not write to it until it is given back;
+//!    sends may complete short or late, reads stop when the session says so;
+//! 4. calls [`Session::expired`] at [`Session::deadline`], [`Session::rang`] when the bell of a
+//!    service that asks has rung, and [`Session::interrupted`] on every connection once
+//!    [`Stop::cutting`] is ready;
+//! 5. closes the descriptor as soon as [`Session::is_over`], then calls [`Session::closed`];
+//! 6. after [`Stop::begun`] accepts nothing more, closes the listeners, and returns when the last
+//!    connection is over;
+//! 7. meets its bounds (connections, descriptors, memory, threads) by telling
+//!    [`Told::Short`](crate::Told::Short) and going on.
+//!
+//! `tests/conformance` holds every engine to it.
+
+mod accept;
+mod blocking;
+mod connection;
+mod threads;
+
+use crate::error::TalkError;
+use crate::listen::Listener;
+use crate::operator::Operator;
+use crate::options::SocketOption;
+use crate::reason::Reason;
+use crate::service::Service;
+use crate::stop::Stop;
+use crate::told::{Reporter, Told};
+use enchufe_sys::host::{self, Bell, Interest, Watch};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+#[cfg(doc)]
+use crate::session::Session;
+
+/// The engines there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One connection at a time, the others wait in the listener's queue: the textbook's server.
+    Blocking,
+    /// A thread for each connection.
+    Threads,
+}
+
+/// The bounds of a server; what happens at each is in its line.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// A connection that has sent nothing for this long after it was made is closed.
+    pub first_byte: Option<Duration>,
+    /// A connection on which nothing came or went for this long is closed.
+    pub idle: Option<Duration>,
+    /// A connection is closed this long after it was made.
+    pub deadline: Option<Duration>,
+    /// After our FIN, what the peer still sends is thrown away for this long at most.
+    pub linger: Duration,
+    /// Connections past this number are reset at once.
+    pub connections: usize,
+    /// After this many accepted connections no more are.
+    pub accept: Option<u64>,
+    /// Bytes asked for in one `recv`.
+    pub read_size: usize,
+    /// After a stop, what still runs has this long to end.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            first_byte: None,
+            idle: None,
+            deadline: None,
+            linger: Duration::from_secs(2),
+            connections: usize::MAX,
+            accept: None,
+            read_size: 64 * 1024,
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What an engine works with.
+pub struct Host<'a> {
+    /// Who is told.
+    pub reporter: &'a dyn Reporter,
+    /// The bounds.
+    pub limits: Limits,
+    /// When to end.
+    pub stop: &'a Stop,
+    /// Who answers the questions of a service that asks.
+    pub operator: Option<&'a Operator>,
+    /// Set on every connection.
+    pub options: &'a [SocketOption],
+}
+
+impl std::fmt::Debug for Host<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Host").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// What a server did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Connections accepted.
+    pub served: u64,
+    /// Of those, cut because the server was stopped; and those reset in the queue.
+    pub cut: u64,
+}
+
+/// Counted by whichever thread runs a connection.
+#[derive(Debug, Default)]
+struct Tally {
+    open: AtomicUsize,
+    served: AtomicU64,
+    cut: AtomicU64,
+}
+
+impl Tally {
+    fn count(&self, reason: &Reason) {
+        if matches!(reason, Reason::Interrupted) {
+            self.cut.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Serves until [`Stop::begin`] or until [`Limits::accept`] connections are over. Errors are those
+/// that leave nothing to serve with.
+pub fn serve<S: Service>(
+    kind: Kind,
+    listeners: Vec<Listener>,
+    service: &S,
+    host: &Host<'_>,
+) -> Result<Summary, TalkError> {
+    let over = Bell::new().map_err(TalkError::resources)?;
+    let tally = Tally::default();
+    let result = std::thread::scope(|scope| {
+        scope.spawn(|| watch_over_drain(host, &tally, &over));
+        let result = match kind {
+            Kind::Blocking => blocking::run(listeners, service, host, &tally),
+            Kind::Threads => threads::run(listeners, service, host, &tally),
+        };
+        over.ring();
+        result
+    });
+    let summary =
+        Summary { served: tally.served.load(Ordering::Relaxed), cut: tally.cut.load(Ordering::Relaxed) };
+    host.reporter.tell(None, &Told::Stopped { served: summary.served, cut: summary.cut });
+    result.map(|()| summary)
+}
+
+/// Waits for the stop, gives what runs its time, then cuts it. A thread of its own, so that an
+/// engine that is busy with one connection is cut too.
+fn watch_over_drain(host: &Host<'_>, tally: &Tally, over: &Bell) {
+    let first = |bell: &Bell, until: Option<Instant>| loop {
+        let mut watches = [Watch::new(bell, Interest::READ), Watch::new(over, Interest::READ)];
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        // Without poll there is no drain to watch over; the engine meets the same error and says so.
+        if host::wait(&mut watches, left).is_err() || watches[1].ready().read {
+            return false;
+        }
+        if watches[0].ready().read {
+            return true;
+        }
+        if left.is_some_and(|left| left.is_zero()) {
+            return true;
+        }
+    };
+    if !first(host.stop.begun(), None) {
+        return;
+    }
+    let open = tally.open.load(Ordering::Relaxed);
+    if open > 0 {
+        host.reporter.tell(None, &Told::Draining { open, limit: host.limits.drain });
+    }
+    if first(host.stop.cutting(), Some(Instant::now() + host.limits.drain)) {
+        host.stop.cut();
+    }
+}

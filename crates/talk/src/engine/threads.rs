@@ -1,0 +1,55 @@
+//! A thread for each connection.
+
+use super::accept::Door;
+use super::{Host, Tally, connection};
+use crate::error::TalkError;
+use crate::listen::Listener;
+use crate::service::Service;
+use crate::told::{Shortage, Told};
+use enchufe_sys::host::Bell;
+use std::net::TcpStream;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Builder;
+
+/// A connection's thread calls a service and `poll`; this is several times what that was seen to use.
+const STACK: usize = 256 * 1024;
+
+pub(super) fn run<S: Service>(
+    listeners: Vec<Listener>,
+    service: &S,
+    host: &Host<'_>,
+    tally: &Tally,
+) -> Result<(), TalkError> {
+    let freed = Bell::new().map_err(TalkError::resources)?;
+    let mut door = Door::new(host, tally, listeners);
+    host.reporter.tell(None, &Told::Waiting);
+    std::thread::scope(|scope| {
+        while let Some((stream, about)) = door.next(&freed)? {
+            // The thread takes it from here; if none can be had, it is still there to be reset.
+            let handover = Arc::new(Mutex::new(Some(stream)));
+            let taken = Arc::clone(&handover);
+            let freed = &freed;
+            tally.open.fetch_add(1, Ordering::Relaxed);
+            let spawned = Builder::new().stack_size(STACK).spawn_scoped(scope, move || {
+                if let Some(stream) = take(&taken) {
+                    let end = connection::serve(host, service, about, stream, None);
+                    tally.count(&end.reason);
+                }
+                tally.open.fetch_sub(1, Ordering::Relaxed);
+                freed.ring();
+            });
+            if spawned.is_err() {
+                tally.open.fetch_sub(1, Ordering::Relaxed);
+                if let Some(stream) = take(&handover) {
+                    door.refuse(stream, about, Shortage::Threads);
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+fn take(handover: &Mutex<Option<TcpStream>>) -> Option<TcpStream> {
+    handover.lock().unwrap_or_else(PoisonError::into_inner).take()
+}

@@ -1,0 +1,145 @@
+//! Opening the addresses of a server.
+
+use crate::address::{Endpoint, Host};
+use crate::connect;
+use crate::error::TalkError;
+use crate::options::{self, SocketOption};
+use crate::reason::Call;
+use crate::told::{Reach, Reporter, Told};
+use enchufe_sys::host;
+use socket2::{Domain, SockRef, Socket, Type};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+/// A socket in LISTEN, not blocking.
+#[derive(Debug)]
+pub struct Listener {
+    pub(crate) socket: TcpListener,
+    pub(crate) address: SocketAddr,
+}
+
+impl Listener {
+    /// Where it listens; the port is the one that the kernel chose if 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// What to open.
+#[derive(Clone, Debug)]
+pub struct Plan<'a> {
+    /// Where.
+    pub endpoints: &'a [Endpoint],
+    /// Only this family (`-4`, `-6`).
+    pub family: connect::Family,
+    /// How many connections may wait to be accepted; the kernel's own bound applies
+    /// (`net.core.somaxconn`, listen(2)).
+    pub backlog: u32,
+    /// Set before listening, so that connections inherit them.
+    pub options: &'a [SocketOption],
+}
+
+/// Opens every address, or none.
+///
+/// An endpoint that stands for an address of each family (`:4000`) is content with one where the
+/// machine does not have the other.
+pub fn open(plan: &Plan<'_>, reporter: &dyn Reporter) -> Result<Vec<Listener>, TalkError> {
+    let mut listeners = Vec::new();
+    for endpoint in plan.endpoints {
+        listeners.extend(open_endpoint(endpoint, plan, reporter)?);
+    }
+    for Listener { address, .. } in &listeners {
+        let (address, backlog) = (*address, plan.backlog);
+        reporter.tell(None, &Told::Listening { address, reach: Reach::of(address), backlog });
+    }
+    Ok(listeners)
+}
+
+/// How often port 0 is tried anew because the port that one family gave is taken in the other.
+const PORT_TRIES: u32 = 16;
+
+fn open_endpoint(
+    endpoint: &Endpoint,
+    plan: &Plan<'_>,
+    reporter: &dyn Reporter,
+) -> Result<Vec<Listener>, TalkError> {
+    let addresses = connect::addresses(endpoint, plan.family)?;
+    let mut tries = if endpoint.port == 0 && addresses.len() > 1 { PORT_TRIES } else { 1 };
+    loop {
+        tries -= 1;
+        match open_all(&addresses, endpoint, plan, reporter) {
+            Err(TalkError::AddressInUse { .. }) if tries > 0 => {}
+            result => return result,
+        }
+    }
+}
+
+fn open_all(
+    addresses: &[SocketAddr],
+    endpoint: &Endpoint,
+    plan: &Plan<'_>,
+    reporter: &dyn Reporter,
+) -> Result<Vec<Listener>, TalkError> {
+    let either = matches!(endpoint.host, Host::ThisMachine | Host::Every);
+    let mut listeners: Vec<Listener> = Vec::new();
+    let mut skipped = None;
+    for mut address in addresses.iter().copied() {
+        if let Some(first) = listeners.first() {
+            address.set_port(first.address.port());
+        }
+        match open_one(address, plan, reporter) {
+            Ok(listener) => listeners.push(listener),
+            Err(Failure(call, error)) if either && is_missing_family(&error) => {
+                reporter.tell(None, &Told::Skipped { address, call, error: &error });
+                skipped = Some(explain(call, address, error));
+            }
+            Err(Failure(call, error)) => return Err(explain(call, address, error)),
+        }
+    }
+    match skipped {
+        Some(error) if listeners.is_empty() => Err(error),
+        _ => Ok(listeners),
+    }
+}
+
+struct Failure(Call, io::Error);
+
+fn open_one(address: SocketAddr, plan: &Plan<'_>, reporter: &dyn Reporter) -> Result<Listener, Failure> {
+    let at = |call: Call| move |error: io::Error| Failure(call, error);
+    reporter.tell(None, &Told::Starting { address });
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).map_err(at(Call::Socket))?;
+    reporter.tell(None, &Told::SocketMade { address });
+    host::reuse_address(&socket).map_err(at(Call::SetOption))?;
+    if address.is_ipv6() {
+        // Each family has its own socket here, so that [::]:P leaves 0.0.0.0:P to the other one.
+        socket.set_only_v6(true).map_err(at(Call::SetOption))?;
+    }
+    options::apply(plan.options, &SockRef::from(&socket)).map_err(at(Call::SetOption))?;
+    socket.bind(&address.into()).map_err(at(Call::Bind))?;
+    let backlog = i32::try_from(plan.backlog).unwrap_or(i32::MAX);
+    let bound = socket.local_addr().map_err(at(Call::Bind))?.as_socket().unwrap_or(address);
+    reporter.tell(None, &Told::Bound { address: bound });
+    socket.listen(backlog).map_err(at(Call::Listen))?;
+    socket.set_nonblocking(true).map_err(at(Call::SetOption))?;
+    if !plan.options.is_empty() {
+        let list = options::read_back(plan.options, &SockRef::from(&socket)).map_err(at(Call::SetOption))?;
+        reporter.tell(None, &Told::Options { list: &list });
+    }
+    Ok(Listener { socket: socket.into(), address: bound })
+}
+
+/// Whether the machine has no such address family, or not this address of it.
+fn is_missing_family(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable || host::is_family_missing(error)
+}
+
+pub(crate) fn explain(call: Call, address: SocketAddr, error: io::Error) -> TalkError {
+    match (call, error.kind()) {
+        (Call::Bind | Call::Listen, io::ErrorKind::AddrInUse) => {
+            TalkError::AddressInUse { address, holder: host::port_use(address) }
+        }
+        (Call::Bind, io::ErrorKind::PermissionDenied) => TalkError::PrivilegedPort { address },
+        (Call::Bind, io::ErrorKind::AddrNotAvailable) => TalkError::NotOurAddress { address },
+        _ => TalkError::Call { call, address, error },
+    }
+}

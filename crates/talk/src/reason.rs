@@ -1,0 +1,129 @@
+//! Why a connection ended: every one does with exactly one [`Reason`].
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+/// The socket call that failed, by its POSIX name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// `socket(2)`.
+    Socket,
+    /// `setsockopt(2)`.
+    SetOption,
+    /// `bind(2)`.
+    Bind,
+    /// `listen(2)`.
+    Listen,
+    /// `accept(2)`.
+    Accept,
+    /// `connect(2)`.
+    Connect,
+    /// `getaddrinfo(3)`.
+    Resolve,
+    /// `recv(2)`.
+    Recv,
+    /// `send(2)`.
+    Send,
+    /// `shutdown(2)`.
+    Shutdown,
+    /// `poll(2)`.
+    Poll,
+}
+
+impl Call {
+    /// The name as in the man pages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Socket => "socket",
+            Self::SetOption => "setsockopt",
+            Self::Bind => "bind",
+            Self::Listen => "listen",
+            Self::Accept => "accept",
+            Self::Connect => "connect",
+            Self::Resolve => "getaddrinfo",
+            Self::Recv => "recv",
+            Self::Send => "send",
+            Self::Shutdown => "shutdown",
+            Self::Poll => "poll",
+        }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub enum Reason {
+    /// The peer sent its FIN first, and everything was answered.
+    PeerFinished,
+    /// This end closed first: it was done.
+    OwnEnd,
+    /// The peer sent RST (`ECONNRESET`, `EPIPE`).
+    Reset,
+    /// Nothing came or went for this long.
+    Idle(Duration),
+    /// Not one byte came for this long after the connection was made.
+    FirstByte(Duration),
+    /// The connection, or the attempt to make it, reached its time limit.
+    Deadline(Duration),
+    /// This program was told to stop before the connection was over.
+    Interrupted,
+    /// Nobody listens at the address (RST in answer to SYN).
+    Refused,
+    /// A limit of this server left no room for the connection.
+    Limit,
+    /// The peer's program is gone though its system still holds the connection.
+    PeerLeft,
+    /// The system gave the connection up (unreachable, timed out) or refused a call.
+    Failed(Call, io::Error),
+}
+
+impl Reason {
+    /// The name in JSON and in the catalogue of texts.
+    pub const fn id(&self) -> &'static str {
+        match self {
+            Self::PeerFinished => "peer_finished",
+            Self::OwnEnd => "own_end",
+            Self::Reset => "reset_by_peer",
+            Self::Idle(_) => "idle",
+            Self::FirstByte(_) => "first_byte",
+            Self::Deadline(_) => "deadline",
+            Self::Interrupted => "interrupted",
+            Self::Refused => "refused",
+            Self::Limit => "limit",
+            Self::PeerLeft => "peer_left",
+            Self::Failed(..) => "failed",
+        }
+    }
+
+    /// The reason that an error of `call` on a connection stands for.
+    pub fn of_error(call: Call, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
+                Self::Reset
+            }
+            io::ErrorKind::ConnectionRefused => Self::Refused,
+            _ => Self::Failed(call, error),
+        }
+    }
+}
+
+/// How a connection ended, with what it carried.
+#[derive(Debug)]
+pub struct End {
+    /// Why.
+    pub reason: Reason,
+    /// Payload bytes read from the peer, those thrown away after our end included.
+    pub received: u64,
+    /// Payload bytes handed to the kernel for the peer.
+    pub sent: u64,
+    /// Bytes that were to be sent and were not, because the connection ended.
+    pub unsent: u64,
+    /// From accepted or connected to closed.
+    pub lasted: Duration,
+}

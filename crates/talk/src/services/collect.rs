@@ -1,0 +1,56 @@
+//! What counts as one message where TCP has none.
+
+use crate::service::Actions;
+use std::time::Duration;
+
+/// When enough has come to be answered. The peer's end always is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// After the first bytes, when none more come for this long.
+    Quiet(Duration),
+    /// At a newline.
+    Line,
+}
+
+impl Until {
+    /// Looks at bytes that came: `true` if they are enough; else sets the timer that may say so.
+    pub(super) fn enough(self, bytes: &[u8], actions: &mut Actions) -> bool {
+        match self {
+            Self::Line => bytes.contains(&b'\n'),
+            Self::Quiet(time) => {
+                actions.timer(time);
+                false
+            }
+        }
+    }
+}
+
+/// What is added to a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LineEnding {
+    /// Nothing: the bytes as given.
+    #[default]
+    None,
+    /// LF.
+    Newline,
+    /// CR LF.
+    CrLf,
+}
+
+impl LineEnding {
+    /// The bytes themselves.
+    pub const fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::None => b"",
+            Self::Newline => b"\n",
+            Self::CrLf => b"\r\n",
+        }
+    }
+
+    /// `text` as it is sent.
+    pub fn add_to(self, text: impl Into<Vec<u8>>) -> Vec<u8> {
+        let mut bytes = text.into();
+        bytes.extend_from_slice(self.bytes());
+        bytes
+    }
+}

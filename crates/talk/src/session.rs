@@ -1,0 +1,416 @@
+//! One connection as every engine keeps it: order of the output, bounds, timeouts, half-close, the
+//! operator's turn, and the reason it ended. No I/O: the engine tells what happened and when, asks
+//! what to do next, and hears of every deadline.
+//!
+//! `B` is the engine's name for a receive buffer. It is lent with [`Session::received`] and given
+//! back when nothing refers to it any more: at once, or from [`Session::sent`] when the last byte of
+//! it is with the kernel. Between the two the engine must not write to it.
+
+mod output;
+
+use crate::engine::{Host, Limits};
+use crate::operator::Turn;
+use crate::reason::{Call, End, Reason};
+use crate::service::{Action, Actions, Event, Service};
+use crate::told::{About, Told};
+use enchufe_sys::host::Bell;
+pub use output::Next;
+use output::{Done, Output};
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Receive buffers that one connection may hold: a peer that does not read its echo is no longer
+/// read from when these are full.
+pub const MOST_BUFFERS: usize = 8;
+/// Bytes that may be queued for one connection before it is no longer read from.
+pub const MOST_QUEUED: usize = 256 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The service speaks.
+    Open,
+    /// The service is done; its output and our FIN are on their way.
+    Flushing,
+    /// Our FIN is out; what still comes is thrown away until this time.
+    Lingering(Instant),
+    /// To be closed.
+    Over,
+}
+
+#[derive(Debug)]
+enum Question {
+    None,
+    Queued(Vec<u8>),
+    Shown,
+}
+
+/// The bookkeeping of one connection.
+#[derive(Debug)]
+pub struct Session<'h, S: Service, B> {
+    service: &'h S,
+    host: &'h Host<'h>,
+    about: About,
+    state: S::State,
+    actions: Actions,
+    output: Output<B>,
+    phase: Phase,
+    paused: bool,
+    peer_ended: bool,
+    /// Our FIN is queued or sent: nothing can be sent after it.
+    finishing: bool,
+    timer: Option<Instant>,
+    question: Question,
+    bell: Option<Arc<Bell>>,
+    opened: Instant,
+    active: Instant,
+    received: u64,
+    sent: u64,
+    discarded: u64,
+    reason: Option<Reason>,
+}
+
+impl<'h, S: Service, B> Session<'h, S, B> {
+    /// A connection that was just accepted. `bell` is what wakes the engine for [`Self::rang`];
+    /// needed only for a service with [`Service::ASKS`].
+    pub fn open(
+        host: &'h Host<'h>,
+        service: &'h S,
+        about: About,
+        bell: Option<Arc<Bell>>,
+        (now, time_of_day): (Instant, SystemTime),
+    ) -> Self {
+        let mut session = Self {
+            service,
+            host,
+            about,
+            state: S::State::default(),
+            actions: Actions::default(),
+            output: Output::new(),
+            phase: Phase::Open,
+            paused: false,
+            peer_ended: false,
+            finishing: false,
+            timer: None,
+            question: Question::None,
+            bell,
+            opened: now,
+            active: now,
+            received: 0,
+            sent: 0,
+            discarded: 0,
+            reason: None,
+        };
+        session.event(Event::Opened(time_of_day), now);
+        session
+    }
+
+    /// Whether the engine should read: not while paused, after the peer's end, or while what is
+    /// queued for a peer that does not read has reached its bound.
+    pub fn wants_read(&self) -> bool {
+        match self.phase {
+            Phase::Open => !self.paused && !self.peer_ended && self.has_room(),
+            Phase::Flushing | Phase::Lingering(_) => !self.peer_ended,
+            Phase::Over => false,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.output.queued() < MOST_QUEUED && self.output.buffers() < MOST_BUFFERS
+    }
+
+    /// `bytes` came and lie in `buffer`, whose positions [`Next::Lent`] will speak of. Gives the
+    /// buffer back if it is not needed.
+    pub fn received(&mut self, bytes: &[u8], buffer: B, now: Instant) -> Option<B> {
+        self.active = now;
+        self.received += bytes.len() as u64;
+        if self.phase != Phase::Open {
+            self.discarded += bytes.len() as u64;
+            return Some(buffer);
+        }
+        self.tell(&Told::Received { bytes });
+        let lent = self.event(Event::Bytes(bytes), now);
+        if lent == 0 {
+            return Some(buffer);
+        }
+        self.output.lend(buffer, lent);
+        None
+    }
+
+    /// The peer's FIN was read.
+    pub fn peer_ended(&mut self, now: Instant) {
+        if self.peer_ended {
+            return;
+        }
+        self.peer_ended = true;
+        self.active = now;
+        match self.phase {
+            Phase::Open => {
+                self.tell(&Told::PeerEnded);
+                self.event(Event::PeerEnded, now);
+            }
+            Phase::Lingering(_) => self.phase = Phase::Over,
+            Phase::Flushing | Phase::Over => {}
+        }
+        self.settle(now);
+    }
+
+    /// What to send next. Ask again after each [`Self::sent`] or [`Self::half_closed`].
+    pub fn next(&self) -> Option<Next<'_, B>> {
+        if self.phase == Phase::Over { None } else { self.output.next() }
+    }
+
+    /// Bytes that are to be sent and are not with the kernel yet.
+    pub fn queued(&self) -> usize {
+        self.output.queued()
+    }
+
+    /// `count` bytes of [`Self::next`] are with the kernel. Gives back the buffer that this freed.
+    pub fn sent(&mut self, count: usize, now: Instant) -> Option<B> {
+        self.active = now;
+        self.sent += count as u64;
+        let freed = match self.output.advance(count) {
+            Done::Buffer(buffer) => Some(buffer),
+            Done::Answer(bytes) => {
+                self.tell(&Told::Answered { bytes: &bytes });
+                None
+            }
+            Done::Nothing => None,
+        };
+        if self.output.is_empty() && self.phase == Phase::Open {
+            self.event(Event::Writable, now);
+        }
+        self.settle(now);
+        freed
+    }
+
+    /// Our FIN was sent, as [`Next::HalfClose`] asked.
+    pub fn half_closed(&mut self, now: Instant) {
+        self.output.advance(0);
+        self.settle(now);
+    }
+
+    /// The operator's bell rang.
+    pub fn rang(&mut self, now: Instant) {
+        let Some(operator) = self.host.operator else { return };
+        if matches!(self.question, Question::None) {
+            return;
+        }
+        match operator.turn(self.about.id) {
+            Turn::Ahead(_) => {}
+            Turn::Now => self.show_question(),
+            Turn::Answered(line) => {
+                self.question = Question::None;
+                self.event(Event::Answer(&line), now);
+            }
+            Turn::Left => self.over(Reason::OwnEnd),
+        }
+    }
+
+    /// Whether a question is out for a peer that has sent its FIN: it may have left, and nothing
+    /// would come to say so.
+    pub fn may_have_been_left(&self) -> bool {
+        self.peer_ended && !matches!(self.question, Question::None)
+    }
+
+    /// The peer's program has closed its socket.
+    pub fn peer_left(&mut self) {
+        self.over(Reason::PeerLeft);
+    }
+
+    /// A call on the connection failed.
+    pub fn failed(&mut self, call: Call, error: io::Error) {
+        self.over(Reason::of_error(call, error));
+    }
+
+    /// The program stops now.
+    pub fn interrupted(&mut self) {
+        self.over(Reason::Interrupted);
+    }
+
+    /// When [`Self::expired`] is to be called, if nothing happens before.
+    pub fn deadline(&self) -> Option<Instant> {
+        let limits = self.limits();
+        let whole = limits.deadline.map(|time| self.opened + time);
+        let first = limits.first_byte.filter(|_| self.received == 0).map(|time| self.opened + time);
+        let idle = limits.idle.map(|time| self.active + time);
+        let phase = match self.phase {
+            Phase::Open => [first, idle, self.timer],
+            Phase::Flushing => [idle, None, None],
+            Phase::Lingering(until) => [Some(until), None, None],
+            Phase::Over => return None,
+        };
+        phase.into_iter().chain([whole]).flatten().min()
+    }
+
+    /// [`Self::deadline`] may have passed.
+    pub fn expired(&mut self, now: Instant) {
+        let limits = self.limits();
+        let passed = |limit: Option<Duration>, since: Instant| limit.filter(|time| now >= since + *time);
+        if let Some(time) = passed(limits.deadline, self.opened) {
+            return self.over(Reason::Deadline(time));
+        }
+        match self.phase {
+            Phase::Open => {
+                let silent = if self.received == 0 { limits.first_byte } else { None };
+                if let Some(time) = passed(silent, self.opened) {
+                    self.over(Reason::FirstByte(time));
+                } else if let Some(time) = passed(limits.idle, self.active) {
+                    self.over(Reason::Idle(time));
+                } else if self.timer.is_some_and(|at| now >= at) {
+                    self.timer = None;
+                    self.event(Event::Timer, now);
+                }
+            }
+            Phase::Flushing => {
+                if let Some(time) = passed(limits.idle, self.active) {
+                    self.over(Reason::Idle(time));
+                }
+            }
+            Phase::Lingering(until) if now >= until => self.phase = Phase::Over,
+            Phase::Lingering(_) | Phase::Over => {}
+        }
+    }
+
+    /// Whether the engine is to close the connection and call [`Self::closed`].
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    /// The descriptor is closed: tells how it ended.
+    pub fn closed(mut self, now: Instant) -> End {
+        if self.discarded > 0 {
+            self.tell(&Told::Discarded { count: self.discarded });
+        }
+        let end = End {
+            reason: self.reason.take().unwrap_or(Reason::OwnEnd),
+            received: self.received,
+            sent: self.sent,
+            unsent: self.output.queued() as u64,
+            lasted: now.saturating_duration_since(self.opened),
+        };
+        self.tell(&Told::Closed { end: &end });
+        end
+    }
+
+    fn limits(&self) -> &'h Limits {
+        &self.host.limits
+    }
+
+    fn tell(&self, told: &Told<'_>) {
+        self.host.reporter.tell(Some(self.about), told);
+    }
+
+    /// Tells the service and does what it says; how many ranges of the received bytes it sends.
+    fn event(&mut self, event: Event<'_>, now: Instant) -> usize {
+        let length = if let Event::Bytes(bytes) = event { bytes.len() } else { 0 };
+        let mut actions = std::mem::take(&mut self.actions);
+        self.service.event(&mut self.state, event, &mut actions);
+        let mut lent = 0;
+        for action in actions.list.drain(..) {
+            if self.phase == Phase::Open {
+                lent += usize::from(self.act(action, length, now));
+            }
+        }
+        self.actions = actions;
+        self.settle(now);
+        lent
+    }
+
+    /// Carries out one action; whether it sends a range of the received bytes.
+    fn act(&mut self, action: Action, length: usize, now: Instant) -> bool {
+        match action {
+            Action::SendReceived(_) | Action::Send { .. } | Action::HalfClose if self.finishing => {}
+            Action::SendReceived(range) => {
+                let range = range.start.min(length)..range.end.min(length);
+                if !range.is_empty() {
+                    self.tell(&Told::Returning { count: range.len() });
+                    self.output.push_received(range);
+                    return true;
+                }
+            }
+            Action::Send { bytes, told } if !bytes.is_empty() => self.output.push(bytes, told),
+            Action::Send { bytes, told } => {
+                if told {
+                    self.tell(&Told::Answered { bytes: &bytes });
+                }
+            }
+            Action::PauseReading => self.paused = true,
+            Action::ResumeReading => self.paused = false,
+            Action::HalfClose => self.half_close(),
+            Action::Close => self.close(),
+            Action::Timer(after) => self.timer = Some(now + after),
+            Action::CancelTimer => self.timer = None,
+            Action::Ask(question) => self.ask(question),
+        }
+        false
+    }
+
+    fn close(&mut self) {
+        self.withdraw_question();
+        self.phase = Phase::Flushing;
+        if self.peer_ended {
+            self.reason.get_or_insert(Reason::PeerFinished);
+        } else if !self.finishing {
+            self.half_close();
+        }
+    }
+
+    fn half_close(&mut self) {
+        self.finishing = true;
+        self.reason = Some(if self.peer_ended { Reason::PeerFinished } else { Reason::OwnEnd });
+        self.output.push_half_close();
+    }
+
+    /// Goes on when the last of the output, our FIN, is out, and ends when both FINs are. (The peer's
+    /// being in, closing the descriptor sends ours.)
+    fn settle(&mut self, now: Instant) {
+        if self.phase == Phase::Flushing && self.output.is_empty() {
+            let until = now + self.limits().linger;
+            self.phase = if self.peer_ended { Phase::Over } else { Phase::Lingering(until) };
+        } else if self.phase == Phase::Open && self.finishing && self.peer_ended && self.output.is_empty() {
+            self.phase = Phase::Over;
+        }
+    }
+
+    fn over(&mut self, reason: Reason) {
+        if self.phase == Phase::Over {
+            return;
+        }
+        self.withdraw_question();
+        // To be stopped while only the peer's FIN is missing takes nothing from anybody. A reset
+        // does: the answer may not have been read.
+        let done = matches!(self.phase, Phase::Lingering(_));
+        if !(done && matches!(reason, Reason::Interrupted | Reason::Deadline(_))) {
+            self.reason = Some(reason);
+        }
+        self.phase = Phase::Over;
+    }
+
+    fn ask(&mut self, question: Vec<u8>) {
+        let Some(operator) = self.host.operator else { return };
+        if !matches!(self.question, Question::None) {
+            return;
+        }
+        self.question = Question::Queued(question);
+        match operator.ask(self.about.id, self.bell.clone()) {
+            Turn::Ahead(ahead) => self.tell(&Told::QuestionWaits { ahead }),
+            Turn::Now => self.show_question(),
+            Turn::Answered(_) | Turn::Left => self.over(Reason::OwnEnd),
+        }
+    }
+
+    fn show_question(&mut self) {
+        if let Question::Queued(bytes) = std::mem::replace(&mut self.question, Question::Shown) {
+            self.tell(&Told::Question { bytes: &bytes });
+        }
+    }
+
+    fn withdraw_question(&mut self) {
+        let asked = !matches!(std::mem::replace(&mut self.question, Question::None), Question::None);
+        if let Some(operator) = self.host.operator.filter(|_| asked) {
+            operator.withdraw(self.about.id);
+            self.tell(&Told::QuestionWithdrawn);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What is to be sent, in order: ranges of lent buffers, bytes of the service, and the FIN.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+#[derive(Debug)]
+enum Segment {
+    /// Of the first lent buffer.
+    Received(Range<usize>),
+    Bytes {
+        bytes: Cow<'static, [u8]>,
+        from: usize,
+        told: bool,
+    },
+    HalfClose,
+}
+
+/// What to do next for the output.
+#[derive(Debug)]
+pub enum Next<'a, B> {
+    /// Send this range of a buffer of the engine.
+    Lent(&'a B, Range<usize>),
+    /// Send these bytes.
+    Bytes(&'a [u8]),
+    /// Send FIN.
+    HalfClose,
+}
+
+/// What a completed send gave back.
+#[derive(Debug)]
+pub(super) enum Done<B> {
+    Nothing,
+    /// A buffer that no segment refers to any more.
+    Buffer(B),
+    /// An answer that is to be told.
+    Answer(Cow<'static, [u8]>),
+}
+
+/// The queue. Its bound is the session's: nothing is read while it is long.
+#[derive(Debug)]
+pub(super) struct Output<B> {
+    segments: VecDeque<Segment>,
+    /// Lent buffers in the order of their segments, with how many of those are left.
+    lent: VecDeque<(B, usize)>,
+    queued: usize,
+}
+
+impl<B> Output<B> {
+    pub(super) fn new() -> Self {
+        Self { segments: VecDeque::new(), lent: VecDeque::new(), queued: 0 }
+    }
+
+    pub(super) fn push_received(&mut self, range: Range<usize>) {
+        self.queued += range.len();
+        self.segments.push_back(Segment::Received(range));
+    }
+
+    /// The buffer that the last `segments` calls of [`Self::push_received`] spoke of.
+    pub(super) fn lend(&mut self, buffer: B, segments: usize) {
+        self.lent.push_back((buffer, segments));
+    }
+
+    pub(super) fn push(&mut self, bytes: Cow<'static, [u8]>, told: bool) {
+        self.queued += bytes.len();
+        self.segments.push_back(Segment::Bytes { bytes, from: 0, told });
+    }
+
+    pub(super) fn push_half_close(&mut self) {
+        self.segments.push_back(Segment::HalfClose);
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        self.queued
+    }
+
+    pub(super) fn buffers(&self) -> usize {
+        self.lent.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    pub(super) fn next(&self) -> Option<Next<'_, B>> {
+        Some(match self.segments.front()? {
+            Segment::Received(range) => Next::Lent(&self.lent.front()?.0, range.clone()),
+            Segment::Bytes { bytes, from, .. } => {
+                Next::Bytes(bytes.as_ref().get(*from..).unwrap_or_default())
+            }
+            Segment::HalfClose => Next::HalfClose,
+        })
+    }
+
+    /// `count` bytes of [`Self::next`] are with the kernel (or its FIN is).
+    pub(super) fn advance(&mut self, count: usize) -> Done<B> {
+        self.queued = self.queued.saturating_sub(count);
+        match self.segments.front_mut() {
+            Some(Segment::Received(range)) => {
+                range.start = (range.start + count).min(range.end);
+                if range.start >= range.end { self.finish_received() } else { Done::Nothing }
+            }
+            Some(Segment::Bytes { bytes, from, .. }) => {
+                *from += count;
+                if *from < bytes.len() {
+                    return Done::Nothing;
+                }
+                match self.segments.pop_front() {
+                    Some(Segment::Bytes { bytes, told: true, .. }) => Done::Answer(bytes),
+                    _ => Done::Nothing,
+                }
+            }
+            Some(Segment::HalfClose) => {
+                self.segments.pop_front();
+                Done::Nothing
+            }
+            None => Done::Nothing,
+        }
+    }
+
+    fn finish_received(&mut self) -> Done<B> {
+        self.segments.pop_front();
+        if let Some((_, left)) = self.lent.front_mut() {
+            *left = left.saturating_sub(1);
+            if *left == 0
+                && let Some((buffer, _)) = self.lent.pop_front()
+            {
+                return Done::Buffer(buffer);
+            }
+        }
+        Done::Nothing
+    }
+}

@@ -1,0 +1,39 @@
+//! Stopping, in two steps: first nothing new is taken on, then what still runs is cut.
+
+use enchufe_sys::host::Bell;
+use std::io;
+
+/// Shared by whoever stops a server or client and whoever runs it. Each step happens once.
+#[derive(Debug)]
+pub struct Stop {
+    begun: Bell,
+    cut: Bell,
+}
+
+impl Stop {
+    /// Not stopped yet. Fails when no descriptor is to be had.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { begun: Bell::new()?, cut: Bell::new()? })
+    }
+
+    /// No new connections; those that run may end.
+    pub fn begin(&self) {
+        self.begun.ring();
+    }
+
+    /// What still runs is to end now.
+    pub fn cut(&self) {
+        self.begun.ring();
+        self.cut.ring();
+    }
+
+    /// Stays ready from [`Self::begin`] on.
+    pub fn begun(&self) -> &Bell {
+        &self.begun
+    }
+
+    /// Stays ready from [`Self::cut`] on.
+    pub fn cutting(&self) -> &Bell {
+        &self.cut
+    }
+}

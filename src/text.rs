@@ -1,0 +1,88 @@
+//! Bytes from a peer as text that is safe to show: decoded as UTF-8 piece by piece, escaped so that
+//! no control character, line break or bad byte acts on the terminal or forges a line.
+//!
+//! The escapes are `\n \r \t \0 \\ \"`, `\u{…}` for other characters that do not print, and `\xNN`
+//! for bytes that are not UTF-8; nothing else begins with a backslash, so the bytes can be got back.
+
+use std::fmt::Write;
+
+/// Decodes one direction of a connection, whose reads may cut a character in two.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    /// The beginning of a character whose rest has not come: at most three bytes.
+    cut: Vec<u8>,
+}
+
+impl Decoder {
+    /// The escaped text of the next piece. A character that the piece cuts is shown with the next.
+    pub fn piece(&mut self, bytes: &[u8]) -> String {
+        let mut all = std::mem::take(&mut self.cut);
+        all.extend_from_slice(bytes);
+        let mut text = String::new();
+        let mut rest = &all[..];
+        loop {
+            match std::str::from_utf8(rest) {
+                Ok(valid) => {
+                    escape_text(valid, &mut text);
+                    return text;
+                }
+                Err(error) => {
+                    let (valid, after) = rest.split_at(error.valid_up_to());
+                    escape_text(&String::from_utf8_lossy(valid), &mut text);
+                    let Some(length) = error.error_len() else {
+                        self.cut = after.to_vec();
+                        return text;
+                    };
+                    let (bad, next) = after.split_at(length);
+                    escape_bytes(bad, &mut text);
+                    rest = next;
+                }
+            }
+        }
+    }
+
+    /// What is left at the end of the stream: bytes of a character that never became whole.
+    pub fn finish(&mut self) -> String {
+        let mut text = String::new();
+        escape_bytes(&std::mem::take(&mut self.cut), &mut text);
+        text
+    }
+}
+
+/// The escaped text of bytes that are whole.
+pub fn escape(bytes: &[u8]) -> String {
+    let mut decoder = Decoder::default();
+    decoder.piece(bytes) + &decoder.finish()
+}
+
+fn escape_bytes(bytes: &[u8], text: &mut String) {
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\\x{byte:02X}");
+    }
+}
+
+fn escape_text(valid: &str, text: &mut String) {
+    for character in valid.chars() {
+        match character {
+            '\'' => text.push('\''),
+            // After another character, so that an accent that combines with it is left alone.
+            _ => text.extend(['a', character].iter().collect::<String>().escape_debug().skip(1)),
+        }
+    }
+}
+
+/// Lines of 16 bytes: offset, hexadecimal, printable ASCII.
+pub fn hex_dump(bytes: &[u8]) -> String {
+    let mut dump = String::new();
+    for (index, line) in bytes.chunks(16).enumerate() {
+        let hex: Vec<String> = line.iter().map(|byte| format!("{byte:02x}")).collect();
+        let ascii: String =
+            line.iter().map(|byte| if (b' '..=b'~').contains(byte) { char::from(*byte) } else { '.' }).collect();
+        let _ = writeln!(dump, "    {:04x}  {:<47}  {ascii}", index * 16, hex.join(" "));
+    }
+    dump
+}
+
+#[cfg(test)]
+mod tests;
