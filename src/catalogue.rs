@@ -59,7 +59,8 @@ impl Catalogue {
         // The marks that isolate arguments by direction are for pages, not for terminals.
         bundle.set_use_isolating(false);
         // A test sees to it that the files have no errors; what parsed is used in any case.
-        let resource = FluentResource::try_new(language.source().to_owned()).unwrap_or_else(|(resource, _)| resource);
+        let resource =
+            FluentResource::try_new(language.source().to_owned()).unwrap_or_else(|(resource, _)| resource);
         bundle.add_resource_overriding(resource);
         Self { language, bundle }
     }
@@ -97,13 +98,16 @@ pub fn human_time(time: std::time::Duration) -> String {
     };
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     let value = nanoseconds as f64 / f64::from(size);
-    let decimals = if value >= 100.0 || size == 1 { 0 } else if value >= 10.0 { 1 } else { 2 };
+    let decimals = if value >= 100.0 || size == 1 {
+        0
+    } else if value >= 10.0 {
+        1
+    } else {
+        2
+    };
     let mut number = format!("{value:.decimals$}");
     if number.contains('.') {
         number.truncate(number.trim_end_matches('0').trim_end_matches('.').len());
     }
     format!("{number} {unit}")
 }
-
-#[cfg(test)]
-mod tests;

@@ -77,8 +77,10 @@ pub fn hex_dump(bytes: &[u8]) -> String {
     let mut dump = String::new();
     for (index, line) in bytes.chunks(16).enumerate() {
         let hex: Vec<String> = line.iter().map(|byte| format!("{byte:02x}")).collect();
-        let ascii: String =
-            line.iter().map(|byte| if (b' '..=b'~').contains(byte) { char::from(*byte) } else { '.' }).collect();
+        let ascii: String = line
+            .iter()
+            .map(|byte| if (b' '..=b'~').contains(byte) { char::from(*byte) } else { '.' })
+            .collect();
         let _ = writeln!(dump, "    {:04x}  {:<47}  {ascii}", index * 16, hex.join(" "));
     }
     dump

@@ -28,3 +28,4 @@ pub mod rlimit;
 pub mod signals;
 pub mod sock_diag;
 pub mod tcp_info;
+pub mod termios;

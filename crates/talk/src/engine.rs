@@ -5,11 +5,14 @@
 //!    connection and does what [`Session::next`] and [`Session::wants_read`] say;
 //! 2. tells the session everything in the order in which it happened, never the same byte twice;
 //! 3. lends a buffer with [`Session::received`] and does not write to it until it is given back;
-//!    sends may complete short or late, reads stop when the session says so;
+//!    sends may complete short or late, one after the other; reads stop when the session says so,
+//!    though one that is under way may still bring bytes;
 //! 4. calls [`Session::expired`] at [`Session::deadline`], [`Session::rang`] when the bell of a
 //!    service that asks has rung, and [`Session::interrupted`] on every connection once
 //!    [`Stop::cutting`] is ready;
-//! 5. closes the descriptor as soon as [`Session::is_over`], then calls [`Session::closed`];
+//! 5. closes the descriptor as soon as [`Session::is_over`], tells what was still under way and got
+//!    out, collects its buffers with [`Session::take_back`], makes room for another connection, then
+//!    calls [`Session::closed`];
 //! 6. after [`Stop::begun`] accepts nothing more, closes the listeners, and returns when the last
 //!    connection is over;
 //! 7. meets its bounds (connections, descriptors, memory, threads) by telling
@@ -28,14 +31,13 @@ use crate::operator::Operator;
 use crate::options::SocketOption;
 use crate::reason::Reason;
 use crate::service::Service;
+use crate::session::Session;
 use crate::stop::Stop;
 use crate::told::{Reporter, Told};
 use enchufe_sys::host::{self, Bell, Interest, Watch};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread::Builder;
 use std::time::{Duration, Instant};
-
-#[cfg(doc)]
-use crate::session::Session;
 
 /// The engines there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +109,7 @@ impl std::fmt::Debug for Host<'_> {
 pub struct Summary {
     /// Connections accepted.
     pub served: u64,
-    /// Of those, cut because the server was stopped; and those reset in the queue.
+    /// Of those, cut because the server was stopped; and those that this reset in the queue.
     pub cut: u64,
 }
 
@@ -120,10 +122,23 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&self, reason: &Reason) {
-        if matches!(reason, Reason::Interrupted) {
+    /// The descriptor of this connection is closed. There is room before its end is told: whoever
+    /// hears of it may come at once.
+    fn ended<S: Service, B>(&self, session: Session<'_, S, B>) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        let end = session.closed(Instant::now());
+        if matches!(end.reason, Reason::Interrupted) {
             self.cut.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// Rings when it goes, also where a service panics.
+struct RingsLast<'a>(&'a Bell);
+
+impl Drop for RingsLast<'_> {
+    fn drop(&mut self) {
+        self.0.ring();
     }
 }
 
@@ -138,13 +153,13 @@ pub fn serve<S: Service>(
     let over = Bell::new().map_err(TalkError::resources)?;
     let tally = Tally::default();
     let result = std::thread::scope(|scope| {
-        scope.spawn(|| watch_over_drain(host, &tally, &over));
-        let result = match kind {
+        let watcher = || watch_over_drain(host, &tally, &over);
+        Builder::new().spawn_scoped(scope, watcher).map_err(TalkError::resources)?;
+        let _over = RingsLast(&over);
+        match kind {
             Kind::Blocking => blocking::run(listeners, service, host, &tally),
             Kind::Threads => threads::run(listeners, service, host, &tally),
-        };
-        over.ring();
-        result
+        }
     });
     let summary =
         Summary { served: tally.served.load(Ordering::Relaxed), cut: tally.cut.load(Ordering::Relaxed) };
@@ -176,7 +191,7 @@ fn watch_over_drain(host: &Host<'_>, tally: &Tally, over: &Bell) {
     if open > 0 {
         host.reporter.tell(None, &Told::Draining { open, limit: host.limits.drain });
     }
-    if first(host.stop.cutting(), Some(Instant::now() + host.limits.drain)) {
+    if first(host.stop.cutting(), Instant::now().checked_add(host.limits.drain)) {
         host.stop.cut();
     }
 }

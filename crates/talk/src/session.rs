@@ -3,8 +3,9 @@
 //! what to do next, and hears of every deadline.
 //!
 //! `B` is the engine's name for a receive buffer. It is lent with [`Session::received`] and given
-//! back when nothing refers to it any more: at once, or from [`Session::sent`] when the last byte of
-//! it is with the kernel. Between the two the engine must not write to it.
+//! back when nothing refers to it any more: at once, from [`Session::sent`] when the last byte of it
+//! is with the kernel, or from [`Session::take_back`] when it never will be. Until then the engine
+//! must not write to it.
 
 mod output;
 
@@ -32,8 +33,8 @@ enum Phase {
     Open,
     /// The service is done; its output and our FIN are on their way.
     Flushing,
-    /// Our FIN is out; what still comes is thrown away until this time.
-    Lingering(Instant),
+    /// Our FIN is out; what still comes is thrown away until this time (`None`: for ever).
+    Lingering(Option<Instant>),
     /// To be closed.
     Over,
 }
@@ -203,7 +204,10 @@ impl<'h, S: Service, B> Session<'h, S, B> {
                 self.question = Question::None;
                 self.event(Event::Answer(&line), now);
             }
-            Turn::Left => self.over(Reason::OwnEnd),
+            Turn::Left => {
+                self.operator_left();
+                self.settle(now);
+            }
         }
     }
 
@@ -231,13 +235,15 @@ impl<'h, S: Service, B> Session<'h, S, B> {
     /// When [`Self::expired`] is to be called, if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         let limits = self.limits();
-        let whole = limits.deadline.map(|time| self.opened + time);
-        let first = limits.first_byte.filter(|_| self.received == 0).map(|time| self.opened + time);
-        let idle = limits.idle.map(|time| self.active + time);
+        // A time that no clock can hold never comes.
+        let end = |limit: Option<Duration>, since: Instant| limit.and_then(|time| since.checked_add(time));
+        let whole = end(limits.deadline, self.opened);
+        let first = end(limits.first_byte.filter(|_| self.received == 0), self.opened);
+        let idle = end(limits.idle, self.active);
         let phase = match self.phase {
             Phase::Open => [first, idle, self.timer],
             Phase::Flushing => [idle, None, None],
-            Phase::Lingering(until) => [Some(until), None, None],
+            Phase::Lingering(until) => [until, None, None],
             Phase::Over => return None,
         };
         phase.into_iter().chain([whole]).flatten().min()
@@ -246,7 +252,9 @@ impl<'h, S: Service, B> Session<'h, S, B> {
     /// [`Self::deadline`] may have passed.
     pub fn expired(&mut self, now: Instant) {
         let limits = self.limits();
-        let passed = |limit: Option<Duration>, since: Instant| limit.filter(|time| now >= since + *time);
+        let passed = |limit: Option<Duration>, since: Instant| {
+            limit.filter(|time| now.saturating_duration_since(since) >= *time)
+        };
         if let Some(time) = passed(limits.deadline, self.opened) {
             return self.over(Reason::Deadline(time));
         }
@@ -267,7 +275,7 @@ impl<'h, S: Service, B> Session<'h, S, B> {
                     self.over(Reason::Idle(time));
                 }
             }
-            Phase::Lingering(until) if now >= until => self.phase = Phase::Over,
+            Phase::Lingering(Some(until)) if now >= until => self.phase = Phase::Over,
             Phase::Lingering(_) | Phase::Over => {}
         }
     }
@@ -275,6 +283,11 @@ impl<'h, S: Service, B> Session<'h, S, B> {
     /// Whether the engine is to close the connection and call [`Self::closed`].
     pub fn is_over(&self) -> bool {
         self.phase == Phase::Over
+    }
+
+    /// Once it is over: a buffer that it still has, until there is none.
+    pub fn take_back(&mut self) -> Option<B> {
+        if self.is_over() { self.output.take_back() } else { None }
     }
 
     /// The descriptor is closed: tells how it ended.
@@ -339,7 +352,7 @@ impl<'h, S: Service, B> Session<'h, S, B> {
             Action::ResumeReading => self.paused = false,
             Action::HalfClose => self.half_close(),
             Action::Close => self.close(),
-            Action::Timer(after) => self.timer = Some(now + after),
+            Action::Timer(after) => self.timer = now.checked_add(after),
             Action::CancelTimer => self.timer = None,
             Action::Ask(question) => self.ask(question),
         }
@@ -366,7 +379,7 @@ impl<'h, S: Service, B> Session<'h, S, B> {
     /// being in, closing the descriptor sends ours.)
     fn settle(&mut self, now: Instant) {
         if self.phase == Phase::Flushing && self.output.is_empty() {
-            let until = now + self.limits().linger;
+            let until = now.checked_add(self.limits().linger);
             self.phase = if self.peer_ended { Phase::Over } else { Phase::Lingering(until) };
         } else if self.phase == Phase::Open && self.finishing && self.peer_ended && self.output.is_empty() {
             self.phase = Phase::Over;
@@ -396,8 +409,18 @@ impl<'h, S: Service, B> Session<'h, S, B> {
         match operator.ask(self.about.id, self.bell.clone()) {
             Turn::Ahead(ahead) => self.tell(&Told::QuestionWaits { ahead }),
             Turn::Now => self.show_question(),
-            Turn::Answered(_) | Turn::Left => self.over(Reason::OwnEnd),
+            Turn::Answered(_) | Turn::Left => self.operator_left(),
         }
+    }
+
+    /// Nobody will answer; what was answered before is still sent.
+    fn operator_left(&mut self) {
+        self.question = Question::None;
+        if let Some(operator) = self.host.operator {
+            operator.withdraw(self.about.id);
+        }
+        self.close();
+        self.reason = Some(Reason::OwnEnd);
     }
 
     fn show_question(&mut self) {

@@ -7,6 +7,7 @@ use crate::rlimit::{self, DescriptorLimit};
 use crate::signals::SignalPipe;
 use crate::sock_diag::{self, Entry, Question};
 use crate::tcp_info::{TcpState, tcp_info};
+use crate::termios::{self, Mode};
 use crate::{origin, process, queues};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -324,4 +325,21 @@ pub fn is_in_progress(error: &io::Error) -> bool {
 /// Whether the system has no such address family (socket(2), EAFNOSUPPORT).
 pub fn is_family_missing(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EAFNOSUPPORT)
+}
+
+/// The mode of the terminal on standard input, kept to be put back: a line editor that is ended from outside
+/// leaves its own.
+#[derive(Clone, Copy, Debug)]
+pub struct TerminalMode(Mode);
+
+impl TerminalMode {
+    /// As it is now. Fails where standard input is no terminal.
+    pub fn save() -> io::Result<Self> {
+        termios::mode(&io::stdin()).map(Self)
+    }
+
+    /// Puts it back.
+    pub fn restore(&self) -> io::Result<()> {
+        termios::set_mode(&io::stdin(), &self.0)
+    }
 }

@@ -158,7 +158,9 @@ mod tests {
         let mut judge = Judge::new(expect);
         judge.sent(sent);
         judge.input_over();
-        pieces.iter().for_each(|piece| judge.received(piece));
+        for piece in pieces {
+            judge.received(piece);
+        }
         judge
     }
 

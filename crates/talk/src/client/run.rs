@@ -46,7 +46,7 @@ pub fn talk(
         written: 0,
         feed: Feed::Idle,
         half_closed: None,
-        peer_ended: false,
+        peer_ended: None,
         settled: None,
         acknowledged: false,
         check: FIRST_CHECK,
@@ -92,7 +92,7 @@ struct Talk<'a> {
     written: usize,
     feed: Feed,
     half_closed: Option<Instant>,
-    peer_ended: bool,
+    peer_ended: Option<Instant>,
     /// When the expectation was met or failed.
     settled: Option<Instant>,
     acknowledged: bool,
@@ -119,13 +119,13 @@ impl Talk<'_> {
             return Ok(());
         }
         let now = Instant::now();
-        let interest = Interest { read: !self.peer_ended, write: self.written < self.pending.len() };
+        let interest = Interest { read: self.peer_ended.is_none(), write: self.written < self.pending.len() };
         let timeout = self.wake(now).map(|at| at.saturating_duration_since(now));
         let mut watches = [
             Watch::new(stop.begun(), Interest::READ),
             Watch::new(&*self.input.bell, Interest::READ),
             // Both directions over: the kernel would say so at once, again and again.
-            if self.peer_ended && self.half_closed.is_some() {
+            if self.peer_ended.is_some() && self.half_closed.is_some() {
                 Watch::new(stop.begun(), Interest::NONE)
             } else {
                 Watch::new(&self.stream, interest)
@@ -256,9 +256,9 @@ impl Talk<'_> {
     fn read(&mut self) {
         match self.stream.read(&mut self.buffer) {
             Ok(0) => {
-                if !self.peer_ended {
-                    self.peer_ended = true;
+                if self.peer_ended.is_none() {
                     self.active = Instant::now();
+                    self.peer_ended = Some(self.active);
                     self.tell(&Told::PeerEnded);
                 }
             }
@@ -318,7 +318,7 @@ impl Talk<'_> {
             Ok(Delivery::Acknowledged) => {
                 self.acknowledged = true;
                 self.tell(&Told::Acknowledged { bytes: self.sent });
-                self.reason = Some(self.own_reason());
+                self.reason = Some(self.first_to_end());
             }
             Ok(Delivery::Waiting { .. }) if now >= since + self.plan.wait => {
                 self.reason = Some(Reason::Deadline(self.plan.wait));
@@ -332,8 +332,13 @@ impl Talk<'_> {
         }
     }
 
-    fn own_reason(&self) -> Reason {
-        if self.peer_ended { Reason::PeerFinished } else { Reason::OwnEnd }
+    /// Whose FIN came first.
+    fn first_to_end(&self) -> Reason {
+        match (self.half_closed, self.peer_ended) {
+            (Some(ours), Some(theirs)) if ours <= theirs => Reason::OwnEnd,
+            (_, Some(_)) => Reason::PeerFinished,
+            (_, None) => Reason::OwnEnd,
+        }
     }
 
     fn check_over(&mut self, now: Instant, flushed: bool) {
@@ -345,10 +350,9 @@ impl Talk<'_> {
         let silent = self.plan.expect == Some(super::Expect::Nothing)
             && flushed
             && now >= self.active + self.plan.wait;
-        if self.peer_ended && (flushed || self.settled.is_some() || self.peer_is_gone()) {
-            self.reason = Some(Reason::PeerFinished);
-        } else if lingered || silent {
-            self.reason = Some(Reason::OwnEnd);
+        let ended = self.peer_ended.is_some() && (flushed || self.settled.is_some() || self.peer_is_gone());
+        if ended || lingered || silent {
+            self.reason = Some(self.first_to_end());
         }
     }
 
@@ -400,7 +404,7 @@ impl Talk<'_> {
             plan.first_byte.filter(|_| self.received == 0).map(|time| self.opened + time),
             plan.idle.map(|time| self.active + time),
             self.settled.map(|at| at + plan.linger),
-            self.peer_ended.then(|| now + PEER_CHECK),
+            self.peer_ended.map(|_| now + PEER_CHECK),
             prompt,
             delivery,
             nothing,

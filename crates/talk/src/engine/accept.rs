@@ -10,6 +10,7 @@ use enchufe_sys::host::{self, AcceptFault, Bell, Interest, Watch};
 use socket2::SockRef;
 use std::collections::HashSet;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -26,28 +27,39 @@ pub(super) struct Door<'a> {
     first: usize,
     /// A shortage that was told and is not over.
     short: Option<Shortage>,
+    /// The last one let in was refused after all: what was short still is.
+    refused: bool,
+    /// Whether each connection needs a bell for the operator's answer.
+    asks: bool,
     known: HashSet<SocketAddr>,
     next_look: Option<Instant>,
 }
 
 impl<'a> Door<'a> {
-    pub(super) fn new(host: &'a Host<'a>, tally: &'a Tally, listeners: Vec<Listener>) -> Self {
-        Self { host, tally, listeners, first: 0, short: None, known: HashSet::new(), next_look: None }
+    pub(super) fn new(host: &'a Host<'a>, tally: &'a Tally, listeners: Vec<Listener>, asks: bool) -> Self {
+        let known = HashSet::new();
+        Self { host, tally, listeners, first: 0, short: None, refused: false, asks, known, next_look: None }
     }
 
     /// The next connection; `None` once no more are accepted. `freed` rings when one has ended.
-    pub(super) fn next(&mut self, freed: &Bell) -> Result<Option<(TcpStream, About)>, TalkError> {
+    pub(super) fn next(&mut self, freed: &Bell) -> Result<Option<Arrival>, TalkError> {
+        if !self.refused {
+            self.short = None;
+        }
         let mut pause_until = None;
         while !self.listeners.is_empty() {
             let ready = self.wait(freed, pause_until)?;
             pause_until = pause_until.filter(|until| Instant::now() < *until && !ready.freed);
             if ready.stopped {
-                self.close();
+                self.stop();
             } else if let (None, Some(index)) = (pause_until, ready.listener) {
                 match self.accept(index)? {
-                    Some(arrival) => return Ok(Some(arrival)),
-                    None if self.short.is_some() => pause_until = Some(Instant::now() + SHORTAGE_PAUSE),
-                    None => {}
+                    Knock::Came(arrival) => {
+                        self.refused = false;
+                        return Ok(Some(arrival));
+                    }
+                    Knock::NoRoom => pause_until = Some(Instant::now() + SHORTAGE_PAUSE),
+                    Knock::Nobody => {}
                 }
             }
         }
@@ -79,15 +91,20 @@ impl<'a> Door<'a> {
         Ok(Ready { stopped: ready[0], freed: ready[1], listener })
     }
 
-    /// Accepts from one listener; `None` when there was nobody after all, or no room.
-    fn accept(&mut self, index: usize) -> Result<Option<(TcpStream, About)>, TalkError> {
+    /// Accepts from one listener.
+    fn accept(&mut self, index: usize) -> Result<Knock, TalkError> {
         self.first = index + 1;
-        let Some(listener) = self.listeners.get(index) else { return Ok(None) };
+        let Some(listener) = self.listeners.get(index) else { return Ok(Knock::Nobody) };
+        // Before it is accepted: who cannot be given the answer had better wait in the queue.
+        let Ok(bell) = self.asks.then(Bell::new).transpose() else {
+            self.tell_short(Shortage::Descriptors);
+            return Ok(Knock::NoRoom);
+        };
         let (stream, peer) = match listener.socket.accept() {
             Ok(arrival) => arrival,
             Err(error) => {
                 let shortage = match host::accept_fault(&error) {
-                    AcceptFault::Nobody => return Ok(None),
+                    AcceptFault::Nobody => return Ok(Knock::Nobody),
                     AcceptFault::Descriptors => Shortage::Descriptors,
                     AcceptFault::Memory => Shortage::Memory,
                     AcceptFault::Fatal => {
@@ -95,7 +112,7 @@ impl<'a> Door<'a> {
                     }
                 };
                 self.tell_short(shortage);
-                return Ok(None);
+                return Ok(Knock::NoRoom);
             }
         };
         self.known.remove(&peer);
@@ -109,19 +126,19 @@ impl<'a> Door<'a> {
         let limit = self.host.limits.connections;
         if self.tally.open.load(Ordering::Relaxed) >= limit {
             self.refuse(stream, about, Shortage::Connections(limit));
-            return Ok(None);
+            return Ok(Knock::Nobody);
         }
-        self.short = None;
         if let Err(error) = options::apply(self.host.options, &SockRef::from(&stream)) {
             self.end_unserved(stream, about, Reason::Failed(Call::SetOption, error));
-            return Ok(None);
+            return Ok(Knock::Nobody);
         }
-        Ok(Some((stream, about)))
+        Ok(Knock::Came(Arrival { stream, about, bell: bell.map(Arc::new) }))
     }
 
     /// Ends a connection for which there is no room with RST, so that its client knows at once.
     pub(super) fn refuse(&mut self, stream: TcpStream, about: About, shortage: Shortage) {
         self.tell_short(shortage);
+        self.refused = true;
         // It is about to be closed: without the option its client learns of it a little later.
         let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
         self.end_unserved(stream, about, Reason::Limit);
@@ -140,28 +157,37 @@ impl<'a> Door<'a> {
         self.short = Some(of);
     }
 
-    /// Stops listening. The kernel resets who still waits in the queue: that is counted and told.
-    fn close(&mut self) {
+    /// Stops listening because the server is stopped: who still waits in the queue is cut.
+    pub(super) fn stop(&mut self) {
+        let cut = self.close();
+        self.tally.cut.fetch_add(u64::from(cut), Ordering::Relaxed);
+    }
+
+    /// Stops listening. The kernel resets who still waits in the queue: that is told; how many.
+    fn close(&mut self) -> u32 {
         let count =
             self.listeners.iter().filter_map(|listener| host::queue_length(&SockRef::from(&listener.socket)));
         let count: u32 = count.sum();
         self.listeners.clear();
         if count > 0 {
-            self.tally.cut.fetch_add(u64::from(count), Ordering::Relaxed);
             self.host.reporter.tell(None, &Told::QueueCut { count });
         }
+        count
     }
 
-    /// What to watch to know that somebody new waits outside.
-    pub(super) fn watches_for_knocks(&self) -> impl Iterator<Item = Watch<'_>> {
+    /// What to watch while somebody is served: first that no more are to be accepted, then that
+    /// somebody new waits outside. Nothing once it is closed.
+    pub(super) fn watches(&self) -> impl Iterator<Item = Watch<'_>> {
         let quiet = self.next_look.is_some_and(|at| Instant::now() < at);
         let listeners = if quiet { &[][..] } else { &self.listeners[..] };
-        listeners.iter().map(|listener| Watch::new(&listener.socket, Interest::READ))
+        let knocks = listeners.iter().map(|listener| Watch::new(&listener.socket, Interest::READ));
+        let begun = self.is_open().then(|| Watch::new(self.host.stop.begun(), Interest::READ));
+        begun.into_iter().chain(knocks)
     }
 
     /// When the door is to be looked at again: somebody waits there already.
     pub(super) fn next_look(&self) -> Option<Instant> {
-        self.next_look.filter(|at| Instant::now() < *at)
+        self.next_look.filter(|at| self.is_open() && Instant::now() < *at)
     }
 
     /// Tells of those who wait outside and were not told of yet.
@@ -180,6 +206,23 @@ impl<'a> Door<'a> {
             self.host.reporter.tell(None, &Told::Queued { peers: &new });
         }
     }
+}
+
+/// One who was let in.
+pub(super) struct Arrival {
+    pub(super) stream: TcpStream,
+    pub(super) about: About,
+    /// Rings when the operator has something to say; only where the service asks.
+    pub(super) bell: Option<Arc<Bell>>,
+}
+
+/// What came of opening the door.
+enum Knock {
+    Came(Arrival),
+    /// Nobody after all, or one who was sent away.
+    Nobody,
+    /// No descriptors or no memory: who waits outside goes on waiting.
+    NoRoom,
 }
 
 struct Ready {

@@ -5,7 +5,6 @@ use super::accept::Door;
 use super::{Host, Tally, connection};
 use crate::error::TalkError;
 use crate::listen::Listener;
-use crate::reason::Reason;
 use crate::service::Service;
 use crate::told::Told;
 use enchufe_sys::host::Bell;
@@ -18,18 +17,13 @@ pub(super) fn run<S: Service>(
     tally: &Tally,
 ) -> Result<(), TalkError> {
     let freed = Bell::new().map_err(TalkError::resources)?;
-    let mut door = Door::new(host, tally, listeners);
+    let mut door = Door::new(host, tally, listeners, S::ASKS);
     loop {
         if door.is_open() {
             host.reporter.tell(None, &Told::Waiting);
         }
-        let Some((stream, about)) = door.next(&freed)? else { return Ok(()) };
-        tally.open.store(1, Ordering::Relaxed);
-        let end = connection::serve(host, service, about, stream, Some(&mut door));
-        tally.open.store(0, Ordering::Relaxed);
-        tally.count(&end.reason);
-        if matches!(end.reason, Reason::Interrupted) {
-            return Ok(());
-        }
+        let Some(arrival) = door.next(&freed)? else { return Ok(()) };
+        tally.open.fetch_add(1, Ordering::Relaxed);
+        tally.ended(connection::serve(host, service, arrival, Some(&mut door)));
     }
 }

@@ -1,15 +1,14 @@
 //! One connection served by one thread that waits in `poll`: what `blocking` and `threads` share.
 
 use super::Host;
-use super::accept::Door;
-use crate::reason::{Call, End};
+use super::accept::{Arrival, Door};
+use crate::reason::Call;
 use crate::service::Service;
 use crate::session::{Next, Session};
 use crate::told::About;
 use enchufe_sys::host::{self, Bell, Interest, Watch};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How often a peer that has sent FIN is looked for while a question of its is out.
@@ -25,17 +24,20 @@ struct Connection<'h, S: Service> {
     free: Vec<usize>,
     read_size: usize,
     check_peer: Option<Instant>,
+    /// Both directions are over. `poll` says so for ever, so it is not asked while nothing is to be
+    /// read.
+    hung_up: bool,
 }
 
-/// Serves `stream` to its end. An engine that lets others wait meanwhile gives its `door`.
-pub(super) fn serve<S: Service>(
-    host: &Host<'_>,
-    service: &S,
-    about: About,
-    stream: TcpStream,
+/// Serves `stream` to its end and closes it. An engine that lets others wait meanwhile gives its
+/// `door`.
+pub(super) fn serve<'h, S: Service>(
+    host: &'h Host<'h>,
+    service: &'h S,
+    arrival: Arrival,
     mut door: Option<&mut Door<'_>>,
-) -> End {
-    let bell = if S::ASKS { Bell::new().ok().map(Arc::new) } else { None };
+) -> Session<'h, S, usize> {
+    let Arrival { stream, about, bell } = arrival;
     let session = Session::open(host, service, about, bell.clone(), (Instant::now(), SystemTime::now()));
     let mut connection = Connection {
         session,
@@ -45,6 +47,7 @@ pub(super) fn serve<S: Service>(
         free: Vec::new(),
         read_size: host.limits.read_size,
         check_peer: None,
+        hung_up: false,
     };
     if let Err(error) = connection.stream.set_nonblocking(true) {
         connection.session.failed(Call::SetOption, error);
@@ -57,28 +60,35 @@ pub(super) fn serve<S: Service>(
     }
     let Connection { session, stream, .. } = connection;
     drop(stream);
-    session.closed(Instant::now())
+    session
 }
 
 impl<S: Service> Connection<'_, S> {
     /// Waits for the next thing to happen and does what it asks for.
     fn turn(&mut self, host: &Host<'_>, bell: Option<&Bell>, door: Option<&mut Door<'_>>) -> io::Result<()> {
         let interest = Interest { read: self.session.wants_read(), write: self.session.next().is_some() };
+        let mute = self.hung_up && interest == Interest::NONE;
         let timeout = self.timeout(door.as_deref());
         let cutting = host.stop.cutting();
         let mut watches = vec![
-            Watch::new(&self.stream, interest),
+            if mute { Watch::new(cutting, Interest::NONE) } else { Watch::new(&self.stream, interest) },
             Watch::new(cutting, Interest::READ),
             Watch::new(bell.unwrap_or(cutting), Interest::READ),
         ];
         if let Some(door) = &door {
-            watches.extend(door.watches_for_knocks());
+            watches.extend(door.watches());
         }
         host::wait(&mut watches, timeout)?;
         let [socket, cut, rang] = [watches[0].ready(), watches[1].ready(), watches[2].ready()];
-        let knocked = watches.iter().skip(3).any(|watch| watch.ready().read);
+        let stopped = watches.get(3).is_some_and(|watch| watch.ready().read);
+        let knocked = watches.iter().skip(4).any(|watch| watch.ready().read);
         drop(watches);
 
+        match door {
+            Some(door) if stopped => door.stop(),
+            Some(door) if knocked => door.look_who_waits(),
+            _ => {}
+        }
         if cut.read {
             self.session.interrupted();
             return Ok(());
@@ -86,9 +96,6 @@ impl<S: Service> Connection<'_, S> {
         if let (true, Some(bell)) = (rang.read, bell) {
             bell.silence();
             self.session.rang(Instant::now());
-        }
-        if let (true, Some(door)) = (knocked, door) {
-            door.look_who_waits();
         }
         if socket.read || socket.failed {
             self.read();
@@ -111,10 +118,12 @@ impl<S: Service> Connection<'_, S> {
 
     fn read(&mut self) {
         if !self.session.wants_read() {
-            // Only an error or the end of both directions brings us here; the latter is read below.
-            if let Ok(Some(error)) = self.stream.take_error() {
-                return self.session.failed(Call::Recv, error);
+            // Only an error or the end of both directions brings us here.
+            match self.stream.take_error() {
+                Ok(Some(error)) => self.session.failed(Call::Recv, error),
+                _ => self.hung_up = true,
             }
+            return;
         }
         let index = self.free.pop().unwrap_or_else(|| {
             self.buffers.push(vec![0; self.read_size]);

@@ -1,13 +1,12 @@
 //! A thread for each connection.
 
-use super::accept::Door;
+use super::accept::{Arrival, Door};
 use super::{Host, Tally, connection};
 use crate::error::TalkError;
 use crate::listen::Listener;
 use crate::service::Service;
 use crate::told::{Shortage, Told};
 use enchufe_sys::host::Bell;
-use std::net::TcpStream;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
@@ -22,26 +21,24 @@ pub(super) fn run<S: Service>(
     tally: &Tally,
 ) -> Result<(), TalkError> {
     let freed = Bell::new().map_err(TalkError::resources)?;
-    let mut door = Door::new(host, tally, listeners);
+    let mut door = Door::new(host, tally, listeners, S::ASKS);
     host.reporter.tell(None, &Told::Waiting);
     std::thread::scope(|scope| {
-        while let Some((stream, about)) = door.next(&freed)? {
+        while let Some(arrival) = door.next(&freed)? {
             // The thread takes it from here; if none can be had, it is still there to be reset.
-            let handover = Arc::new(Mutex::new(Some(stream)));
+            let handover = Arc::new(Mutex::new(Some(arrival)));
             let taken = Arc::clone(&handover);
             let freed = &freed;
             tally.open.fetch_add(1, Ordering::Relaxed);
             let spawned = Builder::new().stack_size(STACK).spawn_scoped(scope, move || {
-                if let Some(stream) = take(&taken) {
-                    let end = connection::serve(host, service, about, stream, None);
-                    tally.count(&end.reason);
+                if let Some(arrival) = take(&taken) {
+                    tally.ended(connection::serve(host, service, arrival, None));
+                    freed.ring();
                 }
-                tally.open.fetch_sub(1, Ordering::Relaxed);
-                freed.ring();
             });
             if spawned.is_err() {
                 tally.open.fetch_sub(1, Ordering::Relaxed);
-                if let Some(stream) = take(&handover) {
+                if let Some(Arrival { stream, about, .. }) = take(&handover) {
                     door.refuse(stream, about, Shortage::Threads);
                 }
             }
@@ -50,6 +47,6 @@ pub(super) fn run<S: Service>(
     })
 }
 
-fn take(handover: &Mutex<Option<TcpStream>>) -> Option<TcpStream> {
+fn take(handover: &Mutex<Option<Arrival>>) -> Option<Arrival> {
     handover.lock().unwrap_or_else(PoisonError::into_inner).take()
 }

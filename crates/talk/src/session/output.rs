@@ -118,6 +118,10 @@ impl<B> Output<B> {
         }
     }
 
+    pub(super) fn take_back(&mut self) -> Option<B> {
+        self.lent.pop_front().map(|(buffer, _)| buffer)
+    }
+
     fn finish_received(&mut self) -> Done<B> {
         self.segments.pop_front();
         if let Some((_, left)) = self.lent.front_mut() {

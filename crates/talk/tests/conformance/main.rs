@@ -1,0 +1,143 @@
+//! Every engine, held to the contract that opens `engine.rs`: one suite, one line an engine.
+//!
+//! A case is a function of `suite` that is given a [`world::World`]: it starts a service, connects
+//! peers and looks at what was told. What holds for every connection whatever the case (the order of
+//! its events, its counts) is looked at after each of them, in `recorder`.
+//!
+//! The third engine, `scripted`, is of this suite: no sockets, its own clock, a schedule from a
+//! seed, and completions as io_uring has them. It shows that the contract has room for that.
+//!
+//! Nothing here waits for a time to pass: waits are for events, and only a wait that would last for
+//! ever is given up.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says why"
+)]
+
+mod child;
+mod pattern;
+mod recorder;
+mod scripted;
+mod sockets;
+mod suite;
+mod world;
+
+use enchufe_talk::engine::Kind;
+use scripted::Scripted;
+use sockets::Sockets;
+
+/// Makes a test of each case, for each of the worlds.
+macro_rules! cases {
+    ($worlds:expr; $($group:ident: $($case:ident)*;)*) => {$($(
+        #[test]
+        fn $case() {
+            for world in $worlds {
+                suite::$group::$case(&world);
+            }
+        }
+    )*)*};
+}
+
+macro_rules! for_every_engine {
+    ($worlds:expr) => {
+        cases! { $worlds;
+            bytes:
+                an_echo_is_the_same_however_the_message_is_cut
+                messages_sent_together_come_back_together_and_in_order
+                every_value_of_a_byte_comes_back_unchanged
+                a_long_stream_comes_back_byte_for_byte
+                the_answer_is_complete_after_the_peers_end
+                an_empty_connection_ends_in_order
+                three_hundred_quick_connections_are_all_served
+                connections_at_once_get_their_own_bytes
+                a_peer_that_does_not_read_is_held_back_and_loses_nothing
+                what_is_lent_for_a_peer_that_does_not_read_is_bounded
+                what_is_queued_for_a_peer_that_does_not_read_is_bounded
+                pieces_of_what_came_and_own_bytes_keep_their_order;
+            ends:
+                a_client_that_reset_before_it_was_accepted_does_no_harm
+                a_reset_ends_its_connection_and_no_other
+                a_reset_while_output_waits_says_what_was_not_sent
+                a_service_that_half_closes_early_goes_on_reading
+                what_comes_during_a_pause_waits_for_its_end
+                a_pause_holds_when_both_directions_are_over
+                a_timer_that_is_cancelled_or_too_far_never_comes;
+            limits:
+                a_client_that_never_speaks_is_closed_at_the_first_byte_limit
+                a_client_that_falls_silent_is_closed_at_the_idle_limit
+                a_connection_is_closed_at_its_deadline
+                a_client_that_does_not_read_the_answer_is_closed_at_the_idle_limit
+                limits_that_no_clock_can_hold_never_come
+                past_the_limit_of_connections_clients_are_reset_at_once
+                after_the_limit_of_accepted_connections_nobody_is_let_in;
+            stopping:
+                what_runs_at_a_stop_may_end_in_order
+                what_does_not_end_in_time_is_interrupted
+                who_waits_in_the_queue_at_a_stop_is_cut_and_counted
+                an_interrupted_server_counts_who_waited_too
+                a_connection_that_only_lingers_is_not_cut_by_a_stop;
+            services:
+                a_reply_does_not_need_the_peers_end_and_survives_what_comes_after
+                a_reply_is_given_at_the_peers_end
+                a_reply_is_given_at_a_newline_and_only_once
+                chargen_goes_on_until_its_peer_is_gone
+                chargen_takes_what_comes_and_is_stopped
+                a_half_closed_peer_of_chargen_still_gets_it
+                daytime_says_its_line_and_closes
+                discard_takes_everything_and_says_nothing;
+            asking:
+                an_asker_gets_the_operators_line
+                questions_are_put_one_at_a_time_and_answers_go_home
+                a_client_that_resets_takes_its_question_back
+                a_half_closed_asker_still_gets_its_answer
+                an_answer_given_before_the_operator_left_still_arrives
+                an_operator_that_leaves_ends_whoever_asks;
+        }
+    };
+}
+
+/// What a world without a kernel does not have: descriptors, listeners of several addresses, and
+/// the sockets of this machine to look a peer up in.
+macro_rules! for_real_sockets {
+    ($worlds:expr) => {
+        cases! { $worlds;
+            sockets_only:
+                without_descriptors_who_waits_is_served_when_one_leaves
+                without_a_descriptor_for_the_bell_an_asker_waits_outside
+                a_client_that_closed_altogether_takes_its_question_back
+                every_address_of_a_server_is_served
+                a_panic_of_a_service_does_not_hang_the_server;
+        }
+    };
+}
+
+mod blocking {
+    use super::*;
+    for_every_engine!(Sockets::of(Kind::Blocking));
+    for_real_sockets!(Sockets::of(Kind::Blocking));
+    // Only an engine that serves one at a time lets the others wait.
+    cases! { Sockets::of(Kind::Blocking);
+        waiting:
+            who_waits_is_told_by_address_and_waiting_again_after_each;
+    }
+}
+
+mod threads {
+    use super::*;
+    for_every_engine!(Sockets::of(Kind::Threads));
+    for_real_sockets!(Sockets::of(Kind::Threads));
+}
+
+mod scripted_completions {
+    use super::*;
+    for_every_engine!(Scripted::seeds());
+    // Only here does the clock obey.
+    cases! { Scripted::seeds();
+        clock:
+            traffic_puts_the_idle_limit_off_and_not_the_deadline
+            a_peer_that_goes_on_talking_after_the_answer_is_left_in_time;
+    }
+}

@@ -1,0 +1,220 @@
+//! The loop: who comes in, whose turn it is, when time passes, and the end.
+
+use super::Random;
+use super::connection::Connection;
+use super::wire::Wire;
+use enchufe_sys::host::{self, Bell, Interest, Watch};
+use enchufe_talk::engine::{Host, Summary};
+use enchufe_talk::told::{About, Shortage};
+use enchufe_talk::{ConnectionId, End, Reason, Service, Told};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+pub(super) struct Engine<'h, S: Service> {
+    host: &'h Host<'h>,
+    service: &'h S,
+    pub(super) random: Random,
+    now: Instant,
+    pool: Pool,
+    room: usize,
+    wires: Vec<Wire>,
+    /// Wires that wait to be accepted.
+    queue: VecDeque<usize>,
+    connections: Vec<Connection<'h, S>>,
+    accepting: bool,
+    listening: bool,
+    stopped: bool,
+    cut: bool,
+    drained: Option<Instant>,
+    short: bool,
+    summary: Summary,
+}
+
+impl<'h, S: Service> Engine<'h, S> {
+    pub(super) fn new(host: &'h Host<'h>, service: &'h S, mut random: Random) -> Self {
+        let pool = Pool::new(random.one_of([1, 2, 4, 12]), host.limits.read_size);
+        let room = random.one_of([64, 1500, 65_536]);
+        Self {
+            host,
+            service,
+            random,
+            now: Instant::now(),
+            pool,
+            room,
+            wires: Vec::new(),
+            queue: VecDeque::new(),
+            connections: Vec::new(),
+            accepting: false,
+            listening: true,
+            stopped: false,
+            cut: false,
+            drained: None,
+            short: false,
+            summary: Summary { served: 0, cut: 0 },
+        }
+    }
+
+    pub(super) fn go(&mut self) {
+        self.accepting = true;
+    }
+
+    /// A new peer's wire.
+    pub(super) fn knock(&mut self) -> io::Result<usize> {
+        if !self.listening {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        self.wires.push(Wire::new(self.wires.len(), self.room));
+        self.queue.push_back(self.wires.len() - 1);
+        Ok(self.wires.len() - 1)
+    }
+
+    pub(super) fn wire(&mut self, index: usize) -> &mut Wire {
+        &mut self.wires[index]
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        !self.listening && self.connections.is_empty()
+    }
+
+    pub(super) fn end(&mut self) -> Summary {
+        self.pool.expect_whole();
+        self.summary
+    }
+
+    /// One turn of everybody; `false` when nothing will happen before time passes.
+    pub(super) fn turn(&mut self) -> bool {
+        self.now += Duration::from_nanos(1);
+        let mut moved = self.look_at_stop();
+        if self.accepting && self.random.chance(2) {
+            self.accept();
+        }
+        moved |= self.accepting && !self.queue.is_empty();
+        // In another order each time.
+        let first = self.random.below(self.connections.len().max(1));
+        self.connections.rotate_left(first);
+        for connection in &mut self.connections {
+            let wire = &mut self.wires[connection.wire];
+            moved |= connection.turn(wire, &mut self.pool, &mut self.random, self.now);
+        }
+        moved | self.bury()
+    }
+
+    /// To the next deadline; `false` if there is none.
+    pub(super) fn pass_time(&mut self) -> bool {
+        let deadlines = self.connections.iter().filter_map(Connection::deadline);
+        let Some(next) = deadlines.chain(self.drained.filter(|_| !self.cut)).min() else { return false };
+        assert!(next > self.now, "a deadline that has passed was not looked at");
+        self.now = next;
+        true
+    }
+
+    fn look_at_stop(&mut self) -> bool {
+        let mut moved = false;
+        if !self.stopped && is_ringing(self.host.stop.begun()) {
+            moved = true;
+            self.stopped = true;
+            let count = self.close();
+            self.summary.cut += u64::from(count);
+            self.drained = Some(self.now + self.host.limits.drain);
+            let open = self.connections.len();
+            if open > 0 {
+                self.host.reporter.tell(None, &Told::Draining { open, limit: self.host.limits.drain });
+            }
+        }
+        let drained = self.drained.is_some_and(|at| self.now >= at);
+        if !self.cut && (drained || is_ringing(self.host.stop.cutting())) {
+            moved = true;
+            self.cut = true;
+            for connection in &mut self.connections {
+                connection.session.interrupted();
+            }
+        }
+        moved
+    }
+
+    fn close(&mut self) -> u32 {
+        self.listening = false;
+        let count = u32::try_from(self.queue.len()).unwrap();
+        for wire in self.queue.drain(..) {
+            self.wires[wire].server_resets();
+        }
+        if count > 0 {
+            self.host.reporter.tell(None, &Told::QueueCut { count });
+        }
+        count
+    }
+
+    fn accept(&mut self) {
+        let Some(index) = self.queue.pop_front() else { return };
+        self.summary.served += 1;
+        let wire = &mut self.wires[index];
+        let about = About { id: ConnectionId(self.summary.served), peer: wire.peer };
+        self.host.reporter.tell(Some(about), &Told::Accepted { peer: wire.peer, local: super::wire::SERVER });
+        let limit = self.host.limits.connections;
+        if self.connections.len() >= limit {
+            wire.server_resets();
+            if !self.short {
+                self.host.reporter.tell(None, &Told::Short { of: Shortage::Connections(limit) });
+            }
+            self.short = true;
+            let end = End { reason: Reason::Limit, received: 0, sent: 0, unsent: 0, lasted: Duration::ZERO };
+            self.host.reporter.tell(Some(about), &Told::Closed { end: &end });
+        } else {
+            self.short = false;
+            let bell = S::ASKS.then(|| Arc::new(Bell::new().unwrap()));
+            let times = (self.now, SystemTime::now());
+            self.connections.push(Connection::open(self.host, self.service, about, bell, times, index));
+        }
+        if self.host.limits.accept.is_some_and(|most| self.summary.served >= most) {
+            self.close();
+        }
+    }
+
+    /// Takes away whoever is over.
+    fn bury(&mut self) -> bool {
+        let over = self.connections.iter().position(|connection| connection.session.is_over());
+        let Some(at) = over else { return false };
+        let connection = self.connections.swap_remove(at);
+        let wire = &mut self.wires[connection.wire];
+        let end = connection.close(wire, &mut self.pool, &mut self.random, self.now);
+        self.summary.cut += u64::from(matches!(end.reason, Reason::Interrupted));
+        true
+    }
+}
+
+pub(super) fn is_ringing(bell: &Bell) -> bool {
+    host::wait(&mut [Watch::new(bell, Interest::READ)], Some(Duration::ZERO)).unwrap() > 0
+}
+
+/// Receive buffers, lent by their number.
+pub(super) struct Pool {
+    buffers: Vec<Vec<u8>>,
+    free: Vec<usize>,
+}
+
+impl Pool {
+    fn new(count: usize, size: usize) -> Self {
+        Self { buffers: vec![vec![0; size]; count], free: (0..count).collect() }
+    }
+
+    pub(super) fn take(&mut self) -> Option<usize> {
+        self.free.pop()
+    }
+
+    pub(super) fn buffer(&mut self, index: usize) -> &mut Vec<u8> {
+        &mut self.buffers[index]
+    }
+
+    /// The buffer is the pool's again: what was in it is not to be seen.
+    pub(super) fn give_back(&mut self, index: usize) {
+        assert!(!self.free.contains(&index), "buffer {index} was given back twice");
+        self.buffers[index].fill(b'#');
+        self.free.push(index);
+    }
+
+    fn expect_whole(&self) {
+        assert_eq!(self.free.len(), self.buffers.len(), "every buffer was given back");
+    }
+}

@@ -1,0 +1,219 @@
+//! The engines of the crate on this machine's own TCP.
+
+use crate::pattern::Pattern;
+use crate::recorder::{FOR_EVER, Recorder, Report, Seen};
+use crate::world::{Peer, Server, Setup, World};
+use enchufe_sys::host::{self, Interest, Watch};
+use enchufe_talk::engine::{self, Host, Kind};
+use enchufe_talk::listen::{self, Listener, Plan};
+use enchufe_talk::options::{self, SocketOption};
+use enchufe_talk::{Operator, Service, Stop, connect};
+use socket2::{Domain, SockRef, Socket, Type};
+use std::cell::Cell;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::panic::resume_unwind;
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long a peer may find no room before it is taken to be stuck. Were it wrong, a case would see
+/// less, not fail.
+const STUCK: Duration = Duration::from_millis(150);
+
+/// An engine of the crate.
+#[derive(Clone, Copy)]
+pub(crate) struct Sockets(Kind);
+
+impl Sockets {
+    /// The only world of this engine.
+    pub(crate) fn of(kind: Kind) -> [Self; 1] {
+        [Self(kind)]
+    }
+}
+
+impl World for Sockets {
+    const LONG: usize = 64 << 20;
+
+    fn one_at_a_time(&self) -> bool {
+        self.0 == Kind::Blocking
+    }
+
+    fn run<S: Service>(&self, service: &S, setup: &Setup, case: impl FnOnce(&dyn Server)) -> Report {
+        // Many servers of many clients run in one process.
+        host::raise_descriptor_limit();
+        let (recorder, stop, operator) = (Recorder::new(), Stop::new().unwrap(), Operator::default());
+        let host = Host {
+            reporter: &recorder,
+            limits: setup.limits.clone(),
+            stop: &stop,
+            operator: Some(&operator),
+            options: &setup.options,
+        };
+        let endpoint = if setup.every_address { ":0" } else { "127.0.0.1:0" }.parse().unwrap();
+        let plan = Plan {
+            endpoints: &[endpoint],
+            family: connect::Family::Any,
+            backlog: 1024,
+            options: &setup.options,
+        };
+        let listeners = listen::open(&plan, &recorder).unwrap();
+        let addresses = listeners.iter().map(Listener::address).collect();
+        let (go, gate) = mpsc::channel();
+        let (host, recorder, stop, operator) = (&host, &recorder, &stop, &operator);
+        let summary = std::thread::scope(|scope| {
+            let server = scope.spawn(move || {
+                let _ = gate.recv();
+                engine::serve(self.0, listeners, service, host).unwrap()
+            });
+            let running = Running { addresses, recorder, stop, operator, setup, go, turn: Cell::new(0) };
+            if !setup.held {
+                running.go();
+            }
+            case(&running);
+            stop.begin();
+            drop(running);
+            server.join().unwrap_or_else(|panic| resume_unwind(panic))
+        });
+        Report::new(recorder.seen(), summary)
+    }
+}
+
+struct Running<'a> {
+    addresses: Vec<SocketAddr>,
+    recorder: &'a Recorder,
+    stop: &'a Stop,
+    operator: &'a Operator,
+    setup: &'a Setup,
+    go: mpsc::Sender<()>,
+    /// Which address is the next peer's.
+    turn: Cell<usize>,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        // A case that failed is not to wait for its server.
+        if std::thread::panicking() {
+            self.stop.cut();
+        }
+    }
+}
+
+impl Server for Running<'_> {
+    fn try_connect(&self) -> io::Result<Box<dyn Peer + '_>> {
+        let address = self.addresses[self.turn.replace(self.turn.get() + 1) % self.addresses.len()];
+        let socket = unconnected(address, &self.setup.peers_options);
+        socket.connect(&address.into())?;
+        Ok(Box::new(Client { stream: socket.into(), recorder: self.recorder }))
+    }
+
+    fn wait(&self, what: &str, condition: &dyn Fn(&[Seen]) -> bool) {
+        self.recorder.wait(what, condition);
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        self.recorder.seen()
+    }
+
+    fn stop(&self) -> &Stop {
+        self.stop
+    }
+
+    fn operator(&self) -> &Operator {
+        self.operator
+    }
+
+    fn go(&self) {
+        let _ = self.go.send(());
+    }
+
+    fn addresses(&self) -> Vec<SocketAddr> {
+        self.addresses.clone()
+    }
+}
+
+/// A socket that will give up what would last for ever.
+pub(crate) fn unconnected(address: SocketAddr, list: &[SocketOption]) -> Socket {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+    socket.set_read_timeout(Some(FOR_EVER)).unwrap();
+    socket.set_write_timeout(Some(FOR_EVER)).unwrap();
+    options::apply(list, &SockRef::from(&socket)).unwrap();
+    socket
+}
+
+struct Client<'a> {
+    stream: TcpStream,
+    recorder: &'a Recorder,
+}
+
+impl Client<'_> {
+    /// A call that gave up would have lasted for ever.
+    fn in_time<T>(&self, what: &str, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result {
+            assert!(error.kind() != io::ErrorKind::WouldBlock, "{what} for ever; {}", self.recorder.story());
+        }
+        result
+    }
+}
+
+impl Peer for Client<'_> {
+    fn address(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let result = self.stream.write_all(bytes);
+        self.in_time("sends", result)
+    }
+
+    fn send_until_stuck(&mut self, bytes: &[u8]) -> usize {
+        self.stream.set_nonblocking(true).unwrap();
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match self.stream.write(&bytes[sent..]) {
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let mut watches = [Watch::new(&self.stream, Interest::WRITE)];
+                    if host::wait(&mut watches, Some(STUCK)).unwrap() == 0 {
+                        break;
+                    }
+                }
+                Err(error) => panic!("send: {error}; {}", self.recorder.story()),
+            }
+        }
+        self.stream.set_nonblocking(false).unwrap();
+        sent
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let result = self.stream.read(buffer);
+        self.in_time("reads", result)
+    }
+
+    fn exchange(&mut self, pattern: &Pattern, count: usize) {
+        let mut sender = self.stream.try_clone().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut sent = 0;
+                while sent < count {
+                    sent += sender.write(pattern.at(sent, count - sent)).expect("the server reads");
+                }
+            });
+            let mut buffer = vec![0; 256 * 1024];
+            let mut have = 0;
+            while have < count {
+                let more = self.read(&mut buffer).expect("the server goes on");
+                assert!(more > 0, "ended after {have} of {count} bytes");
+                pattern.expect(have, &buffer[..more]);
+                have += more;
+            }
+        });
+    }
+
+    fn half_close(&mut self) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
+    }
+
+    fn reset(self: Box<Self>) {
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+}

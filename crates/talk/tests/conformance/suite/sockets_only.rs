@@ -1,0 +1,181 @@
+//! What only a kernel has.
+
+use super::asking::{ASK, asked};
+use crate::child::in_a_child;
+use crate::recorder::{Seen, What};
+use crate::sockets::unconnected;
+use crate::world::{Server, Setup, World};
+use enchufe_sys::rlimit::{self, DescriptorLimit};
+use enchufe_talk::services::Echo;
+use enchufe_talk::told::Shortage;
+use enchufe_talk::{Actions, Event, Service};
+use socket2::Socket;
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::net::TcpStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+/// The name of the test that runs this case.
+fn test_name(world: &impl World, case: &str) -> String {
+    format!("{}::{case}", if world.one_at_a_time() { "blocking" } else { "threads" })
+}
+
+/// Takes descriptors until there are no more.
+fn take_all() -> Vec<File> {
+    let limit = rlimit::descriptor_limit().unwrap();
+    rlimit::set_descriptor_limit(DescriptorLimit { soft: 200, ..limit }).unwrap();
+    std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
+}
+
+fn is_short(seen: &Seen) -> bool {
+    seen.what == What::Short(Shortage::Descriptors)
+}
+
+fn wait_until_short(server: &dyn Server) {
+    server.wait("the shortage", &|seen| seen.iter().any(is_short));
+}
+
+/// Sockets made before there are none left, connected after that.
+fn connect(server: &dyn Server, socket: Socket) -> TcpStream {
+    socket.connect(&server.addresses()[0].into()).unwrap();
+    socket.into()
+}
+
+fn echo(mut stream: &TcpStream, message: &[u8]) {
+    stream.write_all(message).unwrap();
+    let mut back = vec![0; message.len()];
+    stream.read_exact(&mut back).unwrap();
+    assert_eq!(back, message);
+}
+
+pub(crate) fn without_descriptors_who_waits_is_served_when_one_leaves<W: World>(world: &W) {
+    in_a_child(&test_name(world, "without_descriptors_who_waits_is_served_when_one_leaves"), || {
+        let report = world.run(&Echo, &Setup::default(), |server| {
+            let mut stat = File::open("/proc/self/stat").unwrap();
+            let make = || unconnected(server.addresses()[0], &[]);
+            let (first, waits, waits_too) = (make(), make(), make());
+            // Served one after another, nobody is being served while descriptors are missing.
+            let leaver = (!world.one_at_a_time()).then(|| connect(server, first));
+            if let Some(leaver) = &leaver {
+                echo(leaver, b"hola");
+            }
+            let mut taken = take_all();
+            let (waits, waits_too) = (connect(server, waits), connect(server, waits_too));
+            wait_until_short(server);
+            expect_rest(&mut stat);
+            match leaver {
+                // Its descriptor and the server's for it.
+                Some(leaver) => drop(leaver),
+                None => drop(taken.pop()),
+            }
+            echo(&waits, b"my turn");
+            if world.one_at_a_time() {
+                waits.shutdown(std::net::Shutdown::Both).unwrap();
+                echo(&waits_too, b"mine too");
+            } else {
+                drop(waits);
+                echo(&waits_too, b"mine too");
+            }
+        });
+        // Over all that time, with a look at the queue every second, once for each time it began.
+        let most = if world.one_at_a_time() { 1 } else { 2 };
+        assert!((1..=most).contains(&report.count(|what| *what == What::Short(Shortage::Descriptors))));
+    });
+}
+
+/// Fails if this process works while it has nothing to do. (A busy machine only makes it look calmer.)
+fn expect_rest(stat: &mut File) {
+    let while_short = Duration::from_millis(300);
+    let (before, since) = (processor_time(stat), Instant::now());
+    std::thread::sleep(while_short);
+    let worked = processor_time(stat) - before;
+    assert!(worked < while_short / 2, "worked {worked:?} of {:?} for nothing", since.elapsed());
+}
+
+/// User and system time, the 14th and 15th field of proc_pid_stat(5), in ticks of 10 ms.
+fn processor_time(stat: &mut File) -> Duration {
+    let mut text = String::new();
+    stat.rewind().unwrap();
+    stat.read_to_string(&mut text).unwrap();
+    let (_, fields) = text.rsplit_once(')').unwrap();
+    let ticks: u32 =
+        fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u32>().unwrap()).sum();
+    Duration::from_millis(10) * ticks
+}
+
+pub(crate) fn without_a_descriptor_for_the_bell_an_asker_waits_outside<W: World>(world: &W) {
+    in_a_child(&test_name(world, "without_a_descriptor_for_the_bell_an_asker_waits_outside"), || {
+        let report = world.run(&ASK, &Setup::default(), |server| {
+            let client = unconnected(server.addresses()[0], &[]);
+            let mut taken = take_all();
+            // One is enough to accept, and not to be told the operator's answer.
+            drop(taken.pop());
+            let mut client = connect(server, client);
+            client.write_all(b"what?\n").unwrap();
+            wait_until_short(server);
+            drop(taken);
+            asked(server, 1, "what?\n");
+            assert!(server.operator().answer("that".into()));
+            let mut answer = [0; 5];
+            client.read_exact(&mut answer).unwrap();
+            assert_eq!(&answer, b"that\n");
+        });
+        report.expect(1, "PeerFinished");
+    });
+}
+
+pub(crate) fn a_client_that_closed_altogether_takes_its_question_back<W: World>(world: &W) {
+    let report = world.run(&ASK, &Setup::default(), |server| {
+        let mut first = server.connect();
+        first.send(b"first?\n").unwrap();
+        asked(server, 1, "first?\n");
+        drop(first);
+        let mut second = server.connect();
+        second.send(b"second?\n").unwrap();
+        server.wait_of(1, &What::QuestionWithdrawn);
+        asked(server, 2, "second?\n");
+        assert!(server.operator().answer("yours".into()));
+        assert_eq!(second.read_exact(6), b"yours\n");
+    });
+    report.expect(1, "PeerLeft");
+    report.expect(2, "PeerFinished");
+}
+
+pub(crate) fn every_address_of_a_server_is_served<W: World>(world: &W) {
+    let setup = Setup { every_address: true, ..Setup::default() };
+    let mut addresses = 0;
+    let report = world.run(&Echo, &setup, |server| {
+        addresses = server.addresses().len();
+        for _ in 0..2 * addresses {
+            assert_eq!(server.connect().echo(b"hola"), b"hola");
+        }
+    });
+    // Where the machine has no IPv6 that is said.
+    let skipped = report.count(|what| *what == What::Other("skipped"));
+    assert_eq!(addresses + skipped, 2);
+    assert_eq!(report.summary.served, 2 * addresses as u64);
+}
+
+/// A service with a mistake.
+struct Broken;
+
+impl Service for Broken {
+    type State = ();
+
+    fn event(&self, (): &mut (), event: Event<'_>, _actions: &mut Actions) {
+        assert!(!matches!(event, Event::Bytes(_)), "this service is broken");
+    }
+}
+
+pub(crate) fn a_panic_of_a_service_does_not_hang_the_server<W: World>(world: &W) {
+    let run = || {
+        world.run(&Broken, &Setup::default(), |server| {
+            let mut peer = server.connect();
+            peer.send(b"hola").unwrap();
+            // Its connection is gone, with or without order.
+            let _ = peer.try_read_to_end();
+        })
+    };
+    assert!(catch_unwind(AssertUnwindSafe(run)).is_err(), "the panic is not hidden");
+}

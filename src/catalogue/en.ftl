@@ -1,0 +1,333 @@
+### The texts in English. The same ids as es.ftl.
+
+## What happens in a conversation
+
+event-starting = Starting up { $ip } port { $port }
+event-socket_made = Socket made for { $address }
+event-options = Socket options as the system reports them: { $options }
+event-bound = Bound to { $address }
+event-listening = Listening on { $address } (up to { $backlog } waiting): { $reach ->
+        [this_machine] only this machine can connect
+        [every_interface] whoever reaches this machine over the network can connect
+       *[one_address] whoever reaches that address can connect
+    }
+event-skipped = Without { $address }: { $call } says "{ $cause }"; the other address family will do
+event-waiting = Waiting for a connection
+event-queued = { $count ->
+        [one] Waiting for its turn, already connected: { $peers }
+       *[other] Waiting for their turn, already connected: { $peers }
+    }
+event-accepted = Connection from { $peer }
+event-received = Received ({ $bytes ->
+        [one] 1 byte
+       *[other] { $bytes } bytes
+    }){ $quoted }
+event-incomplete = The connection ended in the middle of a character: { $text }
+event-returning = Returning { $bytes ->
+        [one] 1 byte
+       *[other] { $bytes } bytes
+    } to { $peer }
+event-answered = Answered { $peer } ({ $bytes ->
+        [one] 1 byte
+       *[other] { $bytes } bytes
+    }){ $quoted }
+event-question = { $peer } asks{ $quoted }. Type the answer and Enter
+event-question_waits = The question of { $peer } waits for its turn ({ $ahead ->
+        [one] 1 is before it
+       *[other] { $ahead } are before it
+    })
+event-question_withdrawn = { $peer } left; its question needs no answer any more
+event-line_ignored = Nobody has asked: that line went to no one
+event-operator_left = There will be no more answers: the keyboard was closed
+event-peer_ended = No more data from { $peer }
+event-discarded = Threw away { $bytes ->
+        [one] 1 byte that came
+       *[other] { $bytes } bytes that came
+    } with nobody waiting for it
+event-closed = Connection with { $peer } closed: { $why } (received { $received }, sent { $sent }{ $unsent ->
+        [0] {""}
+       *[other] , not sent { $unsent }
+    } bytes; lasted { $lasted })
+event-short = { $of ->
+        [connections] There are { $limit } connections, the most allowed: new ones are answered with a reset
+        [descriptors] Out of descriptors: new connections wait in the queue until one is free ("ulimit -n" raises the limit)
+        [threads] The system gives no more threads: new connections are answered with a reset
+       *[memory] The system has no memory for more sockets: new connections wait in the queue
+    }
+event-draining = Ending: { $open ->
+        [one] 1 connection is left and has
+       *[other] { $open } connections are left and have
+    } { $limit } to finish (another Ctrl-C cuts them)
+event-queue_cut = { $count ->
+        [one] A connection was waiting for its turn: the system reset it
+       *[other] { $count } connections were waiting for their turn: the system reset them
+    }
+event-stopped = Over: { $served ->
+        [one] 1 connection served
+       *[other] { $served } connections served
+    }{ $cut ->
+        [0] {""}
+       *[other] , { $cut } cut
+    }
+event-resolving = Looking up the addresses of { $name }
+event-resolved = { $name } is at { $addresses }
+event-connecting = Connecting to { $ip } port { $port }
+event-attempt_failed = Not { $address }: { $cause }
+event-retrying = Nobody listens on { $address } yet; trying again for { $limit }
+event-connected = Connected to { $address } from { $local } (in { $took })
+event-sending = Sending ({ $bytes ->
+        [one] 1 byte
+       *[other] { $bytes } bytes
+    }){ $quoted }
+event-half_closed = Half-closed: nothing more is sent, what comes is still received
+event-acknowledged = Acknowledged by the peer's TCP: { $bytes ->
+        [one] 1 byte
+       *[other] { $bytes } bytes
+    } and the end (this does not prove that its program read them)
+event-still_waiting = { $awaited ->
+        [connection] Still no answer to the connection (--connect-timeout 5s sets a limit)
+        [echo] Still to come back: { $missing ->
+                [one] 1 byte
+               *[other] { $missing } bytes
+            } (--idle 5s limits the wait)
+        [expected] What is expected has not come yet (--idle 5s limits the wait)
+        [acknowledgement] The peer has not acknowledged everything yet (--wait says how long to wait)
+        [room] The peer does not read: there is no room for more just now (--idle 5s limits the wait)
+       *[peer_end] Waiting for the peer to end (--idle 5s limits the wait; Ctrl-C ends it now)
+    }
+event-closing = Closing the socket
+
+## Why a connection ended
+
+reason-peer_finished = the peer finished first
+reason-own_end = this end finished first
+reason-reset_by_peer = the peer reset it (RST)
+reason-idle = nothing came or went for { $limit }
+reason-first_byte = not one byte came for { $limit }
+reason-deadline = it reached its limit of { $limit }
+reason-interrupted = this program was interrupted
+reason-refused = nobody listens there
+reason-limit = there was no room for it
+reason-peer_left = the peer's program is gone
+reason-failed = { $call } failed: { $cause }
+
+## Errors of the system, by their kind in Rust
+
+io-NotFound = it does not exist
+io-PermissionDenied = permission denied
+io-ConnectionRefused = connection refused: nobody listens there
+io-ConnectionReset = the peer reset the connection
+io-ConnectionAborted = the connection was aborted
+io-HostUnreachable = that machine cannot be reached
+io-NetworkUnreachable = that network cannot be reached
+io-NetworkDown = the network is down
+io-NotConnected = there is no connection
+io-AddrInUse = the address is in use
+io-AddrNotAvailable = the address is not of this machine
+io-BrokenPipe = the other end has closed
+io-TimedOut = timed out
+io-IsADirectory = it is a directory
+io-NotADirectory = it is not a directory
+io-StorageFull = the disk is full
+io-ReadOnlyFilesystem = the file system is read-only
+io-OutOfMemory = out of memory
+io-Interrupted = interrupted by a signal
+
+## What could not be done
+
+problem-no-command = say what to do; to begin with: "enchufe demo" (all there is: "enchufe --help")
+problem-unknown-command = "{ $word }" is no command of enchufe; there are "enchufe demo", "enchufe serve" and "enchufe send" ("enchufe --help" explains them)
+problem-unknown-flag = there is no flag { $flag } here ("--help" shows those there are; if it was text to send, put -- before it)
+problem-unknown-flag-near = there is no flag { $flag } here; did you mean { $near }?
+problem-missing-value = { $flag } needs a value
+problem-extra-argument = "{ $word }" is one word too many (a message with spaces goes in quotes)
+problem-conflict = { $flag } and { $other } exclude each other: leave one out
+problem-repeated = { $flag } is there twice: leave one
+problem-usage = the line cannot be understood: { $said } ("--help" shows how it is written)
+problem-bad-choice = { $flag } cannot be "{ $word }"; it can be: { $choices }
+problem-bad-time = { $flag } needs a time with its unit, like 50ms, 2s or 1m, not "{ $word }"
+problem-bad-number = { $flag } needs a number from { $least } to { $most }, not "{ $word }"
+problem-bad-source = --source needs an address of this machine, with or without a port (127.0.0.2, 127.0.0.2:5000, [::1]:5000), not "{ $word }"
+problem-bad-option = --socket does not know "{ $word }"; it knows: { $choices }
+problem-bad-option-value = --socket { $option } cannot be "{ $word }" (they are written nodelay=on, keepalive=30s, sndbuf=65536, rcvbuf=65536, linger=0s)
+problem-bad-port = "{ $word }" is not a port: that is a number from 0 to 65535
+problem-no-port = "{ $word }" lacks the port: write it after a colon, like 127.0.0.1:4000
+problem-bad-host = "{ $word }" is neither a name nor an address (they are written 127.0.0.1:4000, [::1]:4000 or name:4000)
+problem-brackets = an IPv6 address goes in brackets, so that one sees where the port begins: [::1]:4000, not "{ $word }"
+problem-every-target = "*" is for listening; to connect say to which machine, like 127.0.0.1:4000
+problem-zero-target = port 0 is for listening; to connect say on which port the server listens
+problem-no-service = which service is missing; for example: "enchufe serve echo" (there are: { $choices })
+problem-unknown-service = there is no service "{ $word }"; there are: { $choices }
+problem-service-port = the service goes before the port; write: enchufe serve echo --listen { $port }
+problem-service-then-port = the port goes with --listen; write: enchufe serve { $service } --listen { $port }
+problem-no-answer = what to answer is missing; write: enchufe serve reply 'Hello from the server'
+problem-answer-not-used = { $service } takes no text: "{ $word }" is one word too many (with a text it is: enchufe serve reply '{ $word }')
+problem-flag-not-used = { $flag } has no effect in { $service }: leave it out
+problem-no-target = to whom is missing; write: enchufe send 127.0.0.1:4000 'Hello'
+problem-target-then-port = the port follows the name after a colon; write: enchufe send { $host }:{ $port } { $message }
+problem-no-terminal = "serve ask" needs a keyboard and the input is not a terminal; to always answer the same: enchufe serve reply 'Hello'
+problem-no-shell = for which shell is missing; write for example: enchufe completions bash (there are: { $choices })
+problem-file = cannot read { $path }: { $cause }
+problem-file-is-directory = { $path } is a directory: give the name of a file
+problem-write-file = cannot write { $path }: { $cause }
+problem-in-use-listening = bind { $address }: { $program } (process { $pid }) listens there already; end it or choose another port with --listen
+problem-in-use-listening-unseen = bind { $address }: another program listens there already, which your user may not see; choose another port with --listen
+problem-in-use-bound = bind { $address }: { $program } (process { $pid }) has taken that address, though it does not listen; end it or choose another port with --listen
+problem-in-use-bound-unseen = bind { $address }: another program has taken that address, though it does not listen; choose another port with --listen
+problem-in-use-connected = bind { $address }: an open connection uses that address; wait for its end or choose another port with --listen
+problem-in-use-time-wait = bind { $address }: a connection that has ended holds it in TIME_WAIT; it is free in { $seconds ->
+        [one] 1 second
+       *[other] { $seconds } seconds
+    }, or choose another port with --listen
+problem-in-use = bind { $address }: the address is in use; choose another port with --listen
+problem-privileged-port = bind { $address }: port { $port } is one of the reserved ones (below 1024) and your user may not take it; choose a higher one
+problem-not-our-address = bind { $address }: that is no address of this machine; use one of its own, or 0.0.0.0 for all
+problem-unresolved = getaddrinfo { $name }: that name has no address ({ $cause }); check how it is written or give the address in numbers
+problem-no-such-family = { $name } has no address of the wanted family; leave out -4 or -6
+problem-family-mismatch = --source { $address } and { $target } are not of the same family (IPv4 or IPv6); give both of one
+problem-option-refused = setsockopt { $option } on { $address }: { $cause }
+problem-call-failed = { $call } { $address }: { $cause }
+problem-resources = the system does not give what it takes to work: { $cause }
+problem-read-input = the input cannot be read further: { $cause }
+problem-write-output = the result cannot be written: { $cause }
+problem-demo = the demonstration stopped: { $what }
+problem-refused = connect { $address }: connection refused, nobody listens there; start the server, or wait for it with --retry 5s
+problem-connect-timeout = connect { $address }: no answer in { $limit }; check the address, or whether something on the way drops it
+problem-connect-failed = connect { $address }: { $cause }; check the address and the network
+problem-interrupted = interrupted before it was done
+problem-ended = the connection with { $peer } did not end well: { $why }
+problem-not-acknowledged = not known to have arrived: { $why } before { $peer } had acknowledged everything
+problem-echo-missing = the echo is not complete: { $missing ->
+        [one] 1 byte
+       *[other] { $missing } bytes
+    } did not come back
+problem-echo-differs = the echo differs: at position { $offset } { $sent } was sent and { $came } came back
+problem-no-line = a line was expected and no end of line came
+problem-too-few = { $wanted } bytes were expected and { $came } came
+problem-too-many = more came than was expected: { $extra ->
+        [one] 1 byte
+       *[other] { $extra } bytes
+    } too many
+problem-drain-cut = { $cut ->
+        [one] 1 connection was cut
+       *[other] { $cut } connections were cut
+    } at the end; --drain gives more time
+
+## Help
+
+heading-usage = Usage
+heading-commands = Commands
+heading-arguments = Arguments
+heading-options = Options
+heading-common = In every command
+
+usage-enchufe = enchufe COMMAND [OPTIONS]
+usage-serve = enchufe serve SERVICE [ANSWER] [OPTIONS]
+usage-send = enchufe send HOST:PORT [MESSAGE] [OPTIONS]
+usage-demo = enchufe demo [MESSAGE] [OPTIONS]
+usage-completions = enchufe completions SHELL
+usage-man = enchufe man [DIRECTORY]
+
+value-FILE = FILE
+value-TIME = TIME
+value-ADDRESS = ADDRESS
+value-OPTIONS = OPTIONS
+value-service = SERVICE
+value-answer = ANSWER
+value-target = HOST:PORT
+value-message = MESSAGE
+value-shell = SHELL
+value-directory = DIRECTORY
+
+about-enchufe = TCP sockets, from the line of code to the wire: servers, clients and what happens between them
+after-enchufe = To begin with: enchufe demo
+about-demo = The whole practice: an echo server and its client, and a pair that asks and answers, side by side
+about-serve = Starts a TCP server and tells what happens
+after-serve = Services:
+      echo      sends back what comes, until the peer ends
+      receive   shows what comes
+      reply     answers ANSWER once and closes
+      ask       shows what comes and you type the answer
+      discard   throws away what comes
+      chargen   sends characters without end
+      daytime   sends date and time and closes
+
+    Addresses: 4000 or :4000 is this machine only; 0.0.0.0:4000 is the whole IPv4 network, [::]:4000 the IPv6 one, *:4000 both.
+    Usual ports: 4000 for echo, ask and the others; 8080 for receive and reply. Ctrl-C ends it.
+
+    Examples:
+      enchufe serve echo
+      enchufe serve echo --engine blocking --backlog 1 --read-size 19
+      enchufe serve reply 'Hello from the server' --once --listen 0.0.0.0:8080
+about-send = Connects to a TCP server, sends and shows the answer
+after-send = Without MESSAGE it sends its input; if that is a terminal, it asks for each message (Ctrl-D ends).
+    The answer goes to standard output, everything else to standard error.
+
+    Examples:
+      enchufe send 127.0.0.1:4000 'Here is the message' --expect echo
+      enchufe send 127.0.0.1:8080 'Hello, server!' --no-reply
+      enchufe send server:4000 --retry 10s < file > answer
+about-completions = Writes the file that completes commands in your shell
+about-man = Writes the manual pages into a directory
+
+arg-serve-service = Which service
+arg-serve-answer = What "reply" answers
+arg-send-target = To whom: 127.0.0.1:4000, name:4000, [::1]:4000; 4000 is this machine
+arg-send-message = What to send, as it is
+arg-demo-message = What the echo client sends
+arg-completions-shell = bash, zsh, fish, elvish or powershell
+arg-man-directory = Where to write them
+
+flag-lang = Language of the texts; else the system's
+flag-color = Colours; NO_COLOR takes them away too
+flag-quiet = Do not tell what happens
+flag-verbose = Tell more details of the same
+flag-help = Show this help
+flag-version = Show the version
+flag-json = What happens, one JSON object a line on standard output
+flag-hex = Payload in hexadecimal
+flag-timestamps = The time before each line
+flag-log = Also write what happens to FILE, with date and time
+flag-first-byte = Close if not one byte comes for this long
+flag-idle = Close if nothing comes or goes for this long
+flag-deadline = Close this long after the connection was made, whatever happens
+flag-read-size = Bytes that each read asks for (65536)
+flag-ipv4 = IPv4 only
+flag-ipv6 = IPv6 only
+flag-socket = Socket options: nodelay, keepalive=30s, sndbuf=N, rcvbuf=N, linger=0s
+flag-newline = Add an end of line (LF) to each message
+flag-crlf = Add CR LF to each message
+flag-listen = Where to listen; may be repeated; port 0 lets the system choose
+flag-engine = blocking: one connection at a time; threads: a thread each (the usual one)
+flag-once = End after one connection
+flag-accept = End after N connections
+flag-backlog = How many connections may wait to be accepted (4096)
+flag-max-connections = How many to serve at a time; the others are answered with a reset
+flag-until = When a message is complete: quiet, when no more comes; line, at the end of a line
+flag-quiet-time = How much silence completes a message (50ms)
+flag-drain = At the end, how much time open connections are given (5s)
+flag-file = Send what is in FILE
+flag-expect = What is to come; if it does not, the exit code is 1
+flag-no-reply = Do not wait for an answer: over when the peer's TCP has acknowledged everything
+flag-wait = How long --no-reply waits for the acknowledgement, or --expect nothing for silence (5s)
+flag-no-half-close = Do not close the sending direction at the end of the input
+flag-retry = Try again while nobody listens, for this long
+flag-connect-timeout = How long connecting may take
+flag-source = From which address (and port) of this machine
+
+## The client that asks, and the demonstration
+
+prompt-message = Give me a message:{" "}
+progress-send = sent { $sent }, received { $received } ({ $elapsed })
+shown-written = Written: { $path }
+demo-message = Here is the message
+demo-client-message = Hello from the client
+demo-server-answer = Hello from the server
+demo-one-way = Hello, server!
+demo-title-echo = Practice 1: an echo server and its client
+demo-title-receive = Practice 2: a server for one connection, and a client that sends and closes
+demo-title-reply = Practice 2: a server that answers
+demo-port-taken = (port { $port } is taken: a free one is used)
+demo-client = client
+demo-server = server
+demo-end = Each line was told by one of the two programs when it happened. Try it yourself in two terminals:

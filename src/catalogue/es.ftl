@@ -1,0 +1,334 @@
+### Los textos en español (México, de tú). Los mismos identificadores que en.ftl.
+
+## Lo que pasa en una conversación
+
+event-starting = Empezando a levantar { $ip } puerto { $port }
+event-socket_made = Socket creado para { $address }
+event-options = Opciones del socket, como las informa el sistema: { $options }
+event-bound = Enlazado a { $address }
+event-listening = Escuchando en { $address } (hasta { $backlog } en espera): { $reach ->
+        [this_machine] solo se puede conectar esta computadora
+        [every_interface] se puede conectar cualquiera que llegue a esta computadora por la red
+       *[one_address] se puede conectar cualquiera que llegue a esa dirección
+    }
+event-skipped = Sin { $address }: { $call } dice «{ $cause }»; basta con la otra familia de direcciones
+event-waiting = Esperando una conexión
+event-queued = { $count ->
+        [one] Espera su turno, ya conectado: { $peers }
+       *[other] Esperan su turno, ya conectados: { $peers }
+    }
+event-accepted = Conexión desde { $peer }
+event-received = Recibido ({ $bytes ->
+        [one] 1 byte
+       *[other] { $bytes } bytes
+    }){ $quoted }
+event-incomplete = La conexión terminó a la mitad de un carácter: { $text }
+event-returning = Devolviendo { $bytes ->
+        [one] 1 byte
+       *[other] { $bytes } bytes
+    } a { $peer }
+event-answered = Respondido a { $peer } ({ $bytes ->
+        [one] 1 byte
+       *[other] { $bytes } bytes
+    }){ $quoted }
+event-question = { $peer } pregunta{ $quoted }. Escribe la respuesta y Entrar
+event-question_waits = La pregunta de { $peer } espera su turno ({ $ahead ->
+        [one] hay 1 antes
+       *[other] hay { $ahead } antes
+    })
+event-question_withdrawn = { $peer } se fue; su pregunta ya no espera respuesta
+event-line_ignored = Nadie ha preguntado: esa línea no se envió a nadie
+event-operator_left = Ya no habrá respuestas: se cerró el teclado
+event-peer_ended = No hay más datos de { $peer }
+event-discarded = Se descartaron { $bytes ->
+        [one] 1 byte que llegó
+       *[other] { $bytes } bytes que llegaron
+    } sin que nadie los esperara
+event-closed = Conexión con { $peer } cerrada: { $why } (recibidos { $received }, enviados { $sent }{ $unsent ->
+        [0] {""}
+       *[other] , sin enviar { $unsent }
+    } bytes; duró { $lasted })
+event-short = { $of ->
+        [connections] Ya hay { $limit } conexiones, el máximo: a las nuevas se les responde con un reinicio
+        [descriptors] No quedan descriptores: las conexiones nuevas esperan en la cola hasta que se libere uno (se amplía con «ulimit -n»)
+        [threads] El sistema no da más hilos: a las conexiones nuevas se les responde con un reinicio
+       *[memory] El sistema no tiene memoria para más sockets: las conexiones nuevas esperan en la cola
+    }
+event-draining = Terminando: { $open ->
+        [one] queda 1 conexión, que tiene
+       *[other] quedan { $open } conexiones, que tienen
+    } { $limit } para acabar (otro Ctrl-C las corta)
+event-queue_cut = { $count ->
+        [one] Una conexión esperaba turno: el sistema la reinició
+       *[other] { $count } conexiones esperaban turno: el sistema las reinició
+    }
+event-stopped = Fin: { $served ->
+        [one] 1 conexión atendida
+       *[other] { $served } conexiones atendidas
+    }{ $cut ->
+        [0] {""}
+        [one] , 1 cortada
+       *[other] , { $cut } cortadas
+    }
+event-resolving = Buscando las direcciones de { $name }
+event-resolved = { $name } está en { $addresses }
+event-connecting = Conectando a { $ip } puerto { $port }
+event-attempt_failed = { $address } no: { $cause }
+event-retrying = Nadie escucha todavía en { $address }; se reintenta durante { $limit }
+event-connected = Conectado a { $address } desde { $local } (en { $took })
+event-sending = Enviando ({ $bytes ->
+        [one] 1 byte
+       *[other] { $bytes } bytes
+    }){ $quoted }
+event-half_closed = Medio cierre: ya no se envía más, se sigue recibiendo
+event-acknowledged = { $bytes ->
+        [one] Confirmado por el TCP del otro extremo: 1 byte
+       *[other] Confirmado por el TCP del otro extremo: { $bytes } bytes
+    } y el fin (eso no prueba que su programa los haya leído)
+event-still_waiting = { $awaited ->
+        [connection] Sigue sin haber respuesta a la conexión (--connect-timeout 5s pone un límite)
+        [echo] Faltan por volver { $missing ->
+                [one] 1 byte
+               *[other] { $missing } bytes
+            } (--idle 5s pone un límite a la espera)
+        [expected] Todavía no llega lo que se espera (--idle 5s pone un límite a la espera)
+        [acknowledgement] El otro extremo todavía no confirma todo (--wait dice cuánto esperar)
+        [room] El otro extremo no lee: no cabe más por ahora (--idle 5s pone un límite a la espera)
+       *[peer_end] Esperando a que el otro extremo termine (--idle 5s pone un límite; Ctrl-C termina ya)
+    }
+event-closing = Cerrando el socket
+
+## Por qué terminó una conexión
+
+reason-peer_finished = el otro extremo terminó primero
+reason-own_end = este extremo terminó primero
+reason-reset_by_peer = el otro extremo la reinició (RST)
+reason-idle = nada llegó ni salió en { $limit }
+reason-first_byte = no llegó ni un byte en { $limit }
+reason-deadline = se cumplió su límite de { $limit }
+reason-interrupted = se interrumpió este programa
+reason-refused = nadie escucha ahí
+reason-limit = no había lugar para ella
+reason-peer_left = el programa del otro extremo ya no existe
+reason-failed = { $call } falló: { $cause }
+
+## Errores del sistema, por su clase en Rust
+
+io-NotFound = no existe
+io-PermissionDenied = no hay permiso
+io-ConnectionRefused = conexión rechazada: nadie escucha ahí
+io-ConnectionReset = el otro extremo reinició la conexión
+io-ConnectionAborted = la conexión se abortó
+io-HostUnreachable = no se llega a esa computadora
+io-NetworkUnreachable = no se llega a esa red
+io-NetworkDown = la red está caída
+io-NotConnected = no hay conexión
+io-AddrInUse = la dirección está en uso
+io-AddrNotAvailable = la dirección no es de esta computadora
+io-BrokenPipe = el otro extremo ya cerró
+io-TimedOut = se agotó el tiempo
+io-IsADirectory = es un directorio
+io-NotADirectory = no es un directorio
+io-StorageFull = no queda espacio en el disco
+io-ReadOnlyFilesystem = el sistema de archivos es de solo lectura
+io-OutOfMemory = no hay memoria
+io-Interrupted = una señal lo interrumpió
+
+## Lo que no se pudo hacer
+
+problem-no-command = dime qué hacer; para empezar: «enchufe demo» (todo lo que hay: «enchufe --help»)
+problem-unknown-command = «{ $word }» no es una orden de enchufe; están «enchufe demo», «enchufe serve» y «enchufe send» («enchufe --help» las explica)
+problem-unknown-flag = la opción { $flag } no existe aquí («--help» muestra las que hay; si era texto para enviar, pon -- antes)
+problem-unknown-flag-near = la opción { $flag } no existe aquí; ¿querías { $near }?
+problem-missing-value = a { $flag } le falta su valor
+problem-extra-argument = sobra «{ $word }» (un mensaje con espacios va entre comillas)
+problem-conflict = { $flag } y { $other } no van juntas: quita una
+problem-repeated = { $flag } está dos veces: deja una
+problem-usage = no se entiende la línea: { $said } («--help» muestra cómo se escribe)
+problem-bad-choice = { $flag } no puede ser «{ $word }»; puede ser: { $choices }
+problem-bad-time = { $flag } necesita un tiempo con unidad, como 50ms, 2s o 1m, y no «{ $word }»
+problem-bad-number = { $flag } necesita un número de { $least } a { $most }, y no «{ $word }»
+problem-bad-source = --source necesita una dirección de esta computadora, con o sin puerto (127.0.0.2, 127.0.0.2:5000, [::1]:5000), y no «{ $word }»
+problem-bad-option = --socket no conoce «{ $word }»; conoce: { $choices }
+problem-bad-option-value = --socket { $option } no puede valer «{ $word }» (así se escriben: nodelay=on, keepalive=30s, sndbuf=65536, rcvbuf=65536, linger=0s)
+problem-bad-port = «{ $word }» no es un puerto: es un número de 0 a 65535
+problem-no-port = a «{ $word }» le falta el puerto: escríbelo después de dos puntos, como 127.0.0.1:4000
+problem-bad-host = «{ $word }» no es un nombre ni una dirección (se escribe 127.0.0.1:4000, [::1]:4000 o nombre:4000)
+problem-brackets = una dirección IPv6 va entre corchetes, para que se vea dónde empieza el puerto: [::1]:4000 y no «{ $word }»
+problem-every-target = «*» es para escuchar; para conectarte di a qué computadora, como 127.0.0.1:4000
+problem-zero-target = el puerto 0 es para escuchar; para conectarte di en qué puerto escucha el servidor
+problem-no-service = falta qué servicio dar; por ejemplo: «enchufe serve echo» (hay: { $choices })
+problem-unknown-service = no hay un servicio «{ $word }»; hay: { $choices }
+problem-service-port = falta el servicio antes del puerto; escribe: enchufe serve echo --listen { $port }
+problem-service-then-port = el puerto va con --listen; escribe: enchufe serve { $service } --listen { $port }
+problem-no-answer = falta qué responder; escribe: enchufe serve reply 'Hola desde el servidor'
+problem-answer-not-used = { $service } no lleva texto: sobra «{ $word }» (con texto es: enchufe serve reply '{ $word }')
+problem-flag-not-used = { $flag } no tiene efecto en { $service }: quítala
+problem-no-target = falta a quién; escribe: enchufe send 127.0.0.1:4000 'Hola'
+problem-target-then-port = el puerto va pegado al nombre con dos puntos; escribe: enchufe send { $host }:{ $port } { $message }
+problem-no-terminal = «serve ask» necesita un teclado y la entrada no es una terminal; para responder siempre lo mismo: enchufe serve reply 'Hola'
+problem-no-shell = falta para qué intérprete; escribe por ejemplo: enchufe completions bash (hay: { $choices })
+problem-file = no se puede leer { $path }: { $cause }
+problem-file-is-directory = { $path } es un directorio: da el nombre de un archivo
+problem-write-file = no se puede escribir { $path }: { $cause }
+problem-in-use-listening = bind { $address }: ahí ya escucha { $program } (proceso { $pid }); termínalo o elige otro puerto con --listen
+problem-in-use-listening-unseen = bind { $address }: ahí ya escucha otro programa, que tu usuario no puede ver; elige otro puerto con --listen
+problem-in-use-bound = bind { $address }: { $program } (proceso { $pid }) ya apartó esa dirección, aunque no escucha; termínalo o elige otro puerto con --listen
+problem-in-use-bound-unseen = bind { $address }: otro programa ya apartó esa dirección, aunque no escucha; elige otro puerto con --listen
+problem-in-use-connected = bind { $address }: una conexión abierta usa esa dirección; espera a que termine o elige otro puerto con --listen
+problem-in-use-time-wait = bind { $address }: una conexión que ya terminó la retiene en TIME_WAIT; se libera en { $seconds ->
+        [one] 1 segundo
+       *[other] { $seconds } segundos
+    }, o elige otro puerto con --listen
+problem-in-use = bind { $address }: la dirección está en uso; elige otro puerto con --listen
+problem-privileged-port = bind { $address }: el puerto { $port } es de los reservados (los menores de 1024) y tu usuario no puede usarlo; elige uno mayor
+problem-not-our-address = bind { $address }: esa dirección no es de esta computadora; usa una propia, o 0.0.0.0 para todas
+problem-unresolved = getaddrinfo { $name }: ese nombre no tiene dirección ({ $cause }); revisa cómo está escrito o da la dirección en números
+problem-no-such-family = { $name } no tiene direcciones de la familia pedida; quita -4 o -6
+problem-family-mismatch = --source { $address } y { $target } no son de la misma familia (IPv4 o IPv6); da las dos de la misma
+problem-option-refused = setsockopt { $option } en { $address }: { $cause }
+problem-call-failed = { $call } { $address }: { $cause }
+problem-resources = el sistema no da lo necesario para trabajar: { $cause }
+problem-read-input = no se puede seguir leyendo la entrada: { $cause }
+problem-write-output = no se puede escribir el resultado: { $cause }
+problem-demo = la demostración se detuvo: { $what }
+problem-refused = connect { $address }: conexión rechazada, nadie escucha ahí; levanta el servidor, o espéralo con --retry 5s
+problem-connect-timeout = connect { $address }: sin respuesta en { $limit }; revisa la dirección, o si algo en el camino la descarta
+problem-connect-failed = connect { $address }: { $cause }; revisa la dirección y la red
+problem-interrupted = se interrumpió antes de terminar
+problem-ended = la conexión con { $peer } no terminó bien: { $why }
+problem-not-acknowledged = no se sabe si llegó: { $why } antes de que { $peer } confirmara todo
+problem-echo-missing = el eco no está completo: no { $missing ->
+        [one] volvió 1 byte
+       *[other] volvieron { $missing } bytes
+    }
+problem-echo-differs = el eco es distinto: en la posición { $offset } se envió { $sent } y volvió { $came }
+problem-no-line = se esperaba una línea y no llegó ningún fin de línea
+problem-too-few = se esperaban { $wanted } bytes y llegaron { $came }
+problem-too-many = llegó más de lo que se esperaba: { $extra ->
+        [one] 1 byte
+       *[other] { $extra } bytes
+    } de más
+problem-drain-cut = { $cut ->
+        [one] se cortó 1 conexión
+       *[other] se cortaron { $cut } conexiones
+    } al terminar; --drain da más tiempo
+
+## Ayuda
+
+heading-usage = Uso
+heading-commands = Órdenes
+heading-arguments = Argumentos
+heading-options = Opciones
+heading-common = En todas las órdenes
+
+usage-enchufe = enchufe ORDEN [OPCIONES]
+usage-serve = enchufe serve SERVICIO [RESPUESTA] [OPCIONES]
+usage-send = enchufe send EQUIPO:PUERTO [MENSAJE] [OPCIONES]
+usage-demo = enchufe demo [MENSAJE] [OPCIONES]
+usage-completions = enchufe completions INTÉRPRETE
+usage-man = enchufe man [DIRECTORIO]
+
+value-FILE = ARCHIVO
+value-TIME = TIEMPO
+value-ADDRESS = DIRECCIÓN
+value-OPTIONS = OPCIONES
+value-service = SERVICIO
+value-answer = RESPUESTA
+value-target = EQUIPO:PUERTO
+value-message = MENSAJE
+value-shell = INTÉRPRETE
+value-directory = DIRECTORIO
+
+about-enchufe = Sockets TCP, de la línea de código al cable: servidores, clientes y lo que pasa entre ellos
+after-enchufe = Para empezar: enchufe demo
+about-demo = Las prácticas completas: un servidor y un cliente de eco, y un par que pregunta y responde, lado a lado
+about-serve = Levanta un servidor TCP y cuenta lo que pasa
+after-serve = Servicios:
+      echo      devuelve lo que llega, hasta que el otro extremo termina
+      receive   muestra lo que llega
+      reply     responde RESPUESTA una vez y cierra
+      ask       muestra lo que llega y tú escribes la respuesta
+      discard   descarta lo que llega
+      chargen   envía caracteres sin fin
+      daytime   envía la fecha y la hora y cierra
+
+    Direcciones: 4000 o :4000 es solo esta computadora; 0.0.0.0:4000 es toda la red IPv4, [::]:4000 toda la IPv6, *:4000 las dos.
+    Puertos de costumbre: echo, ask y los demás 4000; receive y reply 8080. Ctrl-C termina.
+
+    Ejemplos:
+      enchufe serve echo
+      enchufe serve echo --engine blocking --backlog 1 --read-size 19
+      enchufe serve reply 'Hola desde el servidor' --once --listen 0.0.0.0:8080
+about-send = Se conecta a un servidor TCP, envía y muestra la respuesta
+after-send = Sin MENSAJE, envía la entrada; si es una terminal, pide cada mensaje (Ctrl-D termina).
+    La respuesta sale por la salida estándar, lo demás por la de errores.
+
+    Ejemplos:
+      enchufe send 127.0.0.1:4000 'Aquí va el mensaje' --expect echo
+      enchufe send 127.0.0.1:8080 'Hola, servidor!' --no-reply
+      enchufe send servidor:4000 --retry 10s < archivo > respuesta
+about-completions = Escribe el archivo que completa las órdenes en tu intérprete
+about-man = Escribe las páginas de manual en un directorio
+
+arg-serve-service = Qué servicio dar
+arg-serve-answer = Qué responde «reply»
+arg-send-target = A quién: 127.0.0.1:4000, nombre:4000, [::1]:4000; 4000 es esta computadora
+arg-send-message = Qué enviar, tal cual
+arg-demo-message = Qué envía el cliente de eco
+arg-completions-shell = bash, zsh, fish, elvish o powershell
+arg-man-directory = Dónde escribirlas
+
+flag-lang = Idioma de los textos; si no, el del sistema
+flag-color = Colores; NO_COLOR también los quita
+flag-quiet = No contar lo que pasa
+flag-verbose = Contar más detalles de lo mismo
+flag-help = Mostrar esta ayuda
+flag-version = Mostrar la versión
+flag-json = Lo que pasa, un objeto JSON por línea en la salida estándar
+flag-hex = Los datos en hexadecimal
+flag-timestamps = La hora antes de cada línea
+flag-log = Escribir también en ARCHIVO lo que pasa, con fecha y hora
+flag-first-byte = Cerrar si no llega ni un byte en este tiempo
+flag-idle = Cerrar si nada llega ni sale en este tiempo
+flag-deadline = Cerrar a este tiempo de conectado, pase lo que pase
+flag-read-size = Bytes que se piden en cada lectura (65536)
+flag-ipv4 = Solo IPv4
+flag-ipv6 = Solo IPv6
+flag-socket = Opciones del socket: nodelay, keepalive=30s, sndbuf=N, rcvbuf=N, linger=0s
+flag-newline = Agregar un fin de línea (LF) a cada mensaje
+flag-crlf = Agregar CR LF a cada mensaje
+flag-listen = Dónde escuchar; se puede repetir; el puerto 0 deja elegir al sistema
+flag-engine = blocking: una conexión a la vez; threads: un hilo por conexión (el de costumbre)
+flag-once = Terminar después de una conexión
+flag-accept = Terminar después de N conexiones
+flag-backlog = Cuántas conexiones pueden esperar a ser aceptadas (4096)
+flag-max-connections = Cuántas atender a la vez; a las demás se les responde con un reinicio
+flag-until = Cuándo está completo un mensaje: quiet, cuando deja de llegar; line, al fin de línea
+flag-quiet-time = Cuánto silencio completa un mensaje (50ms)
+flag-drain = Al terminar, cuánto tiempo se da a las conexiones abiertas (5s)
+flag-file = Enviar el contenido de ARCHIVO
+flag-expect = Qué debe llegar; si no llega, el código de salida es 1
+flag-no-reply = No esperar respuesta: termina cuando el TCP del otro extremo confirmó todo
+flag-wait = Cuánto esperar la confirmación de --no-reply, o el silencio de --expect nothing (5s)
+flag-no-half-close = No cerrar el envío al acabar la entrada
+flag-retry = Reintentar mientras nadie escuche, durante este tiempo
+flag-connect-timeout = Cuánto puede tardar la conexión
+flag-source = Desde qué dirección (y puerto) de esta computadora
+
+## El cliente que pregunta y la demostración
+
+prompt-message = Dame un mensaje:{" "}
+progress-send = enviados { $sent }, recibidos { $received } ({ $elapsed })
+shown-written = Escrito: { $path }
+demo-message = Aquí va el mensaje
+demo-client-message = Hola desde el cliente
+demo-server-answer = Hola desde el servidor
+demo-one-way = Hola, servidor!
+demo-title-echo = Práctica 1: un servidor de eco y su cliente
+demo-title-receive = Práctica 2: un servidor de una sola conexión, y un cliente que envía y cierra
+demo-title-reply = Práctica 2: un servidor que responde
+demo-port-taken = (el puerto { $port } está ocupado: se usa uno libre)
+demo-client = cliente
+demo-server = servidor
+demo-end = Cada línea la dijo uno de los dos programas cuando pasó. Pruébalo tú en dos terminales:

@@ -1,0 +1,100 @@
+//! One file a command: from its flags to a plan, from the plan to the libraries, from what they say
+//! to an exit code.
+
+mod demo;
+mod prompt;
+mod send;
+mod serve;
+mod shell;
+
+pub use demo::demo;
+pub use send::send;
+pub use serve::serve;
+pub use shell::{completions, man};
+
+use crate::catalogue::Catalogue;
+use crate::exit::Code;
+use crate::flags::Telling;
+use crate::plan::Common;
+use crate::problem::{Kind, Problem};
+use crate::reporter::{Audience, Manner, Teller};
+use crate::style;
+use crate::transcript::{Form, Shown, Timestamps};
+use enchufe_sys::host::{self, Interest, StopSignals, Watch};
+use enchufe_talk::Stop;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// Prints a text that was asked for.
+pub fn show(text: &str) -> Result<Code, Problem> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Problem::new(Kind::WriteOutput).cause(&error))
+        }
+        _ => Ok(Code::Fine),
+    }
+}
+
+fn resources(error: &io::Error) -> Problem {
+    Problem::new(Kind::Resources).cause(error)
+}
+
+/// A stop that the first Ctrl-C (or SIGTERM) begins and the second makes a cut.
+fn stop_on_signals() -> Result<Arc<Stop>, Problem> {
+    let stop = Arc::new(Stop::new().map_err(|error| resources(&error))?);
+    let signals = StopSignals::install().map_err(|error| resources(&error))?;
+    let stopped = Arc::clone(&stop);
+    let watcher = move || {
+        let mut count = 0;
+        while host::wait(&mut [Watch::new(&signals, Interest::READ)], None).is_ok() {
+            count += signals.take();
+            if count > 0 {
+                stopped.begin();
+            }
+            if count > 1 {
+                stopped.cut();
+            }
+        }
+    };
+    std::thread::Builder::new().spawn(watcher).map_err(|error| resources(&error))?;
+    Ok(stop)
+}
+
+/// The file of `--log`, added to.
+fn open_log(telling: &Telling) -> Result<Option<File>, Problem> {
+    let Some(path) = &telling.log else { return Ok(None) };
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map(Some)
+        .map_err(|error| Problem::new(Kind::WriteFile).with("path", path.display()).cause(&error))
+}
+
+/// What `--json`, `--hex` and the like make of the telling.
+fn teller(
+    telling: &Telling,
+    common: Common,
+    audience: Audience,
+    shown: Shown,
+    numbered: bool,
+    stop: &Arc<Stop>,
+    catalogue: &'static Catalogue,
+) -> Result<Arc<Teller>, Problem> {
+    let payload = match (telling.hex, common.verbose) {
+        (true, _) => Shown::Hex,
+        (_, true) => Shown::Whole,
+        _ => shown,
+    };
+    let color = match audience {
+        Audience::ClientPiped { .. } => style::wanted(&io::stderr()),
+        Audience::Server | Audience::ClientOnTerminal => style::wanted(&io::stdout()),
+    };
+    let timestamps = if telling.timestamps { Timestamps::Clock } else { Timestamps::None };
+    let form = Form { payload, timestamps, numbered, color };
+    let Common { quiet, verbose } = common;
+    let manner = Manner { audience, json: telling.json, quiet, verbose, form };
+    Ok(Arc::new(Teller::new(catalogue, manner, open_log(telling)?, Arc::clone(stop))))
+}

@@ -1,0 +1,247 @@
+//! `enchufe send`
+
+use super::{prompt, stop_on_signals, teller};
+use crate::catalogue::Catalogue;
+use crate::exit::Code;
+use crate::flags;
+use crate::plan::{self, Common, Times};
+use crate::problem::{Kind, Problem};
+use crate::reporter::{Audience, Teller};
+use crate::transcript::{self, Shown};
+use enchufe_talk::address::Host;
+use enchufe_talk::client::{self, Expect, HalfClose, Input, Outcome, Unmet, Verdict};
+use enchufe_talk::connect::{self, Family};
+use enchufe_talk::options::SocketOption;
+use enchufe_talk::services::LineEnding;
+use enchufe_talk::{Endpoint, Reason};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+const WAIT: Duration = Duration::from_secs(5);
+const LINGER: Duration = Duration::from_secs(1);
+const READ_SIZE: usize = 64 * 1024;
+
+/// Where the input comes from.
+#[derive(Debug)]
+enum Origin {
+    Message(Vec<u8>),
+    File(File),
+    Stdin,
+    /// A person who is asked, once or until the end.
+    Prompt {
+        once: bool,
+    },
+}
+
+struct Plan {
+    target: Endpoint,
+    origin: Origin,
+    talk: client::Plan,
+    source: Option<(IpAddr, u16)>,
+    retry: Option<Duration>,
+    timeout: Option<Duration>,
+    options: Vec<SocketOption>,
+}
+
+pub fn send(flags: &flags::Send, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
+    let ending = LineEnding::from(flags.ending);
+    let plan = plan(flags)?;
+    let audience = audience(&plan.origin);
+    let stop = stop_on_signals()?;
+    let teller = teller(&flags.telling, common, audience, Shown::Text, false, &stop, catalogue)?;
+    let connected = connect::connect(
+        &connect::Plan {
+            endpoint: &plan.target,
+            family: Family::from(&flags.socket),
+            source: plan.source,
+            timeout: plan.timeout,
+            retry: plan.retry,
+            options: &plan.options,
+        },
+        &*teller,
+        &stop,
+    )?;
+    let peer = connected.peer;
+    let prompted = matches!(plan.origin, Origin::Prompt { .. });
+    let terminal = prompted.then(prompt::Terminal::keep);
+    let input = input(plan.origin, ending, &teller, catalogue).map_err(|error| super::resources(&error))?;
+    // Raw bytes go to stdout where the events do not show them there.
+    let raw = !flags.telling.json && matches!(audience, Audience::ClientPiped { .. });
+    let mut sink = |bytes: &[u8]| if raw { write_out(bytes) } else { Ok(()) };
+    let outcome = client::talk(connected, &input, &plan.talk, &mut sink, &*teller, &stop);
+    teller.set_printer(None);
+    drop(terminal);
+    judge(&outcome, peer, &teller, catalogue)
+}
+
+fn write_out(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
+
+fn audience(origin: &Origin) -> Audience {
+    if io::stdout().is_terminal() {
+        Audience::ClientOnTerminal
+    } else {
+        Audience::ClientPiped { bulk: matches!(origin, Origin::File(_) | Origin::Stdin) }
+    }
+}
+
+fn input(
+    origin: Origin,
+    ending: LineEnding,
+    teller: &Arc<Teller>,
+    catalogue: &'static Catalogue,
+) -> io::Result<Input> {
+    match origin {
+        Origin::Message(message) => Input::message(ending.add_to(message)),
+        Origin::File(file) => Input::reader(file),
+        Origin::Stdin => Input::reader(io::stdin()),
+        Origin::Prompt { once } => prompt::input(once, ending, Arc::clone(teller), catalogue),
+    }
+}
+
+/// The exit code, or the sentence for what was not as it was to be.
+fn judge(
+    outcome: &Outcome,
+    peer: SocketAddr,
+    teller: &Teller,
+    catalogue: &Catalogue,
+) -> Result<Code, Problem> {
+    let written = outcome.output_error.as_ref();
+    if written.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        // Nobody reads the answer any more: that is theirs to decide.
+        return Ok(Code::Fine);
+    }
+    let written = written.map(|error| Problem::new(Kind::WriteOutput).cause(error));
+    let told = teller.error().map(|error| Problem::new(Kind::WriteOutput).cause(&error));
+    let read = outcome.input_error.as_ref().map(|error| Problem::new(Kind::ReadInput).cause(error));
+    if let Some(problem) = written.or(told).or(read) {
+        return Err(problem);
+    }
+    let why = || transcript::why(&outcome.end, catalogue);
+    match (outcome.verdict, &outcome.end.reason) {
+        (Verdict::Unmet(unmet), _) => Err(explain(unmet)),
+        (Verdict::NotAcknowledged, _) => {
+            Err(Problem::new(Kind::NotAcknowledged).with("peer", peer).with("why", why()))
+        }
+        (_, Reason::PeerFinished | Reason::OwnEnd) => Ok(Code::Fine),
+        _ => Err(Problem::new(Kind::Ended).with("peer", peer).with("why", why())),
+    }
+}
+
+fn explain(unmet: Unmet) -> Problem {
+    let byte = |byte: u8| format!("0x{byte:02x} ({})", crate::text::escape(&[byte]));
+    match unmet {
+        Unmet::EchoMissing { missing } => Problem::new(Kind::EchoMissing).count("missing", missing),
+        Unmet::EchoDiffers { offset, sent, came } => Problem::new(Kind::EchoDiffers)
+            .with("offset", offset)
+            .with("sent", byte(sent))
+            .with("came", byte(came)),
+        Unmet::NoLine => Problem::new(Kind::NoLine),
+        Unmet::TooFew { came, wanted } => {
+            Problem::new(Kind::TooFew).with("came", came).with("wanted", wanted)
+        }
+        Unmet::TooMany { extra } => Problem::new(Kind::TooMany).count("extra", extra),
+    }
+}
+
+fn plan(flags: &flags::Send) -> Result<Plan, Problem> {
+    let target = target(flags)?;
+    let expect = match flags.expect.as_deref() {
+        None => None,
+        Some(word) => Some(word.parse::<Expect>().map_err(|()| {
+            Problem::new(Kind::BadChoice)
+                .with("flag", "--expect")
+                .with("word", crate::text::escape(word.as_bytes()))
+                .with("choices", "echo, line, bytes=N, nothing")
+        })?),
+    };
+    let times = Times::new(&flags.bounds)?;
+    let talk = client::Plan {
+        half_close: if flags.no_half_close { HalfClose::Never } else { HalfClose::AtInputEnd },
+        reply: if flags.no_reply { client::Reply::Ignore } else { client::Reply::Show },
+        expect,
+        read_size: times.read_size.unwrap_or(READ_SIZE),
+        wait: plan::limit("--wait", flags.wait.as_deref())?.unwrap_or(WAIT),
+        first_byte: times.first_byte,
+        idle: times.idle,
+        deadline: times.deadline,
+        linger: LINGER,
+    };
+    if flags.wait.is_some() && !flags.no_reply && expect != Some(Expect::Nothing) {
+        return Err(Problem::new(Kind::FlagNotUsed).with("flag", "--wait").with("service", "send"));
+    }
+    Ok(Plan {
+        target,
+        talk,
+        source: flags.source.as_deref().map(source).transpose()?,
+        retry: plan::limit("--retry", flags.retry.as_deref())?,
+        timeout: plan::limit("--connect-timeout", flags.connect_timeout.as_deref())?,
+        options: plan::socket_options(&flags.socket)?,
+        // Last: nothing is opened for a line that is wrong elsewhere.
+        origin: origin(flags)?,
+    })
+}
+
+fn target(flags: &flags::Send) -> Result<Endpoint, Problem> {
+    let Some(text) = &flags.target else { return Err(Problem::new(Kind::NoTarget)) };
+    if let Some(problem) = port_apart(text, flags) {
+        return Err(problem);
+    }
+    if let Some(word) = flags.extra.first() {
+        return Err(Problem::new(Kind::ExtraArgument).with("word", crate::text::escape(word.as_bytes())));
+    }
+    let target = plan::endpoint(text)?;
+    match target {
+        Endpoint { host: Host::Every, .. } => Err(Problem::new(Kind::EveryTarget)),
+        Endpoint { port: 0, .. } => Err(Problem::new(Kind::ZeroTarget)),
+        target => Ok(target),
+    }
+}
+
+/// `send localhost 4000 hola`, as nc and telnet have it.
+fn port_apart(text: &str, flags: &flags::Send) -> Option<Problem> {
+    let port: u16 = flags.message.as_deref()?.to_str()?.parse().ok()?;
+    let is_host = text.parse::<u16>().is_err() && format!("{text}:1").parse::<Endpoint>().is_ok();
+    is_host.then(|| {
+        let said = flags.extra.first().map_or("Hola", String::as_str);
+        let said = crate::text::escape(said.as_bytes());
+        let message = if said.contains(' ') { format!("'{said}'") } else { said };
+        let host = crate::text::escape(text.as_bytes());
+        Problem::new(Kind::TargetThenPort).with("host", host).with("port", port).with("message", message)
+    })
+}
+
+fn source(text: &str) -> Result<(IpAddr, u16), Problem> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        return Ok((ip, 0));
+    }
+    match text.parse::<SocketAddr>() {
+        Ok(address) => Ok((address.ip(), address.port())),
+        Err(_) => Err(Problem::new(Kind::BadSource).with("word", crate::text::escape(text.as_bytes()))),
+    }
+}
+
+fn origin(flags: &flags::Send) -> Result<Origin, Problem> {
+    if let Some(path) = &flags.file {
+        let shown = path.display();
+        let file =
+            File::open(path).map_err(|error| Problem::new(Kind::File).with("path", shown).cause(&error))?;
+        if file.metadata().is_ok_and(|meta| meta.is_dir()) {
+            return Err(Problem::new(Kind::FileIsDirectory).with("path", path.display()));
+        }
+        return Ok(Origin::File(file));
+    }
+    Ok(match &flags.message {
+        Some(message) => Origin::Message(message.as_bytes().to_vec()),
+        None if io::stdin().is_terminal() => Origin::Prompt { once: flags.once },
+        None => Origin::Stdin,
+    })
+}

@@ -1,0 +1,256 @@
+//! `enchufe serve`
+
+use super::{stop_on_signals, teller};
+use crate::catalogue::Catalogue;
+use crate::exit::Code;
+use crate::flags;
+use crate::plan::{self, Common, Times};
+use crate::problem::{Kind, Problem};
+use crate::reporter::{Audience, Teller};
+use crate::transcript::Shown;
+use enchufe_sys::host;
+use enchufe_talk::connect::Family;
+use enchufe_talk::engine::{self, Host, Limits, Summary};
+use enchufe_talk::listen::{self, Listener};
+use enchufe_talk::options::SocketOption;
+use enchufe_talk::services::{Ask, Chargen, Daytime, Discard, Echo, LineEnding, Receive, Reply, Until};
+use enchufe_talk::{Endpoint, Operator, Reporter, Service, Stop, Told};
+use std::io::{self, BufRead, IsTerminal};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+const SERVICES: [&str; 7] = ["echo", "receive", "reply", "ask", "discard", "chargen", "daytime"];
+const BACKLOG: u32 = 4096;
+const QUIET_TIME: Duration = Duration::from_millis(50);
+const MOST: usize = 10_000_000;
+
+/// What is to be served, and how.
+struct Plan {
+    service: &'static str,
+    answer: Vec<u8>,
+    until: Until,
+    engine: engine::Kind,
+    endpoints: Vec<Endpoint>,
+    family: Family,
+    backlog: u32,
+    limits: Limits,
+    options: Vec<SocketOption>,
+}
+
+pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
+    let plan = plan(flags)?;
+    if plan.service == "ask" && !io::stdin().is_terminal() {
+        return Err(Problem::new(Kind::NoTerminal));
+    }
+    host::raise_descriptor_limit();
+    let stop = stop_on_signals()?;
+    let shown = match plan.service {
+        "receive" => Shown::Whole,
+        "discard" | "chargen" => Shown::Hidden,
+        _ => Shown::Text,
+    };
+    let numbered = plan.engine == engine::Kind::Threads;
+    let teller = teller(&flags.telling, common, Audience::Server, shown, numbered, &stop, catalogue)?;
+    let listeners = listen::open(
+        &listen::Plan {
+            endpoints: &plan.endpoints,
+            family: plan.family,
+            backlog: plan.backlog,
+            options: &plan.options,
+        },
+        &*teller,
+    )?;
+    let summary = run(&plan, flags.ending.into(), listeners, &teller, &stop);
+    if let Some(error) = teller.error() {
+        return Err(Problem::new(Kind::WriteOutput).cause(&error));
+    }
+    match summary?.cut {
+        0 => Ok(Code::Fine),
+        cut => Err(Problem::new(Kind::DrainCut).count("cut", cut)),
+    }
+}
+
+fn run(
+    plan: &Plan,
+    ending: LineEnding,
+    listeners: Vec<Listener>,
+    teller: &Arc<Teller>,
+    stop: &Arc<Stop>,
+) -> Result<Summary, Problem> {
+    let operator = Arc::new(Operator::default());
+    let host = Host {
+        reporter: &**teller,
+        limits: plan.limits.clone(),
+        stop,
+        operator: (plan.service == "ask").then_some(&*operator),
+        options: &plan.options,
+    };
+    let with = Running { engine: plan.engine, listeners, host: &host };
+    match plan.service {
+        "receive" => with.serve(&Receive),
+        "reply" => with.serve(&Reply { answer: ending.add_to(plan.answer.as_slice()), until: plan.until }),
+        "ask" => {
+            listen_to_keyboard(&operator, teller, stop)?;
+            with.serve(&Ask { until: plan.until, ending })
+        }
+        "discard" => with.serve(&Discard::default()),
+        "chargen" => with.serve(&Chargen),
+        "daytime" => with.serve(&Daytime { line: daytime }),
+        _ => with.serve(&Echo),
+    }
+}
+
+struct Running<'a> {
+    engine: engine::Kind,
+    listeners: Vec<Listener>,
+    host: &'a Host<'a>,
+}
+
+impl Running<'_> {
+    fn serve<S: Service>(self, service: &S) -> Result<Summary, Problem> {
+        Ok(engine::serve(self.engine, self.listeners, service, self.host)?)
+    }
+}
+
+/// Weekday, month, day, year, time and zone, as RFC 867 shows it.
+fn daytime(now: SystemTime) -> String {
+    match jiff::Timestamp::try_from(now) {
+        Ok(now) => now.strftime("%A, %B %-d, %Y %H:%M:%S-UTC\r\n").to_string(),
+        Err(_) => "\r\n".to_owned(),
+    }
+}
+
+/// Reads the operator's lines in a thread of its own, which ends with the program.
+fn listen_to_keyboard(
+    operator: &Arc<Operator>,
+    teller: &Arc<Teller>,
+    stop: &Arc<Stop>,
+) -> Result<(), Problem> {
+    let (operator, teller, stop) = (Arc::clone(operator), Arc::clone(teller), Arc::clone(stop));
+    let reader = move || {
+        for line in io::stdin().lock().lines() {
+            let Ok(line) = line else { break };
+            if !operator.answer(line) {
+                teller.tell(None, &Told::LineIgnored);
+            }
+        }
+        teller.tell(None, &Told::OperatorLeft);
+        operator.leave();
+        stop.begin();
+    };
+    std::thread::Builder::new().spawn(reader).map_err(|error| super::resources(&error))?;
+    Ok(())
+}
+
+fn plan(flags: &flags::Serve) -> Result<Plan, Problem> {
+    let service = service(flags)?;
+    let asks = matches!(service, "reply" | "ask");
+    let used = [
+        ("--until", flags.until.is_some(), asks),
+        ("--quiet-time", flags.quiet_time.is_some(), asks),
+        ("--newline", flags.ending.newline, asks),
+        ("--crlf", flags.ending.crlf, asks),
+    ];
+    if let Some((flag, ..)) = used.iter().find(|(_, given, used)| *given && !used) {
+        return Err(Problem::new(Kind::FlagNotUsed).with("flag", flag).with("service", service));
+    }
+    let engine = match flags.engine.as_deref() {
+        None => engine::Kind::Threads,
+        Some(word) => match plan::choice("--engine", word, &["blocking", "threads"])? {
+            "blocking" => engine::Kind::Blocking,
+            _ => engine::Kind::Threads,
+        },
+    };
+    let backlog = flags.backlog.as_deref();
+    Ok(Plan {
+        service,
+        answer: answer(flags, service)?,
+        until: until(flags)?,
+        engine,
+        endpoints: endpoints(flags, service)?,
+        family: Family::from(&flags.socket),
+        backlog: backlog.map_or(Ok(BACKLOG), |text| plan::number("--backlog", text, 1..=1_000_000))?,
+        limits: limits(flags)?,
+        options: plan::socket_options(&flags.socket)?,
+    })
+}
+
+fn service(flags: &flags::Serve) -> Result<&'static str, Problem> {
+    let Some(word) = &flags.service else {
+        return Err(Problem::new(Kind::NoService).with("choices", SERVICES.join(", ")));
+    };
+    if let Some(service) = SERVICES.into_iter().find(|service| service == word) {
+        return Ok(service);
+    }
+    let shown = crate::text::escape(word.as_bytes());
+    if word.parse::<Endpoint>().is_ok() {
+        return Err(Problem::new(Kind::ServicePort).with("port", shown));
+    }
+    Err(Problem::new(Kind::UnknownService).with("word", shown).with("choices", SERVICES.join(", ")))
+}
+
+fn answer(flags: &flags::Serve, service: &'static str) -> Result<Vec<u8>, Problem> {
+    if let Some(word) = flags.extra.first() {
+        return Err(Problem::new(Kind::ExtraArgument).with("word", crate::text::escape(word.as_bytes())));
+    }
+    match (&flags.answer, service) {
+        (Some(answer), "reply") => Ok(answer.as_bytes().to_vec()),
+        (None, "reply") => Err(Problem::new(Kind::NoAnswer)),
+        (Some(word), _) => {
+            let shown = crate::text::escape(word.as_bytes());
+            Err(match word.to_str().map(str::parse::<Endpoint>) {
+                Some(Ok(_)) => {
+                    Problem::new(Kind::ServiceThenPort).with("service", service).with("port", shown)
+                }
+                _ => Problem::new(Kind::AnswerNotUsed).with("service", service).with("word", shown),
+            })
+        }
+        (None, _) => Ok(Vec::new()),
+    }
+}
+
+fn until(flags: &flags::Serve) -> Result<Until, Problem> {
+    let quiet = plan::limit("--quiet-time", flags.quiet_time.as_deref())?.unwrap_or(QUIET_TIME);
+    match flags.until.as_deref() {
+        None => Ok(Until::Quiet(quiet)),
+        Some(word) => match plan::choice("--until", word, &["quiet", "line"])? {
+            "line" if flags.quiet_time.is_some() => {
+                Err(Problem::new(Kind::Conflict).with("flag", "--until line").with("other", "--quiet-time"))
+            }
+            "line" => Ok(Until::Line),
+            _ => Ok(Until::Quiet(quiet)),
+        },
+    }
+}
+
+fn endpoints(flags: &flags::Serve, service: &'static str) -> Result<Vec<Endpoint>, Problem> {
+    let usual = if matches!(service, "receive" | "reply") { "8080" } else { "4000" };
+    if flags.listen.is_empty() {
+        return Ok(vec![plan::endpoint(usual)?]);
+    }
+    flags.listen.iter().map(|text| plan::endpoint(text)).collect()
+}
+
+fn limits(flags: &flags::Serve) -> Result<Limits, Problem> {
+    let times = Times::new(&flags.bounds)?;
+    let usual = Limits::default();
+    let connections = match &flags.max_connections {
+        Some(text) => plan::number("--max-connections", text, 1..=MOST)?,
+        None => usual.connections,
+    };
+    let accept = match &flags.accept {
+        Some(text) => Some(plan::number("--accept", text, 1..=u64::MAX)?),
+        None => flags.once.then_some(1),
+    };
+    Ok(Limits {
+        first_byte: times.first_byte,
+        idle: times.idle,
+        deadline: times.deadline,
+        connections,
+        accept,
+        read_size: times.read_size.unwrap_or(usual.read_size),
+        drain: plan::time("--drain", flags.drain.as_deref())?.unwrap_or(usual.drain),
+        ..usual
+    })
+}

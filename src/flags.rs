@@ -1,0 +1,239 @@
+//! What can be typed. Values stay text here; [`crate::commands`] makes plans of them, once.
+//!
+//! A flag has one meaning in every command: its help is the text `flag-NAME` of the catalogue, which
+//! [`localize`] puts in.
+
+mod parse;
+
+pub use parse::{Typed, language, parse};
+
+use crate::catalogue::Catalogue;
+use clap::{Arg, Args, Command, Parser, Subcommand};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "enchufe",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    disable_help_flag = true,
+    disable_version_flag = true
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Option<Verb>,
+}
+
+/// In every command.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Common {
+    #[arg(long, global = true, value_name = "es|en")]
+    pub lang: Option<String>,
+    #[arg(long, global = true, value_name = "auto|always|never")]
+    pub color: Option<String>,
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    #[arg(short, long, global = true, action = clap::ArgAction::Help)]
+    pub help: Option<bool>,
+    #[arg(short = 'V', long, global = true, action = clap::ArgAction::Version)]
+    pub version: Option<bool>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    Demo(Demo),
+    Serve(Box<Serve>),
+    Send(Box<Send>),
+    Completions(Completions),
+    Man(Man),
+}
+
+/// How events are told.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Telling {
+    #[arg(long)]
+    pub json: bool,
+    #[arg(long, conflicts_with = "json")]
+    pub hex: bool,
+    #[arg(long, conflicts_with = "json")]
+    pub timestamps: bool,
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<std::path::PathBuf>,
+}
+
+/// What bounds a connection.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Bounds {
+    #[arg(long, value_name = "TIME")]
+    pub first_byte: Option<String>,
+    #[arg(long, value_name = "TIME")]
+    pub idle: Option<String>,
+    #[arg(long, value_name = "TIME")]
+    pub deadline: Option<String>,
+    #[arg(long, value_name = "N")]
+    pub read_size: Option<String>,
+}
+
+/// What kind of socket.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SocketFlags {
+    #[arg(short = '4', long = "ipv4", conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    #[arg(short = '6', long = "ipv6")]
+    pub ipv6: bool,
+    #[arg(long, value_name = "OPTIONS", value_delimiter = ',')]
+    pub socket: Vec<String>,
+}
+
+/// What is added to a message.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Ending {
+    #[arg(long)]
+    pub newline: bool,
+    #[arg(long, conflicts_with = "newline")]
+    pub crlf: bool,
+}
+
+/// `enchufe serve`
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[arg(index = 1)]
+    pub service: Option<String>,
+    #[arg(index = 2)]
+    pub answer: Option<std::ffi::OsString>,
+    #[arg(index = 3, hide = true)]
+    pub extra: Vec<String>,
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Vec<String>,
+    #[arg(long, value_name = "blocking|threads")]
+    pub engine: Option<String>,
+    #[arg(long, conflicts_with = "accept")]
+    pub once: bool,
+    #[arg(long, value_name = "N")]
+    pub accept: Option<String>,
+    #[arg(long, value_name = "N")]
+    pub backlog: Option<String>,
+    #[arg(long, value_name = "N")]
+    pub max_connections: Option<String>,
+    #[arg(long, value_name = "quiet|line")]
+    pub until: Option<String>,
+    #[arg(long, value_name = "TIME")]
+    pub quiet_time: Option<String>,
+    #[arg(long, value_name = "TIME")]
+    pub drain: Option<String>,
+    #[command(flatten)]
+    pub ending: Ending,
+    #[command(flatten)]
+    pub bounds: Bounds,
+    #[command(flatten)]
+    pub socket: SocketFlags,
+    #[command(flatten)]
+    pub telling: Telling,
+}
+
+/// `enchufe send`
+#[derive(Debug, Args)]
+pub struct Send {
+    #[arg(index = 1)]
+    pub target: Option<String>,
+    #[arg(index = 2)]
+    pub message: Option<std::ffi::OsString>,
+    #[arg(index = 3, hide = true)]
+    pub extra: Vec<String>,
+    #[arg(long, value_name = "FILE", conflicts_with = "message")]
+    pub file: Option<std::path::PathBuf>,
+    #[arg(long, value_name = "echo|line|bytes=N|nothing")]
+    pub expect: Option<String>,
+    #[arg(long, conflicts_with_all = ["expect", "no_half_close"])]
+    pub no_reply: bool,
+    #[arg(long, value_name = "TIME")]
+    pub wait: Option<String>,
+    #[arg(long)]
+    pub once: bool,
+    #[arg(long)]
+    pub no_half_close: bool,
+    #[arg(long, value_name = "TIME")]
+    pub retry: Option<String>,
+    #[arg(long, value_name = "TIME")]
+    pub connect_timeout: Option<String>,
+    #[arg(long, value_name = "ADDR[:PORT]")]
+    pub source: Option<String>,
+    #[command(flatten)]
+    pub ending: Ending,
+    #[command(flatten)]
+    pub bounds: Bounds,
+    #[command(flatten)]
+    pub socket: SocketFlags,
+    #[command(flatten)]
+    pub telling: Telling,
+}
+
+/// `enchufe demo`
+#[derive(Debug, Args)]
+pub struct Demo {
+    pub message: Option<std::ffi::OsString>,
+}
+
+/// `enchufe completions`
+#[derive(Debug, Args)]
+pub struct Completions {
+    pub shell: Option<String>,
+}
+
+/// `enchufe man`
+#[derive(Debug, Args)]
+pub struct Man {
+    pub directory: Option<std::path::PathBuf>,
+}
+
+/// The command line with its help in the language of the catalogue.
+pub fn localize(command: Command, catalogue: &Catalogue) -> Command {
+    localize_one(command, "enchufe", catalogue)
+}
+
+fn localize_one(mut command: Command, path: &str, catalogue: &Catalogue) -> Command {
+    command = command
+        .about(catalogue.plain(&format!("about-{path}")))
+        .override_usage(catalogue.plain(&format!("usage-{path}")))
+        .subcommand_help_heading(catalogue.plain("heading-commands"))
+        .help_template(format!(
+            "{{about}}\n\n{}: {{usage}}\n\n{{all-args}}{{after-help}}\n",
+            catalogue.plain("heading-usage")
+        ));
+    let after = format!("after-{path}");
+    if catalogue.has(&after) {
+        command = command.after_help(catalogue.plain(&after));
+    }
+    let shown = command.get_arguments().filter(|argument| !argument.is_hide_set());
+    let ids: Vec<String> = shown.map(|argument| argument.get_id().to_string()).collect();
+    for id in ids {
+        command = command.mut_arg(&id, |argument| localize_argument(argument, path, catalogue));
+    }
+    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    for name in names {
+        command = command.mut_subcommand(&name, |sub| localize_one(sub, &name, catalogue));
+    }
+    command
+}
+
+fn localize_argument(argument: Arg, path: &str, catalogue: &Catalogue) -> Arg {
+    let id = argument.get_id().to_string();
+    let (help, section) = match argument.get_long() {
+        Some(long) if argument.is_global_set() => (format!("flag-{long}"), "heading-common"),
+        Some(long) => (format!("flag-{long}"), "heading-options"),
+        None => (format!("arg-{path}-{id}"), "heading-arguments"),
+    };
+    let name = match argument.get_value_names().and_then(|names| names.first()) {
+        Some(name) if !argument.is_positional() => name.to_string(),
+        _ => id,
+    };
+    let argument = argument.help(catalogue.plain(&help)).help_heading(catalogue.plain(section));
+    let name = format!("value-{name}");
+    if catalogue.has(&name) { argument.value_name(catalogue.plain(&name)) } else { argument }
+}

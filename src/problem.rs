@@ -1,0 +1,213 @@
+//! What is said when something could not be done, or its verdict is bad: one sentence that names the
+//! call, the address, the cause and the way out.
+
+use crate::catalogue::{Catalogue, human_time};
+use crate::exit::Code;
+use enchufe_sys::host::PortUse;
+use enchufe_talk::{Call, TalkError};
+use fluent_bundle::{FluentArgs, FluentValue};
+use std::fmt::Display;
+use std::io;
+use std::net::SocketAddr;
+
+/// The problems there are: each has a text `problem-NAME` in every language.
+macro_rules! kinds {
+    ($($variant:ident $name:literal $code:ident,)*) => {
+        /// What went wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Kind { $($variant,)* }
+
+        impl Kind {
+            /// All of them, for the test that looks for their texts.
+            #[cfg(test)]
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            pub const fn code(self) -> Code {
+                match self { $(Self::$variant => Code::$code,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    NoCommand "no-command" CouldNotRun,
+    UnknownCommand "unknown-command" CouldNotRun,
+    UnknownFlag "unknown-flag" CouldNotRun,
+    UnknownFlagNear "unknown-flag-near" CouldNotRun,
+    MissingValue "missing-value" CouldNotRun,
+    ExtraArgument "extra-argument" CouldNotRun,
+    Conflict "conflict" CouldNotRun,
+    Repeated "repeated" CouldNotRun,
+    Usage "usage" CouldNotRun,
+    BadChoice "bad-choice" CouldNotRun,
+    BadTime "bad-time" CouldNotRun,
+    BadNumber "bad-number" CouldNotRun,
+    BadSource "bad-source" CouldNotRun,
+    BadOption "bad-option" CouldNotRun,
+    BadOptionValue "bad-option-value" CouldNotRun,
+    BadPort "bad-port" CouldNotRun,
+    NoPort "no-port" CouldNotRun,
+    BadHost "bad-host" CouldNotRun,
+    Brackets "brackets" CouldNotRun,
+    EveryTarget "every-target" CouldNotRun,
+    ZeroTarget "zero-target" CouldNotRun,
+    NoService "no-service" CouldNotRun,
+    UnknownService "unknown-service" CouldNotRun,
+    ServicePort "service-port" CouldNotRun,
+    ServiceThenPort "service-then-port" CouldNotRun,
+    NoAnswer "no-answer" CouldNotRun,
+    AnswerNotUsed "answer-not-used" CouldNotRun,
+    FlagNotUsed "flag-not-used" CouldNotRun,
+    NoTarget "no-target" CouldNotRun,
+    TargetThenPort "target-then-port" CouldNotRun,
+    NoTerminal "no-terminal" CouldNotRun,
+    NoShell "no-shell" CouldNotRun,
+    File "file" CouldNotRun,
+    FileIsDirectory "file-is-directory" CouldNotRun,
+    WriteFile "write-file" CouldNotRun,
+    InUseListening "in-use-listening" CouldNotRun,
+    InUseListeningUnseen "in-use-listening-unseen" CouldNotRun,
+    InUseBound "in-use-bound" CouldNotRun,
+    InUseBoundUnseen "in-use-bound-unseen" CouldNotRun,
+    InUseConnected "in-use-connected" CouldNotRun,
+    InUseTimeWait "in-use-time-wait" CouldNotRun,
+    InUse "in-use" CouldNotRun,
+    PrivilegedPort "privileged-port" CouldNotRun,
+    NotOurAddress "not-our-address" CouldNotRun,
+    Unresolved "unresolved" CouldNotRun,
+    NoSuchFamily "no-such-family" CouldNotRun,
+    FamilyMismatch "family-mismatch" CouldNotRun,
+    OptionRefused "option-refused" CouldNotRun,
+    CallFailed "call-failed" CouldNotRun,
+    Resources "resources" CouldNotRun,
+    ReadInput "read-input" CouldNotRun,
+    WriteOutput "write-output" CouldNotRun,
+    Demo "demo" CouldNotRun,
+    Refused "refused" Bad,
+    ConnectTimeout "connect-timeout" Bad,
+    ConnectFailed "connect-failed" Bad,
+    Interrupted "interrupted" Bad,
+    Ended "ended" Bad,
+    NotAcknowledged "not-acknowledged" Bad,
+    EchoMissing "echo-missing" Bad,
+    EchoDiffers "echo-differs" Bad,
+    NoLine "no-line" Bad,
+    TooFew "too-few" Bad,
+    TooMany "too-many" Bad,
+    DrainCut "drain-cut" Bad,
+}
+
+/// A problem with what its sentence needs.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    pub kind: Kind,
+    args: Vec<(&'static str, String)>,
+    counts: Vec<(&'static str, u64)>,
+    cause: Option<(io::ErrorKind, String)>,
+}
+
+impl Problem {
+    pub const fn new(kind: Kind) -> Self {
+        Self { kind, args: Vec::new(), counts: Vec::new(), cause: None }
+    }
+
+    pub fn with(mut self, name: &'static str, value: impl Display) -> Self {
+        self.args.push((name, value.to_string()));
+        self
+    }
+
+    pub fn count(mut self, name: &'static str, value: u64) -> Self {
+        self.counts.push((name, value));
+        self
+    }
+
+    pub fn cause(mut self, error: &io::Error) -> Self {
+        self.cause = Some((error.kind(), error.to_string()));
+        self
+    }
+
+    /// The sentence.
+    pub fn text(&self, catalogue: &Catalogue) -> String {
+        let mut args = FluentArgs::new();
+        for (name, value) in &self.args {
+            args.set(*name, value.as_str());
+        }
+        for (name, value) in &self.counts {
+            args.set(*name, FluentValue::from(*value));
+        }
+        if let Some((kind, text)) = &self.cause {
+            args.set("cause", cause_text(*kind, text, catalogue));
+        }
+        catalogue.text(&format!("problem-{}", self.kind.name()), &args)
+    }
+}
+
+/// An error of the system in the user's language, where there is a text; else as the system says it.
+pub fn cause_text(kind: io::ErrorKind, text: &str, catalogue: &Catalogue) -> String {
+    let id = format!("io-{kind:?}");
+    if catalogue.has(&id) { catalogue.plain(&id) } else { text.to_owned() }
+}
+
+impl From<TalkError> for Problem {
+    fn from(error: TalkError) -> Self {
+        match error {
+            TalkError::AddressInUse { address, holder } => in_use(address, holder.as_ref()),
+            TalkError::PrivilegedPort { address } => {
+                Self::new(Kind::PrivilegedPort).with("address", address).with("port", address.port())
+            }
+            TalkError::NotOurAddress { address } => Self::new(Kind::NotOurAddress).with("address", address),
+            TalkError::Unresolved { name, error } => {
+                let text = error.to_string();
+                // std's own words around those of getaddrinfo(3).
+                let said = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
+                let said = io::Error::new(error.kind(), said.to_owned());
+                Self::new(Kind::Unresolved).with("name", name).cause(&said)
+            }
+            TalkError::NoSuchFamily { name } => Self::new(Kind::NoSuchFamily).with("name", name),
+            TalkError::FamilyMismatch { address, target } => {
+                Self::new(Kind::FamilyMismatch).with("address", address).with("target", target)
+            }
+            TalkError::Refused { address } => Self::new(Kind::Refused).with("address", address),
+            TalkError::ConnectTimeout { address, limit } => {
+                Self::new(Kind::ConnectTimeout).with("address", address).with("limit", human_time(limit))
+            }
+            TalkError::Option { option, address, error } => {
+                Self::new(Kind::OptionRefused).with("option", option).with("address", address).cause(&error)
+            }
+            TalkError::Call { call: Call::Connect, address, error } => {
+                Self::new(Kind::ConnectFailed).with("address", address).cause(&error)
+            }
+            TalkError::Call { call, address, error } => {
+                Self::new(Kind::CallFailed).with("call", call).with("address", address).cause(&error)
+            }
+            TalkError::Interrupted => Self::new(Kind::Interrupted),
+            TalkError::Resources(error) => Self::new(Kind::Resources).cause(&error),
+        }
+    }
+}
+
+fn in_use(address: SocketAddr, holder: Option<&PortUse>) -> Problem {
+    let (kind, owner) = match holder {
+        Some(PortUse::Listening { owner: owner @ Some(_) }) => (Kind::InUseListening, owner.as_ref()),
+        Some(PortUse::Listening { owner: None }) => (Kind::InUseListeningUnseen, None),
+        Some(PortUse::Bound { owner: owner @ Some(_) }) => (Kind::InUseBound, owner.as_ref()),
+        Some(PortUse::Bound { owner: None }) => (Kind::InUseBoundUnseen, None),
+        Some(PortUse::Connected { .. }) => (Kind::InUseConnected, None),
+        Some(PortUse::TimeWait { left }) => {
+            let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+            return Problem::new(Kind::InUseTimeWait).with("address", address).count("seconds", seconds);
+        }
+        None => (Kind::InUse, None),
+    };
+    let problem = Problem::new(kind).with("address", address);
+    match owner {
+        Some(process) => {
+            problem.with("pid", process.pid).with("program", crate::text::escape(process.name.as_bytes()))
+        }
+        None => problem,
+    }
+}

@@ -1,0 +1,213 @@
+//! Who tells the user: takes the libraries' events, makes rows of them and writes them where they
+//! belong, in order, from any thread.
+
+use crate::catalogue::Catalogue;
+use crate::events::{Decode, Event, Line, Payload};
+use crate::text::{self, Decoder};
+use crate::transcript::{self, Form, Shown, Timestamps};
+use enchufe_talk::told::About;
+use enchufe_talk::{Reporter, Stop, Told};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Prints one line; given by whoever holds the terminal's last line (a prompt).
+pub type Printer = Box<dyn FnMut(String) + Send>;
+
+/// Whose events they are, and so where they go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// A server's: they are its result, on stdout.
+    Server,
+    /// A client's whose stdout is a terminal: the peer's bytes, escaped, on stdout; the rest on stderr.
+    ClientOnTerminal,
+    /// A client's whose stdout carries the peer's bytes themselves: all on stderr.
+    ClientPiped {
+        /// So many bytes are expected that the pieces are not told.
+        bulk: bool,
+    },
+}
+
+/// What is told, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    pub audience: Audience,
+    pub json: bool,
+    pub quiet: bool,
+    pub verbose: bool,
+    pub form: Form,
+}
+
+/// The reporter of the program.
+pub struct Teller {
+    catalogue: &'static Catalogue,
+    manner: Manner,
+    /// Stopped when nobody reads stdout any more.
+    stop: Arc<Stop>,
+    state: Mutex<State>,
+}
+
+struct State {
+    decoders: Decoders,
+    log: Option<File>,
+    printer: Option<Printer>,
+    /// Nobody reads stdout any more.
+    deaf: bool,
+    error: Option<io::Error>,
+}
+
+/// One decoder a connection that is open; dropped when it closes.
+struct Decoders {
+    open: HashMap<u64, Decoder>,
+    exact: bool,
+}
+
+impl Decode for Decoders {
+    fn received(&mut self, about: Option<About>, bytes: &[u8]) -> Payload {
+        let id = about.map_or(0, |about| about.id.0);
+        let text = self.open.entry(id).or_default().piece(bytes);
+        Payload::new(bytes, text, self.exact)
+    }
+
+    fn whole(&mut self, bytes: &[u8]) -> Payload {
+        Payload::new(bytes, text::escape(bytes), self.exact)
+    }
+}
+
+impl Teller {
+    pub fn new(catalogue: &'static Catalogue, manner: Manner, log: Option<File>, stop: Arc<Stop>) -> Self {
+        let exact = manner.json || manner.form.payload == Shown::Hex;
+        let decoders = Decoders { open: HashMap::new(), exact };
+        let state = State { decoders, log, printer: None, deaf: false, error: None };
+        Self { catalogue, manner, stop, state: Mutex::new(state) }
+    }
+
+    /// From now on (or not) lines for the terminal go through this.
+    pub fn set_printer(&self, printer: Option<Printer>) {
+        self.lock().printer = printer;
+    }
+
+    /// Why a line could not be written, if one could not (a closed pipe is no error).
+    pub fn error(&self) -> Option<io::Error> {
+        self.lock().error.take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether anybody wants to know.
+    fn is_wanted(&self, event: &Event) -> bool {
+        let Manner { audience, verbose, .. } = self.manner;
+        let piece = matches!(event, Event::Received { .. } | Event::Sending { .. });
+        verbose
+            || !(transcript::is_detail(event) || piece && audience == Audience::ClientPiped { bulk: true })
+    }
+
+    fn tell_line(&self, state: &mut State, line: &Line) {
+        if state.log.is_some() {
+            self.log(state, line);
+        }
+        if self.manner.json {
+            return self.write(state, To::Stdout, &json(line));
+        }
+        let result = self.manner.audience == Audience::ClientOnTerminal
+            && matches!(line.event, Event::Received { .. } | Event::Incomplete { .. });
+        if self.manner.quiet {
+            if let (true, Event::Received { payload: Payload { text, .. } } | Event::Incomplete { text }) =
+                (result, &line.event)
+            {
+                self.write(state, To::Stdout, text);
+            }
+            return;
+        }
+        if !self.is_wanted(&line.event) {
+            return;
+        }
+        let text = transcript::render(line, self.manner.form, self.catalogue);
+        let to = if result || self.manner.audience == Audience::Server { To::Stdout } else { To::Stderr };
+        self.write(state, to, &text);
+    }
+
+    fn log(&self, state: &mut State, line: &Line) {
+        let text = if self.manner.json {
+            json(line)
+        } else {
+            let form = Form { timestamps: Timestamps::Full, color: false, ..self.manner.form };
+            transcript::render(line, form, self.catalogue)
+        };
+        let written = state.log.as_mut().map_or(Ok(()), |file| writeln!(file, "{text}"));
+        if let Err(error) = written {
+            state.log = None;
+            state.error.get_or_insert(error);
+            self.stop.begin();
+        }
+    }
+
+    fn write(&self, state: &mut State, to: To, text: &str) {
+        if let Some(printer) = &mut state.printer {
+            return printer(format!("{text}\n"));
+        }
+        let result = match to {
+            To::Stdout if state.deaf => return,
+            To::Stdout => {
+                let mut stdout = io::stdout().lock();
+                writeln!(stdout, "{text}").and_then(|()| stdout.flush())
+            }
+            // Who closed stderr does not want to know.
+            To::Stderr => writeln!(io::stderr().lock(), "{text}").or(Ok(())),
+        };
+        if let Err(error) = result {
+            state.deaf = true;
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                state.error.get_or_insert(error);
+            }
+            self.stop.begin();
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum To {
+    Stdout,
+    Stderr,
+}
+
+fn json(line: &Line) -> String {
+    // A row is made of texts, numbers and lists: there is nothing in it that JSON has no form for.
+    serde_json::to_string(line).unwrap_or_default()
+}
+
+impl Reporter for Teller {
+    fn tell(&self, about: Option<About>, told: &Told<'_>) {
+        let Manner { json, quiet, audience, .. } = self.manner;
+        let mut state = self.lock();
+        let silent = quiet && !json && audience != Audience::ClientOnTerminal;
+        if silent && state.log.is_none() {
+            return;
+        }
+        let state = &mut *state;
+        let mut line = Line {
+            time: now(),
+            connection: about.map(|about| about.id.0),
+            peer: about.map(|about| about.peer.to_string()),
+            event: Event::Waiting {},
+        };
+        if let (Told::PeerEnded | Told::Closed { .. }, Some(id)) = (told, line.connection) {
+            let text =
+                state.decoders.open.remove(&id).map(|mut decoder| decoder.finish()).unwrap_or_default();
+            if !text.is_empty() {
+                line.event = Event::Incomplete { text };
+                self.tell_line(state, &line);
+            }
+        }
+        line.event = Event::of(about, told, &mut state.decoders);
+        self.tell_line(state, &line);
+    }
+}
+
+/// RFC 3339, UTC, nine digits, so that text order is the order in time.
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%9fZ").to_string()
+}
