@@ -111,3 +111,6 @@ pub fn human_time(time: std::time::Duration) -> String {
     }
     format!("{number} {unit}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -312,3 +312,6 @@ const fn awaited_id(awaited: Awaited) -> &'static str {
         Awaited::Room => "room",
     }
 }
+
+#[cfg(test)]
+mod tests;

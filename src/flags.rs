@@ -237,3 +237,6 @@ fn localize_argument(argument: Arg, path: &str, catalogue: &Catalogue) -> Arg {
     let name = format!("value-{name}");
     if catalogue.has(&name) { argument.value_name(catalogue.plain(&name)) } else { argument }
 }
+
+#[cfg(test)]
+mod tests;

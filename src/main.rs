@@ -7,8 +7,11 @@ mod exit;
 mod flags;
 mod plan;
 mod problem;
+mod progress;
 mod reporter;
 mod style;
+#[cfg(test)]
+mod tests_support;
 mod text;
 mod transcript;
 

@@ -3,13 +3,14 @@
 
 use crate::catalogue::Catalogue;
 use crate::events::{Decode, Event, Line, Payload};
+use crate::progress::Progress;
 use crate::text::{self, Decoder};
 use crate::transcript::{self, Form, Shown, Timestamps};
 use enchufe_talk::told::About;
 use enchufe_talk::{Reporter, Stop, Told};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Prints one line; given by whoever holds the terminal's last line (a prompt).
@@ -52,9 +53,20 @@ struct State {
     decoders: Decoders,
     log: Option<File>,
     printer: Option<Printer>,
+    progress: Option<Progress>,
     /// Nobody reads stdout any more.
     deaf: bool,
     error: Option<io::Error>,
+}
+
+impl State {
+    fn leave_prompt(&mut self) {
+        let stderr = io::stderr();
+        if self.printer.take().is_some() && stderr.is_terminal() {
+            // A terminal that is gone shows nothing.
+            let _ = stderr.lock().write_all(b"\r\x1b[K");
+        }
+    }
 }
 
 /// One decoder a connection that is open; dropped when it closes.
@@ -79,13 +91,21 @@ impl Teller {
     pub fn new(catalogue: &'static Catalogue, manner: Manner, log: Option<File>, stop: Arc<Stop>) -> Self {
         let exact = manner.json || manner.form.payload == Shown::Hex;
         let decoders = Decoders { open: HashMap::new(), exact };
-        let state = State { decoders, log, printer: None, deaf: false, error: None };
+        let bulk = manner.audience == (Audience::ClientPiped { bulk: true });
+        let shown = bulk && io::stderr().is_terminal() && !(manner.quiet || manner.json || manner.verbose);
+        let progress = shown.then(Progress::new);
+        let state = State { decoders, log, printer: None, progress, deaf: false, error: None };
         Self { catalogue, manner, stop, state: Mutex::new(state) }
     }
 
-    /// From now on (or not) lines for the terminal go through this.
-    pub fn set_printer(&self, printer: Option<Printer>) {
-        self.lock().printer = printer;
+    /// From now on lines for the terminal go through this: there is a prompt on it.
+    pub fn set_printer(&self, printer: Printer) {
+        self.lock().printer = Some(printer);
+    }
+
+    /// The prompt is over: its line is cleared, and lines go straight to the terminal again.
+    pub fn leave_prompt(&self) {
+        self.lock().leave_prompt();
     }
 
     /// Why a line could not be written, if one could not (a closed pipe is no error).
@@ -146,6 +166,9 @@ impl Teller {
     }
 
     fn write(&self, state: &mut State, to: To, text: &str) {
+        if let Some(progress) = &mut state.progress {
+            progress.clear();
+        }
         if let Some(printer) = &mut state.printer {
             return printer(format!("{text}\n"));
         }
@@ -179,15 +202,29 @@ fn json(line: &Line) -> String {
     serde_json::to_string(line).unwrap_or_default()
 }
 
+/// One piece of a stream, of which there may be very many.
+const fn is_piece(told: &Told<'_>) -> bool {
+    matches!(told, Told::Received { .. } | Told::Sending { .. })
+}
+
 impl Reporter for Teller {
     fn tell(&self, about: Option<About>, told: &Told<'_>) {
         let Manner { json, quiet, audience, .. } = self.manner;
         let mut state = self.lock();
-        let silent = quiet && !json && audience != Audience::ClientOnTerminal;
-        if silent && state.log.is_none() {
+        if let Some(progress) = &mut state.progress {
+            progress.count(told, self.catalogue);
+        }
+        let silent = quiet && audience != Audience::ClientOnTerminal;
+        let untold =
+            audience == (Audience::ClientPiped { bulk: true }) && !self.manner.verbose && is_piece(told);
+        if !json && (silent || untold) && state.log.is_none() {
             return;
         }
         let state = &mut *state;
+        if matches!(told, Told::PeerEnded | Told::Closing) {
+            // Whoever draws the prompt will not come to draw this: the program is about to end.
+            state.leave_prompt();
+        }
         let mut line = Line {
             time: now(),
             connection: about.map(|about| about.id.0),

@@ -56,16 +56,17 @@ pub fn escape(bytes: &[u8]) -> String {
 }
 
 fn escape_bytes(bytes: &[u8], text: &mut String) {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0').to_ascii_uppercase();
     for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "\\x{byte:02X}");
+        text.extend(['\\', 'x', digit(byte >> 4), digit(byte & 0xF)]);
     }
 }
 
 fn escape_text(valid: &str, text: &mut String) {
     for character in valid.chars() {
         match character {
-            '\'' => text.push('\''),
+            '"' | '\\' => text.extend(['\\', character]),
+            ' '..='~' => text.push(character),
             // After another character, so that an accent that combines with it is left alone.
             _ => text.extend(['a', character].iter().collect::<String>().escape_debug().skip(1)),
         }

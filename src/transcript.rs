@@ -66,8 +66,8 @@ pub const fn is_detail(event: &Event) -> bool {
 pub fn render(line: &Line, form: Form, catalogue: &Catalogue) -> String {
     let mut out = stamp(&line.time, form.timestamps);
     if let Some(number) = line.connection.filter(|_| form.numbered) {
-        let lane = format!("#{number}");
-        out += &if form.color { paint(&lane, Ink::Lane) } else { lane };
+        let mark = format!("#{number}");
+        out += &if form.color { paint(&mark, Ink::Lane) } else { mark };
         out.push(' ');
     }
     out += &sentence(line, form, catalogue);
@@ -108,9 +108,7 @@ fn sentence(line: &Line, form: Form, catalogue: &Catalogue) -> String {
     if let Some(peer) = &line.peer {
         args.set("peer", peer.as_str());
     }
-    for (key, value) in &keys {
-        set(&mut args, key, value);
-    }
+    keys.iter().for_each(|(key, value)| set(&mut args, key, value));
     if let Some(payload) = payload(&line.event) {
         args.set("quoted", quoted(&payload.text, form.payload));
     }
@@ -135,9 +133,7 @@ fn add_words(args: &mut FluentArgs<'_>, keys: &Map<String, Value>, catalogue: &C
 pub fn why(end: &enchufe_talk::End, catalogue: &Catalogue) -> String {
     let Ok(Value::Object(keys)) = serde_json::to_value(Event::closed(end)) else { return String::new() };
     let mut args = FluentArgs::new();
-    for (key, value) in &keys {
-        set(&mut args, key, value);
-    }
+    keys.iter().for_each(|(key, value)| set(&mut args, key, value));
     add_words(&mut args, &keys, catalogue);
     match args.get("why") {
         Some(FluentValue::String(why)) => why.to_string(),

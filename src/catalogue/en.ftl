@@ -108,7 +108,7 @@ reason-deadline = it reached its limit of { $limit }
 reason-interrupted = this program was interrupted
 reason-refused = nobody listens there
 reason-limit = there was no room for it
-reason-peer_left = the peer's program is gone
+reason-peer_left = the peer closed without waiting for the answer
 reason-failed = { $call } failed: { $cause }
 
 ## Errors of the system, by their kind in Rust
@@ -299,7 +299,7 @@ flag-newline = Add an end of line (LF) to each message
 flag-crlf = Add CR LF to each message
 flag-listen = Where to listen; may be repeated; port 0 lets the system choose
 flag-engine = blocking: one connection at a time; threads: a thread each (the usual one)
-flag-once = End after one connection
+flag-once = Only once: one connection in serve, one message in send
 flag-accept = End after N connections
 flag-backlog = How many connections may wait to be accepted (4096)
 flag-max-connections = How many to serve at a time; the others are answered with a reset

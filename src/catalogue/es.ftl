@@ -109,7 +109,7 @@ reason-deadline = se cumplió su límite de { $limit }
 reason-interrupted = se interrumpió este programa
 reason-refused = nadie escucha ahí
 reason-limit = no había lugar para ella
-reason-peer_left = el programa del otro extremo ya no existe
+reason-peer_left = el otro extremo cerró sin esperar la respuesta
 reason-failed = { $call } falló: { $cause }
 
 ## Errores del sistema, por su clase en Rust
@@ -300,7 +300,7 @@ flag-newline = Agregar un fin de línea (LF) a cada mensaje
 flag-crlf = Agregar CR LF a cada mensaje
 flag-listen = Dónde escuchar; se puede repetir; el puerto 0 deja elegir al sistema
 flag-engine = blocking: una conexión a la vez; threads: un hilo por conexión (el de costumbre)
-flag-once = Terminar después de una conexión
+flag-once = Una sola vez: una conexión en serve, un mensaje en send
 flag-accept = Terminar después de N conexiones
 flag-backlog = Cuántas conexiones pueden esperar a ser aceptadas (4096)
 flag-max-connections = Cuántas atender a la vez; a las demás se les responde con un reinicio

@@ -46,7 +46,11 @@ pub fn input(
         if once && std::mem::replace(&mut asked, true) {
             return Piece::End;
         }
-        ask(&mut editor, ending, &teller, catalogue)
+        let piece = ask(&mut editor, ending, &teller, catalogue);
+        if !matches!(piece, Piece::Bytes(_)) {
+            teller.leave_prompt();
+        }
+        piece
     })
 }
 
@@ -81,10 +85,10 @@ fn open(teller: &Teller) -> io::Result<DefaultEditor> {
     let config = Config::builder().behavior(Behavior::PreferTerm).auto_add_history(false).build();
     let mut editor = DefaultEditor::with_config(config).map_err(io::Error::other)?;
     if let Ok(mut printer) = editor.create_external_printer() {
-        teller.set_printer(Some(Box::new(move |line| {
+        teller.set_printer(Box::new(move |line| {
             // A terminal that is gone shows nothing.
             let _ = printer.print(line);
-        })));
+        }));
     }
     Ok(editor)
 }

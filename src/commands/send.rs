@@ -13,7 +13,8 @@ use enchufe_talk::client::{self, Expect, HalfClose, Input, Outcome, Unmet, Verdi
 use enchufe_talk::connect::{self, Family};
 use enchufe_talk::options::SocketOption;
 use enchufe_talk::services::LineEnding;
-use enchufe_talk::{Endpoint, Reason};
+use enchufe_talk::told::About;
+use enchufe_talk::{ConnectionId, End, Endpoint, Reason, Reporter, TalkError, Told};
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -64,7 +65,13 @@ pub fn send(flags: &flags::Send, common: Common, catalogue: &'static Catalogue) 
         },
         &*teller,
         &stop,
-    )?;
+    )
+    .inspect_err(|error| {
+        // In text the sentence of the error says it all.
+        if flags.telling.json {
+            tell_unconnected(error, &teller);
+        }
+    })?;
     let peer = connected.peer;
     let prompted = matches!(plan.origin, Origin::Prompt { .. });
     let terminal = prompted.then(prompt::Terminal::keep);
@@ -73,9 +80,25 @@ pub fn send(flags: &flags::Send, common: Common, catalogue: &'static Catalogue) 
     let raw = !flags.telling.json && matches!(audience, Audience::ClientPiped { .. });
     let mut sink = |bytes: &[u8]| if raw { write_out(bytes) } else { Ok(()) };
     let outcome = client::talk(connected, &input, &plan.talk, &mut sink, &*teller, &stop);
-    teller.set_printer(None);
+    teller.leave_prompt();
     drop(terminal);
     judge(&outcome, peer, &teller, catalogue)
+}
+
+/// A connection that was never made has its reason, too.
+fn tell_unconnected(error: &TalkError, teller: &Teller) {
+    let (address, reason) = match error {
+        TalkError::Refused { address } => (*address, Reason::Refused),
+        TalkError::ConnectTimeout { address, limit } => (*address, Reason::Deadline(*limit)),
+        TalkError::Call { call, address, error } => {
+            let error =
+                error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
+            (*address, Reason::Failed(*call, error))
+        }
+        _ => return,
+    };
+    let end = End { reason, received: 0, sent: 0, unsent: 0, lasted: Duration::ZERO };
+    teller.tell(Some(About { id: ConnectionId(1), peer: address }), &Told::Closed { end: &end });
 }
 
 fn write_out(bytes: &[u8]) -> io::Result<()> {

@@ -25,16 +25,21 @@ pub struct Asking {
 }
 
 impl Ask {
-    fn proceed(state: &mut Asking, actions: &mut Actions) {
+    fn proceed(self, state: &mut Asking, actions: &mut Actions) {
         if state.pending {
             return;
         }
         if state.whole && !state.next.is_empty() {
-            state.whole = false;
+            let rest = self.until.rest(&mut state.next);
+            let question = std::mem::replace(&mut state.next, rest);
+            let long = state.next.len() >= LONGEST_QUESTION;
+            state.whole = state.peer_ended || long || self.until.is_whole(&state.next);
             state.pending = true;
             actions.cancel_timer();
-            actions.ask(std::mem::take(&mut state.next));
-            actions.resume_reading();
+            actions.ask(question);
+            if !long {
+                actions.resume_reading();
+            }
         } else if state.peer_ended {
             actions.close();
         }
@@ -66,6 +71,6 @@ impl Service for Ask {
             }
             Event::Opened(_) | Event::Writable => return,
         }
-        Self::proceed(state, actions);
+        self.proceed(state, actions);
     }
 }

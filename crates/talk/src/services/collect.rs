@@ -13,6 +13,18 @@ pub enum Until {
 }
 
 impl Until {
+    /// Takes off what does not belong to the one message at the beginning: TCP may have joined it to
+    /// the next.
+    pub(super) fn rest(self, bytes: &mut Vec<u8>) -> Vec<u8> {
+        let newline = bytes.iter().position(|byte| *byte == b'\n').filter(|_| self == Self::Line);
+        newline.map(|newline| bytes.split_off(newline + 1)).unwrap_or_default()
+    }
+
+    /// Whether bytes hold a whole message, with no more coming.
+    pub(super) fn is_whole(self, bytes: &[u8]) -> bool {
+        self == Self::Line && bytes.contains(&b'\n')
+    }
+
     /// Looks at bytes that came: `true` if they are enough; else sets the timer that may say so.
     pub(super) fn enough(self, bytes: &[u8], actions: &mut Actions) -> bool {
         match self {

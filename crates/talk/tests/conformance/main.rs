@@ -5,7 +5,7 @@
 //! its events, its counts) is looked at after each of them, in `recorder`.
 //!
 //! The third engine, `scripted`, is of this suite: no sockets, its own clock, a schedule from a
-//! seed, and completions as io_uring has them. It shows that the contract has room for that.
+//! seed, and completions as `io_uring` has them. It shows that the contract has room for that.
 //!
 //! Nothing here waits for a time to pass: waits are for events, and only a wait that would last for
 //! ever is given up.

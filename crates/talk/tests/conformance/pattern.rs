@@ -14,10 +14,15 @@ impl Pattern {
         Self((0..PERIOD).map(|_| random.byte()).collect())
     }
 
+    /// Over and over the same.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
     /// The stream from `offset` on, as far as it lies in one piece, `most` bytes of it at most.
     pub(crate) fn at(&self, offset: usize, most: usize) -> &[u8] {
-        let from = offset % PERIOD;
-        &self.0[from..PERIOD.min(from.saturating_add(most))]
+        let from = offset % self.0.len();
+        &self.0[from..self.0.len().min(from.saturating_add(most))]
     }
 
     pub(crate) fn bytes(&self, count: usize) -> Vec<u8> {

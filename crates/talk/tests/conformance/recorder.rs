@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// A case that takes longer hangs: it is given up with what was told so far.
 pub(crate) const FOR_EVER: Duration = Duration::from_secs(90);
 
+/// How often a condition is looked at that nothing is told of.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// One thing that was told.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
@@ -100,14 +103,19 @@ impl Recorder {
         condition(&self.lock())
     }
 
-    /// Until `condition` holds of what was told.
+    /// Until `condition` holds of what was told, or of what the case knows otherwise.
     pub(crate) fn wait(&self, what: &str, condition: &dyn Fn(&[Seen]) -> bool) {
         let mut seen = self.lock();
         while !condition(&seen) {
             let left = self.give_up.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "never came: {what}; {}", story(&seen));
-            seen = self.more.wait_timeout(seen, left).unwrap_or_else(PoisonError::into_inner).0;
+            seen = self.more.wait_timeout(seen, LOOK_AGAIN).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Whether the case has lasted too long.
+    pub(crate) fn is_given_up(&self) -> bool {
+        Instant::now() >= self.give_up
     }
 
     /// What was told, for a message.

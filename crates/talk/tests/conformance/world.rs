@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 
 /// An engine with what is around it.
 pub(crate) trait World {
-    /// What is a long stream here, in bytes.
-    const LONG: usize;
+    /// How many bytes are a long stream here.
+    fn long(&self) -> usize;
 
     /// Whether connections are served one after another.
     fn one_at_a_time(&self) -> bool;
@@ -61,6 +61,8 @@ pub(crate) trait Server {
     fn operator(&self) -> &Operator;
     /// Lets a server go that was [`Setup::held`].
     fn go(&self);
+    /// Until it has ended by itself.
+    fn wait_until_over(&self);
     /// Where it listens.
     fn addresses(&self) -> Vec<SocketAddr>;
 }
@@ -155,9 +157,8 @@ impl dyn Peer + '_ {
         self.try_read_to_end().expect("the server ends in order")
     }
 
-    /// Sends it and reads as much.
-    pub(crate) fn echo(&mut self, bytes: &[u8]) -> Vec<u8> {
-        self.send(bytes).expect("the server reads");
-        self.read_exact(bytes.len())
+    /// Fails unless these bytes come back.
+    pub(crate) fn expect_echo(&mut self, bytes: &[u8]) {
+        self.exchange(&Pattern::of(bytes), bytes.len());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Random;
 use super::engine::{Pool, is_ringing};
-use super::wire::{Arrived, Wire};
+use super::wire::{Arrived, MOST_ROOM, Wire};
 use enchufe_sys::host::Bell;
 use enchufe_talk::engine::Host;
 use enchufe_talk::reason::Call;
@@ -33,8 +33,8 @@ pub(super) struct Connection<'h, S: Service> {
 /// What the kernel was asked to send. It looks at the bytes when it sends them.
 enum Sending {
     Lent(usize, Range<usize>),
-    /// Where they lie: they must not move.
-    Bytes(*const u8, usize),
+    /// Where they lie, for they must not move, and what was there, as far as the wire takes it.
+    Bytes(*const u8, Vec<u8>),
     HalfClose,
 }
 
@@ -42,7 +42,7 @@ impl Sending {
     fn of(next: &Next<'_, usize>) -> Self {
         match next {
             Next::Lent(buffer, range) => Self::Lent(**buffer, range.clone()),
-            Next::Bytes(bytes) => Self::Bytes(bytes.as_ptr(), bytes.len()),
+            Next::Bytes(bytes) => Self::Bytes(bytes.as_ptr(), bytes[..bytes.len().min(MOST_ROOM)].to_vec()),
             Next::HalfClose => Self::HalfClose,
         }
     }
@@ -199,10 +199,15 @@ impl<'h, S: Service> Connection<'h, S> {
                 wire.server_sends(&pool.buffer(*index)[range.start..range.start + count]);
                 count
             }
-            Sending::Bytes(place, length) => {
-                let Some(Next::Bytes(bytes)) = self.session.next() else { panic!("a send went away") };
-                assert_eq!((bytes.as_ptr(), bytes.len()), (*place, *length), "a send under way moved");
-                let count = random.part((*length).min(room));
+            Sending::Bytes(place, bytes) => {
+                match self.session.next() {
+                    Some(Next::Bytes(now)) => {
+                        assert_eq!(now.as_ptr(), *place, "a send under way moved");
+                        assert!(now.starts_with(bytes), "a send under way changed");
+                    }
+                    _ => assert!(self.session.is_over(), "a send under way went away"),
+                }
+                let count = random.part(bytes.len().min(room));
                 wire.server_sends(&bytes[..count]);
                 count
             }

@@ -2,7 +2,7 @@
 
 use super::Random;
 use super::connection::Connection;
-use super::wire::Wire;
+use super::wire::{MOST_ROOM, Wire};
 use enchufe_sys::host::{self, Bell, Interest, Watch};
 use enchufe_talk::engine::{Host, Summary};
 use enchufe_talk::told::{About, Shortage};
@@ -11,6 +11,25 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+
+/// How long a turn takes, so that what never rests comes to its deadlines too.
+const TURN: Duration = Duration::from_micros(1);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Door {
+    /// It listens and accepts nobody yet.
+    Held,
+    Open,
+    Closed,
+}
+
+#[derive(Clone, Copy)]
+enum Stop {
+    No,
+    /// Until this time, or for ever.
+    Draining(Option<Instant>),
+    Cut,
+}
 
 pub(super) struct Engine<'h, S: Service> {
     host: &'h Host<'h>,
@@ -23,11 +42,8 @@ pub(super) struct Engine<'h, S: Service> {
     /// Wires that wait to be accepted.
     queue: VecDeque<usize>,
     connections: Vec<Connection<'h, S>>,
-    accepting: bool,
-    listening: bool,
-    stopped: bool,
-    cut: bool,
-    drained: Option<Instant>,
+    door: Door,
+    stop: Stop,
     short: bool,
     summary: Summary,
 }
@@ -35,7 +51,7 @@ pub(super) struct Engine<'h, S: Service> {
 impl<'h, S: Service> Engine<'h, S> {
     pub(super) fn new(host: &'h Host<'h>, service: &'h S, mut random: Random) -> Self {
         let pool = Pool::new(random.one_of([1, 2, 4, 12]), host.limits.read_size);
-        let room = random.one_of([64, 1500, 65_536]);
+        let room = random.one_of([64, 1500, MOST_ROOM]);
         Self {
             host,
             service,
@@ -46,23 +62,22 @@ impl<'h, S: Service> Engine<'h, S> {
             wires: Vec::new(),
             queue: VecDeque::new(),
             connections: Vec::new(),
-            accepting: false,
-            listening: true,
-            stopped: false,
-            cut: false,
-            drained: None,
+            door: Door::Held,
+            stop: Stop::No,
             short: false,
             summary: Summary { served: 0, cut: 0 },
         }
     }
 
     pub(super) fn go(&mut self) {
-        self.accepting = true;
+        if self.door == Door::Held {
+            self.door = Door::Open;
+        }
     }
 
     /// A new peer's wire.
     pub(super) fn knock(&mut self) -> io::Result<usize> {
-        if !self.listening {
+        if self.door == Door::Closed {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         self.wires.push(Wire::new(self.wires.len(), self.room));
@@ -75,7 +90,7 @@ impl<'h, S: Service> Engine<'h, S> {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        !self.listening && self.connections.is_empty()
+        self.door == Door::Closed && self.connections.is_empty()
     }
 
     pub(super) fn end(&mut self) -> Summary {
@@ -85,12 +100,14 @@ impl<'h, S: Service> Engine<'h, S> {
 
     /// One turn of everybody; `false` when nothing will happen before time passes.
     pub(super) fn turn(&mut self) -> bool {
-        self.now += Duration::from_nanos(1);
+        self.now += TURN;
         let mut moved = self.look_at_stop();
-        if self.accepting && self.random.chance(2) {
-            self.accept();
+        if self.door == Door::Open {
+            moved |= !self.queue.is_empty();
+            if self.random.chance(2) {
+                self.accept();
+            }
         }
-        moved |= self.accepting && !self.queue.is_empty();
         // In another order each time.
         let first = self.random.below(self.connections.len().max(1));
         self.connections.rotate_left(first);
@@ -104,38 +121,40 @@ impl<'h, S: Service> Engine<'h, S> {
     /// To the next deadline; `false` if there is none.
     pub(super) fn pass_time(&mut self) -> bool {
         let deadlines = self.connections.iter().filter_map(Connection::deadline);
-        let Some(next) = deadlines.chain(self.drained.filter(|_| !self.cut)).min() else { return false };
+        let drained = if let Stop::Draining(until) = self.stop { until } else { None };
+        let Some(next) = deadlines.chain(drained).min() else { return false };
         assert!(next > self.now, "a deadline that has passed was not looked at");
         self.now = next;
         true
     }
 
     fn look_at_stop(&mut self) -> bool {
-        let mut moved = false;
-        if !self.stopped && is_ringing(self.host.stop.begun()) {
-            moved = true;
-            self.stopped = true;
-            let count = self.close();
-            self.summary.cut += u64::from(count);
-            self.drained = Some(self.now + self.host.limits.drain);
-            let open = self.connections.len();
-            if open > 0 {
-                self.host.reporter.tell(None, &Told::Draining { open, limit: self.host.limits.drain });
+        match self.stop {
+            Stop::No if self.door != Door::Held && is_ringing(self.host.stop.begun()) => {
+                let limit = self.host.limits.drain;
+                self.stop = Stop::Draining(self.now.checked_add(limit));
+                let open = self.connections.len();
+                if open > 0 {
+                    self.host.reporter.tell(None, &Told::Draining { open, limit });
+                }
+                let count = self.close();
+                self.summary.cut += u64::from(count);
             }
-        }
-        let drained = self.drained.is_some_and(|at| self.now >= at);
-        if !self.cut && (drained || is_ringing(self.host.stop.cutting())) {
-            moved = true;
-            self.cut = true;
-            for connection in &mut self.connections {
-                connection.session.interrupted();
+            Stop::Draining(until)
+                if until.is_some_and(|until| self.now >= until) || is_ringing(self.host.stop.cutting()) =>
+            {
+                self.stop = Stop::Cut;
+                for connection in &mut self.connections {
+                    connection.session.interrupted();
+                }
             }
+            _ => return false,
         }
-        moved
+        true
     }
 
     fn close(&mut self) -> u32 {
-        self.listening = false;
+        self.door = Door::Closed;
         let count = u32::try_from(self.queue.len()).unwrap();
         for wire in self.queue.drain(..) {
             self.wires[wire].server_resets();

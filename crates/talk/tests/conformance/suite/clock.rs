@@ -36,7 +36,7 @@ pub(crate) fn traffic_puts_the_idle_limit_off_and_not_the_deadline<W: World>(wor
     report.expect(1, &format!("Deadline({deadline:?})"));
     let report = world.run(&Echo, &setup, |server| {
         let mut peer = server.connect();
-        assert_eq!(peer.echo(b"hola"), b"hola");
+        peer.expect_echo(b"hola");
         assert_eq!(peer.read_to_end(), b"");
     });
     report.expect(1, &format!("Idle({SOON:?})"));

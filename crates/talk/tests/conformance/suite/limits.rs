@@ -64,9 +64,9 @@ pub(crate) fn limits_that_no_clock_can_hold_never_come<W: World>(world: &W) {
     });
     let report = world.run(&Echo, &setup, |server| {
         let mut peer = server.connect();
-        assert_eq!(peer.echo(b"hola"), b"hola");
+        peer.expect_echo(b"hola");
         server.stop().begin();
-        assert_eq!(peer.echo(b"still here"), b"still here");
+        peer.expect_echo(b"still here");
     });
     report.expect(1, "PeerFinished");
 }
@@ -84,7 +84,7 @@ pub(crate) fn past_the_limit_of_connections_clients_are_reset_at_once<W: World>(
         let report = world.run(&Echo, &setup, |server| {
             let mut peers = [server.connect(), server.connect()];
             for peer in &mut peers {
-                assert_eq!(peer.echo(b"hola"), b"hola");
+                peer.expect_echo(b"hola");
                 peer.half_close();
             }
         });
@@ -92,18 +92,18 @@ pub(crate) fn past_the_limit_of_connections_clients_are_reset_at_once<W: World>(
     }
     let report = world.run(&Echo, &setup, |server| {
         let mut first = server.connect();
-        assert_eq!(first.echo(b"hola"), b"hola");
+        first.expect_echo(b"hola");
         for number in 0..TOO_MANY {
             let mut refused = server.connect();
             assert!(refused.try_read_to_end().is_err(), "an end in order for number {number}");
         }
         assert_eq!(short(&server.seen()), 1, "once for all of them");
-        assert_eq!(first.echo(b"still here"), b"still here");
+        first.expect_echo(b"still here");
         drop(first);
         server.wait_closed(1);
         // There is room as soon as the end is told.
         let mut next = server.connect();
-        assert_eq!(next.echo(b"hola"), b"hola");
+        next.expect_echo(b"hola");
         assert!(server.connect().try_read_to_end().is_err());
         server.wait("another shortage", &|seen| short(seen) == 2);
     });
@@ -121,15 +121,15 @@ pub(crate) fn after_the_limit_of_accepted_connections_nobody_is_let_in<W: World>
         let mut first = server.connect();
         let mut too_late = [server.connect(), server.connect()];
         server.go();
-        assert_eq!(first.echo(b"hola"), b"hola");
+        first.expect_echo(b"hola");
         for peer in &mut too_late {
             assert!(peer.try_read_to_end().is_err());
         }
         server.wait_until_refused();
-        assert_eq!(first.echo(b"still here"), b"still here");
+        first.expect_echo(b"still here");
         drop(first);
         // It ends by itself.
-        server.wait("its end", &|seen| seen.iter().any(|seen| matches!(seen.what, What::Stopped(_))));
+        server.wait_until_over();
     });
     report.expect(1, "PeerFinished");
     assert_eq!(report.summary.served, 1);

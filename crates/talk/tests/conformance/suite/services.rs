@@ -87,22 +87,22 @@ pub(crate) fn chargen_goes_on_until_its_peer_is_gone<W: World>(world: &W) {
 }
 
 pub(crate) fn chargen_takes_what_comes_and_is_stopped<W: World>(world: &W) {
-    const INPUT: u64 = 200_000;
+    let input = world.long() / 64;
     let setup = Setup::with(|limits| limits.drain = SOON);
     let report = world.run(&Chargen, &setup, |server| {
         let mut peer = server.connect();
         peer.read_exact(1);
-        peer.send(&vec![b'x'; usize::try_from(INPUT).unwrap()]).unwrap();
-        server.wait_received(1, INPUT);
+        peer.send(&vec![b'x'; input]).unwrap();
+        server.wait_received(1, input as u64);
         server.stop().begin();
         read_until_gone(&mut *peer);
     });
     report.expect(1, "Interrupted");
-    assert_eq!((report.only().received, report.summary.cut), (INPUT, 1));
+    assert_eq!((report.only().received, report.summary.cut), (input as u64, 1));
 }
 
 fn read_until_gone(peer: &mut dyn Peer) {
-    let mut buffer = [0; 64 * 1024];
+    let mut buffer = [0; 4096];
     while peer.read(&mut buffer).is_ok_and(|count| count > 0) {}
 }
 
@@ -129,12 +129,13 @@ pub(crate) fn daytime_says_its_line_and_closes<W: World>(world: &W) {
 }
 
 pub(crate) fn discard_takes_everything_and_says_nothing<W: World>(world: &W) {
+    let count = world.long() / 16;
     let report = world.run(&Discard::default(), &Setup::default(), |server| {
         let mut peer = server.connect();
-        peer.send(&Pattern::new().bytes(1 << 20)).unwrap();
+        peer.send(&Pattern::new().bytes(count)).unwrap();
         peer.half_close();
         assert_eq!(peer.read_to_end(), b"");
     });
     report.expect(1, "PeerFinished");
-    assert_eq!((report.only().received, report.only().sent), (1 << 20, 0));
+    assert_eq!((report.only().received, report.only().sent), (count as u64, 0));
 }

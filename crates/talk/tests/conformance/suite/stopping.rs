@@ -10,11 +10,11 @@ pub(crate) fn what_runs_at_a_stop_may_end_in_order<W: World>(world: &W) {
     let setup = Setup::with(|limits| limits.drain = Duration::from_secs(3600));
     let report = world.run(&Echo, &setup, |server| {
         let mut peer = server.connect();
-        assert_eq!(peer.echo(b"hola"), b"hola");
+        peer.expect_echo(b"hola");
         server.stop().begin();
         server.wait("draining", &|seen| seen.iter().any(|seen| seen.what == What::Draining(1)));
         server.wait_until_refused();
-        assert_eq!(peer.echo(b"still here"), b"still here");
+        peer.expect_echo(b"still here");
         peer.half_close();
         assert_eq!(peer.read_to_end(), b"");
     });
@@ -26,7 +26,7 @@ pub(crate) fn what_does_not_end_in_time_is_interrupted<W: World>(world: &W) {
     let setup = Setup::with(|limits| limits.drain = SOON);
     let report = world.run(&Echo, &setup, |server| {
         let mut peer = server.connect();
-        assert_eq!(peer.echo(b"hola"), b"hola");
+        peer.expect_echo(b"hola");
         server.stop().begin();
         assert_eq!(peer.read_to_end(), b"");
     });
@@ -52,10 +52,10 @@ pub(crate) fn an_interrupted_server_counts_who_waited_too<W: World>(world: &W) {
     let setup = Setup::with(|limits| limits.drain = SOON);
     let report = world.run(&Echo, &setup, |server| {
         let mut first = server.connect();
-        assert_eq!(first.echo(b"hola"), b"hola");
+        first.expect_echo(b"hola");
         let mut second = server.connect();
         if !world.one_at_a_time() {
-            assert_eq!(second.echo(b"hola"), b"hola");
+            second.expect_echo(b"hola");
         }
         server.stop().begin();
         // Who waits learns at once that nobody will come, not after the drain of another.

@@ -12,7 +12,7 @@ pub(crate) fn who_waits_is_told_by_address_and_waiting_again_after_each<W: World
     let report = world.run(&Echo, &Setup::default(), |server| {
         server.wait("the first waiting", &|seen| waiting(seen) == 1);
         let mut first = server.connect();
-        assert_eq!(first.echo(b"one"), b"one");
+        first.expect_echo(b"one");
         let mut second = server.connect();
         let address = second.address();
         server.wait("who waits", &|seen| told_of(seen, address) == 1);
@@ -20,10 +20,10 @@ pub(crate) fn who_waits_is_told_by_address_and_waiting_again_after_each<W: World
         let third = server.connect();
         server.wait("who else waits", &|seen| told_of(seen, third.address()) == 1);
         assert_eq!(told_of(&server.seen(), address), 1);
-        assert_eq!(first.echo(b"still served"), b"still served");
+        first.expect_echo(b"still served");
         drop(first);
         server.wait_closed(1);
-        assert_eq!(second.echo(b"two"), b"two");
+        second.expect_echo(b"two");
         assert_eq!(waiting(&server.seen()), 2);
         drop((second, third));
         server.wait_closed(3);

@@ -1,0 +1,34 @@
+# What a developer does here. `just` lists it.
+
+_list:
+    @just --list --unsorted
+
+# Build and run, as in `just run serve echo`
+run *ARGS:
+    cargo run --release --locked -- {{ARGS}}
+
+# All tests: the command of the README
+test:
+    cargo test --workspace --locked
+
+# Everything that must hold before a change lands
+ci:
+    bash .ci/run
+
+# Format, then look for what the linter finds
+tidy:
+    cargo fmt --all
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Licences, duplicates and sources of the dependencies (needs cargo-deny)
+deny:
+    cargo deny --locked check bans licenses sources
+
+# Write the generated documents anew: docs/events.md, tests/snapshots/. Then read the difference
+bless:
+    ENCHUFE_BLESS=1 cargo test --workspace --locked
+
+# Repeat the tests that talk over sockets, to find what happens once in a hundred runs
+soak TIMES="50":
+    cargo test --workspace --locked --no-run
+    for turn in $(seq {{TIMES}}); do cargo test --workspace --locked --quiet >/dev/null || exit 1; done

@@ -1,0 +1,156 @@
+use super::*;
+use crate::catalogue::{Catalogue, Language};
+use crate::transcript::{Form, render};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+fn payload() -> Payload {
+    Payload::new("Aquí va el mensaje".as_bytes(), "Aquí va el mensaje".into(), true)
+}
+
+fn fault() -> Fault {
+    Fault::from(&std::io::Error::from_raw_os_error(111))
+}
+
+fn closed(reason: &str) -> Event {
+    let limited = matches!(reason, "idle" | "first_byte" | "deadline");
+    let failed = reason == "failed";
+    Event::Closed {
+        reason: reason.into(),
+        received: 19,
+        sent: 17,
+        unsent: if reason == "reset_by_peer" { 2 } else { 0 },
+        lasted_ns: 1_250_000,
+        limit_ns: limited.then_some(2_000_000_000),
+        call: failed.then(|| "recv".into()),
+        fault: failed.then(fault),
+    }
+}
+
+/// One of each, in the order in which they may be met.
+fn samples() -> Vec<Event> {
+    let address = || "127.0.0.1:4000".to_owned();
+    let listening = |reach: &str| Event::Listening { address: address(), reach: reach.into(), backlog: 4096 };
+    let short = |of: &str, limit| Event::Short { of: of.into(), limit };
+    let waiting = |awaited: &str, missing| Event::StillWaiting { awaited: awaited.into(), missing };
+    let mut all = vec![
+        Event::Starting { address: address() },
+        Event::SocketMade { address: address() },
+        Event::Options { options: [("nodelay".into(), "on".into())].into() },
+        Event::Bound { address: address() },
+        listening("this_machine"),
+        listening("every_interface"),
+        listening("one_address"),
+        Event::Skipped { address: "[::1]:4000".into(), call: "bind".into(), fault: fault() },
+        Event::Waiting {},
+        Event::Queued { peers: vec!["127.0.0.1:52244".into()] },
+        Event::Queued { peers: vec!["127.0.0.1:52244".into(), "127.0.0.1:52245".into()] },
+        Event::Accepted { local: address() },
+        Event::Received { payload: payload() },
+        Event::Received { payload: Payload::new(b"a", "a".into(), true) },
+        Event::Incomplete { text: r"\xC3".into() },
+        Event::Returning { bytes: 19 },
+        Event::Answered { payload: payload() },
+        Event::Question { payload: payload() },
+        Event::QuestionWaits { ahead: 1 },
+        Event::QuestionWithdrawn {},
+        Event::LineIgnored {},
+        Event::OperatorLeft {},
+        Event::PeerEnded {},
+        Event::Discarded { bytes: 3 },
+        short("connections", Some(100)),
+        short("descriptors", None),
+        short("threads", None),
+        short("memory", None),
+        Event::Draining { open: 2, limit_ns: 5_000_000_000 },
+        Event::QueueCut { count: 1 },
+        Event::Stopped { served: 3, cut: 0 },
+        Event::Stopped { served: 3, cut: 2 },
+        Event::Resolving { name: "localhost".into() },
+        Event::Resolved { name: "localhost".into(), addresses: vec!["[::1]:4000".into(), address()] },
+        Event::Connecting { address: address() },
+        Event::AttemptFailed { address: "[::1]:4000".into(), fault: fault() },
+        Event::Retrying { address: address(), limit_ns: 5_000_000_000 },
+        Event::Connected { address: address(), local: "127.0.0.1:52243".into(), took_ns: 53_000 },
+        Event::Sending { payload: payload() },
+        Event::HalfClosed {},
+        Event::Acknowledged { bytes: 19 },
+        waiting("connection", None),
+        waiting("echo", Some(7)),
+        waiting("expected", None),
+        waiting("peer_end", None),
+        waiting("acknowledgement", None),
+        waiting("room", None),
+        Event::Closing {},
+    ];
+    let reasons = [
+        "peer_finished",
+        "own_end",
+        "reset_by_peer",
+        "idle",
+        "first_byte",
+        "deadline",
+        "interrupted",
+        "refused",
+        "limit",
+        "peer_left",
+        "failed",
+    ];
+    all.extend(reasons.map(closed));
+    all
+}
+
+fn id(event: &Event) -> String {
+    serde_json::to_value(event).unwrap()["event"].as_str().unwrap().to_owned()
+}
+
+/// The ids that the schema knows, as serde lists them when it meets another.
+fn known_ids() -> BTreeSet<String> {
+    let error = serde_json::from_str::<Event>(r#"{"event":"?"}"#).unwrap_err().to_string();
+    let list = error.split("expected one of").nth(1).unwrap();
+    list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+fn line(event: Event) -> Line {
+    let time = "2026-11-22T10:20:30.123456789Z".to_owned();
+    Line { time, connection: Some(1), peer: Some("127.0.0.1:52243".into()), event }
+}
+
+#[test]
+fn every_event_has_its_sentence_in_both_languages() {
+    let sampled: BTreeSet<String> = samples().iter().map(id).collect();
+    assert_eq!(sampled, known_ids(), "the samples are one of each");
+    let catalogues = Language::ALL.map(Catalogue::new);
+    for event in samples() {
+        for catalogue in &catalogues {
+            assert!(catalogue.has(&format!("event-{}", id(&event))), "{event:?}");
+            let text = render(&line(event.clone()), Form::default(), catalogue);
+            assert!(!text.contains('$') && !text.contains("event-") && !text.contains("reason-"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn rows_come_back_from_json_as_they_were() {
+    for event in samples() {
+        let line = line(event);
+        let text = serde_json::to_string(&line).unwrap();
+        let back: Line = serde_json::from_str(&text).unwrap();
+        assert_eq!(back, line);
+        assert_eq!(serde_json::to_string(&back).unwrap(), text, "no key is lost or added");
+    }
+}
+
+#[test]
+fn the_table_of_events_in_the_documentation_is_true() {
+    let [english, spanish] = Language::ALL.map(Catalogue::new);
+    let mut table = "# Events\n\n\
+        What `serve` and `send` tell, with the id that `--json` has. Written by `just bless`, checked by a test.\n\n\
+        | id | Spanish | English |\n|---|---|---|\n"
+        .to_owned();
+    for event in samples() {
+        let text = |catalogue| render(&line(event.clone()), Form::default(), catalogue).replace('|', "\\|");
+        let _ = writeln!(table, "| `{}` | {} | {} |", id(&event), text(&spanish), text(&english));
+    }
+    crate::tests_support::check_document("docs/events.md", &table);
+}
