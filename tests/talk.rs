@@ -288,16 +288,8 @@ fn no_reply_with_a_reset_before_everything_arrived_is_not_known_to_have_arrived(
 
 #[test]
 fn a_pair_on_every_interface_asks_and_answers() {
-    let words = [
-        "serve",
-        "reply",
-        "Hola desde el servidor",
-        "--once",
-        "--quiet-time",
-        "1m",
-        "--listen",
-        "0.0.0.0:0",
-    ];
+    let words =
+        ["serve", "reply", "Hola desde el servidor", "--once", "--quiet-time", "1m", "--listen", "0.0.0.0:0"];
     let mut process = Process::start(enchufe("en", &words));
     let line = process.until("Listening on ");
     let port: u16 = line.split([':', ' ']).find_map(|word| word.parse().ok()).unwrap();

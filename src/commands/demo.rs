@@ -16,7 +16,6 @@ use fluent_bundle::FluentArgs;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -29,8 +28,44 @@ const HOLD: Duration = Duration::from_millis(30);
 struct Practice {
     title: &'static str,
     port: u16,
-    server: Vec<OsString>,
-    client: Vec<OsString>,
+    server: Typed,
+    client: Typed,
+}
+
+/// What stands after `enchufe serve` or `enchufe send`: words, which may begin with a dash, and flags.
+#[derive(Clone)]
+struct Typed {
+    words: Vec<OsString>,
+    flags: Vec<OsString>,
+}
+
+impl Typed {
+    fn new(words: &[OsString], flags: &[&str]) -> Self {
+        Self { words: words.to_vec(), flags: flags.iter().map(OsString::from).collect() }
+    }
+
+    /// What to type for it, quoted as a shell wants it.
+    fn line(&self, command: &str) -> String {
+        let mut line = command.to_owned();
+        let dashed = self.words.iter().any(|word| word.as_encoded_bytes().starts_with(b"-"));
+        let apart = OsString::from("--");
+        let words: Vec<&OsString> = if dashed {
+            self.flags.iter().chain([&apart]).chain(&self.words).collect()
+        } else {
+            self.words.iter().chain(&self.flags).collect()
+        };
+        for word in words {
+            let word = word.to_string_lossy();
+            let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':' | '_'));
+            line.push(' ');
+            if plain && !word.is_empty() {
+                line.push_str(&word);
+            } else {
+                line.extend(["'", &word.replace('\'', "'\\''"), "'"]);
+            }
+        }
+        line
+    }
 }
 
 pub fn demo(flags: flags::Demo, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
@@ -38,7 +73,8 @@ pub fn demo(flags: flags::Demo, common: Common, catalogue: &'static Catalogue) -
     let stop = super::stop_on_signals()?;
     let mut tries = Vec::new();
     for practice in practices(flags.message, catalogue) {
-        tries.push(run(&practice, common, catalogue, &screen, &stop)?);
+        let stage = Stage { practice: &practice, common, catalogue, screen: &screen, stop: &stop };
+        tries.push(stage.run()?);
     }
     let mut end = format!("{}\n", catalogue.plain("demo-end"));
     for (server, client) in tries {
@@ -48,90 +84,117 @@ pub fn demo(flags: flags::Demo, common: Common, catalogue: &'static Catalogue) -
 }
 
 fn practices(message: Option<OsString>, catalogue: &Catalogue) -> [Practice; 3] {
-    let words = |list: &[&str]| list.iter().map(OsString::from).collect::<Vec<_>>();
     let text = |id: &str| OsString::from(catalogue.plain(id));
-    let mut echo = vec![message.clone().unwrap_or_else(|| text("demo-message"))];
-    echo.extend(words(&["--expect", "echo", "--read-size", "19"]));
-    let mut one_way = vec![message.clone().unwrap_or_else(|| text("demo-one-way"))];
-    one_way.extend(words(&["--no-reply"]));
-    let asks = vec![message.unwrap_or_else(|| text("demo-client-message"))];
-    let mut answers = vec![OsString::from("reply"), text("demo-server-answer")];
-    answers.extend(words(&["--once"]));
+    let says = |id: &str| message.clone().unwrap_or_else(|| text(id));
     [
         Practice {
             title: "demo-title-echo",
             port: 4000,
-            server: words(&["echo", "--engine", "blocking", "--backlog", "1", "--read-size", "19", "--once"]),
-            client: echo,
+            server: Typed::new(
+                &["echo".into()],
+                &["--engine", "blocking", "--backlog", "1", "--read-size", "19", "--once"],
+            ),
+            client: Typed::new(&[says("demo-message")], &["--expect", "echo", "--read-size", "19"]),
         },
         Practice {
             title: "demo-title-receive",
             port: 8080,
-            server: words(&["receive", "--once"]),
-            client: one_way,
+            server: Typed::new(&["receive".into()], &["--once"]),
+            client: Typed::new(&[says("demo-one-way")], &["--no-reply"]),
         },
-        Practice { title: "demo-title-reply", port: 8080, server: answers, client: asks },
+        Practice {
+            title: "demo-title-reply",
+            port: 8080,
+            server: Typed::new(&["reply".into(), text("demo-server-answer")], &["--once"]),
+            client: Typed::new(&[says("demo-client-message")], &[]),
+        },
     ]
 }
 
-/// Runs one practice; the two lines to type for it.
-fn run(
-    practice: &Practice,
+/// One practice with what it is shown by.
+struct Stage<'a> {
+    practice: &'a Practice,
     common: Common,
     catalogue: &'static Catalogue,
-    screen: &Columns,
-    stop: &Stop,
-) -> Result<(String, String), Problem> {
-    say(&format!("{}\n", catalogue.plain(practice.title)))?;
-    let port = if is_free(practice.port) {
-        practice.port
-    } else {
-        let mut args = FluentArgs::new();
-        args.set("port", practice.port.to_string());
-        say(&format!("{}\n", catalogue.text("demo-port-taken", &args)))?;
-        0
-    };
-    say(&screen.heading(&catalogue.plain("demo-client"), &catalogue.plain("demo-server")))?;
-
-    let (sender, lines) = mpsc::channel();
-    let mut server_words = practice.server.clone();
-    server_words.extend([OsString::from("--listen"), format!("127.0.0.1:{port}").into()]);
-    let server = Program::start("serve", &server_words, Side::Server, common, catalogue, &sender)?;
-    let mut show = Show { stop, lines, held: VecDeque::new(), screen, common, catalogue };
-    let Some(address) = show.until_listening() else {
-        return Err(server.finish().err().unwrap_or_else(|| stopped("serve")));
-    };
-
-    let mut client_words = vec![OsString::from(&address)];
-    client_words.extend(practice.client.iter().cloned());
-    let client = Program::start("send", &client_words, Side::Client, common, catalogue, &sender)?;
-    drop(sender);
-    show.show_all()?;
-    client.finish()?;
-    server.finish()?;
-    say("\n")?;
-    Ok((typed("serve", &server_words, &address), typed("send", &client_words, &address)))
+    screen: &'a Columns,
+    stop: &'a Stop,
 }
 
-fn is_free(port: u16) -> bool {
-    TcpListener::bind(("127.0.0.1", port)).is_ok()
+/// A server that listens.
+struct Listening<'a> {
+    server: Program,
+    address: String,
+    show: Show<'a>,
+    sender: Sender<Said>,
 }
 
-/// What to type for it, quoted as a shell wants it.
-fn typed(command: &str, words: &[OsString], address: &str) -> String {
-    let mut line = command.to_owned();
-    for word in words {
-        let word = word.to_string_lossy();
-        let word = if word == "127.0.0.1:0" { address.into() } else { word };
-        let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':' | '_'));
-        line.push(' ');
-        if plain {
-            line.push_str(&word);
-        } else {
-            line.extend(["'", &word.replace('\'', "'\\''"), "'"]);
+impl<'a> Stage<'a> {
+    /// Runs it; the two lines to type for it.
+    fn run(&self) -> Result<(String, String), Problem> {
+        let Practice { title, port, server: typed, client } = self.practice;
+        say(&format!("{}\n", self.catalogue.plain(title)))?;
+        let listening = match self.listen(*port) {
+            Ok(listening) => listening,
+            // Tried, not looked up before: in between another program may take it.
+            Err(_) => {
+                let listening = self.listen(0)?;
+                let mut args = FluentArgs::new();
+                args.set("port", port.to_string());
+                say(&format!("{}\n", self.catalogue.text("demo-port-taken", &args)))?;
+                listening
+            }
+        };
+        let Listening { server, address, mut show, sender } = listening;
+        let titles = ["demo-client", "demo-server"].map(|id| self.catalogue.plain(id));
+        say(&self.screen.heading(&titles[0], &titles[1]))?;
+
+        let mut client = client.clone();
+        client.words.insert(0, OsString::from(&address));
+        let program = self.start("send", &client, Side::Client, sender)?;
+        show.show_all()?;
+        program.finish()?;
+        server.finish()?;
+        say("\n")?;
+        let mut typed = typed.clone();
+        typed.flags.extend(["--listen".into(), address.into()]);
+        Ok((typed.line("serve"), client.line("send")))
+    }
+
+    /// Starts the server on this port, until it listens.
+    fn listen(&self, port: u16) -> Result<Listening<'a>, Problem> {
+        let (sender, lines) = mpsc::channel();
+        let mut typed = self.practice.server.clone();
+        typed.flags.extend(["--listen".into(), format!("127.0.0.1:{port}").into()]);
+        let server = self.start("serve", &typed, Side::Server, sender.clone())?;
+        let Self { stop, screen, common, catalogue, .. } = *self;
+        let mut show = Show { stop, lines, held: VecDeque::new(), screen, common, catalogue };
+        match show.until_listening() {
+            Some(address) => Ok(Listening { server, address, show, sender }),
+            None => Err(server.finish().err().unwrap_or_else(|| stopped("serve"))),
         }
     }
-    line
+
+    fn start(
+        &self,
+        command: &str,
+        typed: &Typed,
+        side: Side,
+        sender: Sender<Said>,
+    ) -> Result<Program, Problem> {
+        let program = std::env::current_exe().map_err(|error| super::resources(&error))?;
+        let mut child = Command::new(program);
+        child.args([command, "--json", "--lang", self.catalogue.language().code()]);
+        if self.common.verbose {
+            child.arg("--verbose");
+        }
+        child.args(&typed.flags).arg("--").args(&typed.words);
+        child.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = child.spawn().map_err(|error| super::resources(&error))?;
+        if let Some(stdout) = child.stdout.take() {
+            std::thread::spawn(move || forward(stdout, side, &sender));
+        }
+        Ok(Program(child))
+    }
 }
 
 fn say(text: &str) -> Result<(), Problem> {
@@ -146,32 +209,6 @@ fn stopped(what: impl std::fmt::Display) -> Problem {
 struct Program(Child);
 
 impl Program {
-    fn start(
-        command: &str,
-        words: &[OsString],
-        side: Side,
-        common: Common,
-        catalogue: &Catalogue,
-        lines: &Sender<(Side, Line)>,
-    ) -> Result<Self, Problem> {
-        let program = std::env::current_exe().map_err(|error| super::resources(&error))?;
-        let mut child = Command::new(program);
-        child.args([command, "--json", "--lang", catalogue.language().code()]);
-        if common.verbose {
-            child.arg("--verbose");
-        }
-        // A message may begin with a dash.
-        let (flags, words) = split(words);
-        child.args(flags).arg("--").args(words);
-        child.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = child.spawn().map_err(|error| super::resources(&error))?;
-        if let Some(stdout) = child.stdout.take() {
-            let lines = lines.clone();
-            std::thread::spawn(move || forward(stdout, side, &lines));
-        }
-        Ok(Self(child))
-    }
-
     /// Waits for its end; what it said on stderr if that was not a good one.
     fn finish(mut self) -> Result<(), Problem> {
         let mut said = String::new();
@@ -191,22 +228,19 @@ impl Drop for Program {
     }
 }
 
-/// Flags with their values, and the words that are none.
-fn split(words: &[OsString]) -> (Vec<&OsString>, Vec<&OsString>) {
-    let is_flag = |word: &OsString| word.to_str().is_some_and(|word| word.starts_with("--"));
-    let first = words.iter().skip(1).position(is_flag).map_or(words.len(), |index| index + 1);
-    let (plain, flags) = words.split_at(first);
-    (flags.iter().collect(), plain.iter().collect())
-}
+/// What one of the two told; `None` when it tells no more.
+type Said = (Side, Option<Line>);
 
-fn forward(stdout: ChildStdout, side: Side, lines: &Sender<(Side, Line)>) {
+fn forward(stdout: ChildStdout, side: Side, lines: &Sender<Said>) {
     for text in BufReader::new(stdout).lines() {
-        let Ok(text) = text else { return };
+        let Ok(text) = text else { break };
         let Ok(line) = serde_json::from_str(&text) else { continue };
-        if lines.send((side, line)).is_err() {
+        if lines.send((side, Some(line))).is_err() {
             return;
         }
     }
+    // Nobody waits for it any more where the demonstration is over.
+    let _ = lines.send((side, None));
 }
 
 struct Held {
@@ -218,7 +252,7 @@ struct Held {
 /// Shows the lines of both in the order of their times.
 struct Show<'a> {
     stop: &'a Stop,
-    lines: Receiver<(Side, Line)>,
+    lines: Receiver<Said>,
     held: VecDeque<Held>,
     screen: &'a Columns,
     common: Common,
@@ -228,7 +262,7 @@ struct Show<'a> {
 impl Show<'_> {
     /// Shows what the server tells until it listens; where. `None` when it ended before.
     fn until_listening(&mut self) -> Option<String> {
-        while let Ok((side, line)) = self.lines.recv() {
+        while let Ok((side, Some(line))) = self.lines.recv() {
             let address = match &line.event {
                 Event::Listening { address, .. } => Some(address.clone()),
                 Event::Stopped { .. } => return None,
@@ -250,8 +284,8 @@ impl Show<'_> {
                 return Err(Problem::new(Kind::Interrupted));
             }
             match self.lines.recv_timeout(HOLD) {
-                Ok((side, line)) => self.hold(side, line),
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok((side, Some(line))) => self.hold(side, line),
+                Ok((_, None)) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.release(Duration::ZERO),
             }
             self.release(HOLD)?;

@@ -27,11 +27,7 @@ const KEYS: [(&str, &str, &str); 36] = [
     ("operator_left", "", ""),
     ("peer_ended", "connection peer", ""),
     ("discarded", "connection peer bytes", ""),
-    (
-        "closed",
-        "connection peer reason received sent unsent lasted_ns",
-        "limit_ns call error error_kind",
-    ),
+    ("closed", "connection peer reason received sent unsent lasted_ns", "limit_ns call error error_kind"),
     ("short", "of", "limit"),
     ("draining", "open limit_ns", ""),
     ("queue_cut", "count", ""),

@@ -1,0 +1,343 @@
+//! What cannot be done is said in one sentence that names the way out: nothing on stdout, nothing
+//! half done, exit code 2 (1 where it ran and was refused).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{Done, Process, Server, enchufe, other, python, run};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+
+/// The sentence in English and in Spanish.
+#[track_caller]
+fn both(words: &[&str], english: &str, spanish: &str) {
+    run(words).could_not_run(english);
+    Process::start(enchufe("es", words)).finish().could_not_run(spanish);
+}
+
+/// A server that got no further than its first step, which it tells: which address it is about.
+#[track_caller]
+fn got_no_further(done: &Done, address: SocketAddr, sentence: &str) {
+    let told = format!("Starting up {} port {}\n", address.ip(), address.port());
+    done.is(2, &told, &format!("enchufe: {sentence}\n"));
+}
+
+#[test]
+fn the_program_alone_says_how_to_begin() {
+    both(
+        &[],
+        "say what to do; to begin with: \"enchufe demo\" (all there is: \"enchufe --help\")",
+        "dime qué hacer; para empezar: «enchufe demo» (todo lo que hay: «enchufe --help»)",
+    );
+}
+
+#[test]
+fn a_port_after_a_space_is_answered_with_the_line_to_type() {
+    both(
+        &["send", "localhost", "4000", "hola"],
+        "the port follows the name after a colon; write: enchufe send localhost:4000 hola",
+        "el puerto va pegado al nombre con dos puntos; escribe: enchufe send localhost:4000 hola",
+    );
+    let sentence =
+        "the port follows the name after a colon; write: enchufe send localhost:4000 'hola a todos'";
+    run(&["send", "localhost", "4000", "hola a todos"]).could_not_run(sentence);
+}
+
+#[test]
+fn a_server_without_a_service_is_answered_with_the_line_to_type() {
+    both(
+        &["serve", "4000"],
+        "the service goes before the port; write: enchufe serve echo --listen 4000",
+        "falta el servicio antes del puerto; escribe: enchufe serve echo --listen 4000",
+    );
+    both(
+        &["serve"],
+        "which service is missing; for example: \"enchufe serve echo\" \
+         (there are: echo, receive, reply, ask, discard, chargen, daytime)",
+        "falta qué servicio dar; por ejemplo: «enchufe serve echo» \
+         (hay: echo, receive, reply, ask, discard, chargen, daytime)",
+    );
+}
+
+#[test]
+fn a_port_after_the_service_is_answered_with_the_line_to_type() {
+    both(
+        &["serve", "echo", "4000"],
+        "the port goes with --listen; write: enchufe serve echo --listen 4000",
+        "el puerto va con --listen; escribe: enchufe serve echo --listen 4000",
+    );
+}
+
+#[test]
+fn an_unknown_service_is_named_with_those_there_are() {
+    both(
+        &["serve", "eco"],
+        "there is no service \"eco\"; there are: echo, receive, reply, ask, discard, chargen, daytime",
+        "no hay un servicio «eco»; hay: echo, receive, reply, ask, discard, chargen, daytime",
+    );
+}
+
+#[test]
+fn an_unknown_command_or_flag_is_named_with_what_there_is() {
+    both(
+        &["srve"],
+        "\"srve\" is no command of enchufe; there are \"enchufe demo\", \"enchufe serve\" and \"enchufe send\" \
+         (\"enchufe --help\" explains them)",
+        "«srve» no es una orden de enchufe; están «enchufe demo», «enchufe serve» y «enchufe send» \
+         («enchufe --help» las explica)",
+    );
+    both(
+        &["serve", "echo", "--lisen", "4000"],
+        "there is no flag --lisen here; did you mean --listen?",
+        "la opción --lisen no existe aquí; ¿querías --listen?",
+    );
+}
+
+#[test]
+fn a_port_out_of_range_is_no_port() {
+    let english = |port: &str| format!("\"{port}\" is not a port: that is a number from 0 to 65535");
+    for port in ["65536", "-1", "http", "99999999999999999999"] {
+        run(&["send", &format!("127.0.0.1:{port}"), "x"]).could_not_run(&english(port));
+        run(&["serve", "echo", "--listen", &format!("127.0.0.1:{port}")]).could_not_run(&english(port));
+    }
+    let words = ["serve", "echo", "--listen", "65536"];
+    both(&words, &english("65536"), "«65536» no es un puerto: es un número de 0 a 65535");
+}
+
+#[test]
+fn an_address_without_a_port_or_without_brackets_is_said_to_be_so() {
+    both(
+        &["send", "localhost"],
+        "\"localhost\" lacks the port: write it after a colon, like 127.0.0.1:4000",
+        "a «localhost» le falta el puerto: escríbelo después de dos puntos, como 127.0.0.1:4000",
+    );
+    let sentence = "an IPv6 address goes in brackets, so that one sees where the port begins: \
+                    [::1]:4000, not \"::1:4000\"";
+    run(&["send", "::1:4000", "x"]).could_not_run(sentence);
+    let sentence = "port 0 is for listening; to connect say on which port the server listens";
+    run(&["send", "127.0.0.1:0", "x"]).could_not_run(sentence);
+    let sentence = "\"*\" is for listening; to connect say to which machine, like 127.0.0.1:4000";
+    run(&["send", "*:4000", "x"]).could_not_run(sentence);
+}
+
+#[test]
+fn times_and_numbers_say_how_they_are_written() {
+    both(
+        &["serve", "echo", "--idle", "5"],
+        "--idle needs a time with its unit, like 50ms, 2s or 1m, not \"5\"",
+        "--idle necesita un tiempo con unidad, como 50ms, 2s o 1m, y no «5»",
+    );
+    both(
+        &["serve", "echo", "--accept", "0"],
+        "--accept needs a number from 1 to 18446744073709551615, not \"0\"",
+        "--accept necesita un número de 1 a 18446744073709551615, y no «0»",
+    );
+    let sentence = "--expect cannot be \"everything\"; it can be: echo, line, bytes=N, nothing";
+    run(&["send", "127.0.0.1:4000", "x", "--expect", "everything"]).could_not_run(sentence);
+    let sentence = "--no-reply and --expect exclude each other: leave one out";
+    let done = run(&["send", "127.0.0.1:4000", "x", "--expect", "echo", "--no-reply"]);
+    let turned = "--expect and --no-reply exclude each other: leave one out";
+    assert!([sentence, turned].iter().any(|said| done.errors() == format!("enchufe: {said}\n")));
+    assert_eq!((done.code, done.text()), (Some(2), ""));
+}
+
+#[test]
+fn what_a_peer_could_not_have_said_is_escaped_in_problems_too() {
+    let sentence = "there is no service \"\\u{1b}[31m\"; there are: \
+                    echo, receive, reply, ask, discard, chargen, daytime";
+    run(&["serve", "\u{1b}[31m"]).could_not_run(sentence);
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_not_the_same_as_nobody_listening() {
+    // `.invalid` never resolves (RFC 6761 §6.4). The cause is the C library's to word.
+    let done = run(&["send", "nobody.invalid:4000", "x"]);
+    assert_eq!((done.code, done.text()), (Some(2), ""));
+    let said = done.errors();
+    assert!(said.starts_with("enchufe: getaddrinfo nobody.invalid: that name has no address ("), "{said}");
+    assert!(said.ends_with("); check how it is written or give the address in numbers\n"), "{said}");
+    assert_eq!(said.lines().count(), 1);
+
+    let (_taken, address) = common::refusing();
+    let sentence = format!(
+        "enchufe: connect {address}: conexión rechazada, nadie escucha ahí; \
+         levanta el servidor, o espéralo con --retry 5s\n"
+    );
+    Process::start(enchufe("es", &["send", &address, "x", "-q"])).finish().is(1, "", &sentence);
+}
+
+#[test]
+fn an_address_in_use_names_the_program_that_listens_and_its_process() {
+    let server = Server::json(&["echo"]);
+    let done = run(&["serve", "echo", "--listen", &server.target()]);
+    let sentence = format!(
+        "bind {}: enchufe (process {}) listens there already; end it or choose another port with --listen",
+        server.address,
+        server.process.id()
+    );
+    got_no_further(&done, server.address, &sentence);
+    let words = ["serve", "echo", "--listen", &server.target(), "-q"];
+    let sentence = format!(
+        "bind {}: ahí ya escucha enchufe (proceso {}); termínalo o elige otro puerto con --listen",
+        server.address,
+        server.process.id()
+    );
+    Process::start(enchufe("es", &words)).finish().could_not_run(&sentence);
+    // The one that was there goes on.
+    run(&["send", &server.target(), "x", "--expect", "echo", "-q"]).is(0, "x", "");
+}
+
+#[test]
+fn when_one_of_several_addresses_is_in_use_none_is_opened() {
+    let free = common::address_of_its_own().to_string();
+    let server = Server::json(&["echo"]);
+    let words = ["serve", "echo", "--json", "--listen", &free, "--listen", &server.target()];
+    let done = run(&words);
+    assert_eq!(done.code, Some(2));
+    assert!(!common::json::names(done.text()).contains(&"listening".to_owned()), "{}", done.text());
+}
+
+#[test]
+#[cfg_attr(not(have_python3), ignore = "python3 is not installed")]
+fn an_address_that_is_bound_but_not_listened_on_names_who_has_it() {
+    let ip = common::address_of_its_own().ip();
+    let mut holder = Process::start_with_input(python("holder", &["bound", &ip.to_string()]));
+    let address = SocketAddr::new(ip, holder.line().parse().unwrap());
+    let done = run(&["serve", "echo", "--listen", &address.to_string()]);
+    let program = std::fs::read_to_string(format!("/proc/{}/comm", holder.id())).unwrap();
+    let sentence = format!(
+        "bind {address}: {} (process {}) has taken that address, though it does not listen; \
+         end it or choose another port with --listen",
+        program.trim(),
+        holder.id()
+    );
+    got_no_further(&done, address, &sentence);
+}
+
+#[test]
+#[cfg_attr(not(have_python3), ignore = "python3 is not installed")]
+fn an_address_in_time_wait_says_when_it_will_be_free() {
+    let ip = common::address_of_its_own().ip();
+    let mut holder = Process::start(python("holder", &["closing", &ip.to_string()]));
+    let address = SocketAddr::new(ip, holder.line().parse().unwrap());
+    let client = common::connect(address);
+    // It ends first: the kernel keeps its side of the connection for a minute (tcp(7)).
+    assert_eq!(common::read_all(&client), b"");
+    drop(client);
+    assert_eq!(holder.finish().code, Some(0));
+    let done = run(&["serve", "echo", "--listen", &address.to_string(), "-q"]);
+    assert_eq!((done.code, done.text()), (Some(2), ""));
+    let opening =
+        format!("enchufe: bind {address}: a connection that has ended holds it in TIME_WAIT; it is free in ");
+    let rest = done.errors().strip_prefix(&opening).unwrap_or_else(|| panic!("{}", done.errors()));
+    let (seconds, rest) = rest.split_once(' ').unwrap();
+    assert_eq!(rest, "seconds, or choose another port with --listen\n");
+    assert!((1..=60).contains(&seconds.parse::<u32>().unwrap()), "{seconds}");
+}
+
+#[test]
+#[cfg_attr(
+    not(all(have_reserved_ports, have_setpriv)),
+    ignore = "needs root, setpriv, and a port 80 that not every user may take"
+)]
+fn a_reserved_port_is_not_for_every_user() {
+    // A copy where that user may go.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = folder.path().join("enchufe");
+    std::fs::copy(env!("CARGO_BIN_EXE_enchufe"), &copy).unwrap();
+    let ip = common::address_of_its_own().ip();
+    let words = ["serve", "echo", "--lang", "en", "--listen", &format!("{ip}:80")];
+    let start = ["--reuid", "65534", "--regid", "65534", "--clear-groups", copy.to_str().unwrap()];
+    let done = Process::start(other("setpriv", &[&start[..], &words].concat())).finish();
+    let address = SocketAddr::new(ip, 80);
+    let sentence = format!(
+        "bind {address}: port 80 is one of the reserved ones (below 1024) and your user may not take it; \
+         choose a higher one"
+    );
+    got_no_further(&done, address, &sentence);
+}
+
+#[test]
+fn an_address_of_another_machine_cannot_be_listened_on() {
+    // TEST-NET-3 (RFC 5737) is nobody's.
+    let address: SocketAddr = "203.0.113.1:4000".parse().unwrap();
+    let done = run(&["serve", "echo", "--listen", "203.0.113.1:4000"]);
+    let sentence = "bind 203.0.113.1:4000: that is no address of this machine; \
+                    use one of its own, or 0.0.0.0 for all";
+    got_no_further(&done, address, sentence);
+    let sentence = "bind 203.0.113.1:0: esa dirección no es de esta computadora; \
+                    usa una propia, o 0.0.0.0 para todas";
+    let words = ["send", "127.0.0.1:4000", "x", "--source", "203.0.113.1", "-q"];
+    Process::start(enchufe("es", &words)).finish().could_not_run(sentence);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_before_anything_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let (listener, address) = common::listener();
+    let missing = folder.path().join("missing");
+    both(
+        &["send", &address, "--file", missing.to_str().unwrap()],
+        &format!("cannot read {}: it does not exist", missing.display()),
+        &format!("no se puede leer {}: no existe", missing.display()),
+    );
+    both(
+        &["send", &address, "--file", folder.path().to_str().unwrap()],
+        &format!("{} is a directory: give the name of a file", folder.path().display()),
+        &format!("{} es un directorio: da el nombre de un archivo", folder.path().display()),
+    );
+    listener.set_nonblocking(true).unwrap();
+    assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "nobody connected");
+}
+
+#[test]
+#[cfg_attr(
+    not(all(have_reserved_ports, have_setpriv)),
+    ignore = "needs root and setpriv: root may read everything"
+)]
+fn a_file_that_this_user_may_not_read_is_said_to_be_so() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = folder.path().join("enchufe");
+    std::fs::copy(env!("CARGO_BIN_EXE_enchufe"), &copy).unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "x").unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let words = ["send", "127.0.0.1:4000", "--lang", "en", "--file", secret.to_str().unwrap()];
+    let start = ["--reuid", "65534", "--regid", "65534", "--clear-groups", copy.to_str().unwrap()];
+    let done = Process::start(other("setpriv", &[&start[..], &words].concat())).finish();
+    done.could_not_run(&format!("cannot read {}: permission denied", secret.display()));
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_the_server_before_it_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("no/such/folder.log");
+    let words = ["serve", "echo", "--listen", "127.0.0.1:0", "--log", path.to_str().unwrap()];
+    run(&words).could_not_run(&format!("cannot write {}: it does not exist", path.display()));
+}
+
+#[test]
+fn ask_needs_a_terminal() {
+    both(
+        &["serve", "ask", "--listen", "127.0.0.1:0"],
+        "\"serve ask\" needs a keyboard and the input is not a terminal; \
+         to always answer the same: enchufe serve reply 'Hello'",
+        "«serve ask» necesita un teclado y la entrada no es una terminal; \
+         para responder siempre lo mismo: enchufe serve reply 'Hola'",
+    );
+}
+
+#[test]
+fn reply_needs_its_answer_and_the_others_take_none() {
+    both(
+        &["serve", "reply"],
+        "what to answer is missing; write: enchufe serve reply 'Hello from the server'",
+        "falta qué responder; escribe: enchufe serve reply 'Hola desde el servidor'",
+    );
+    let sentence = "echo takes no text: \"hola\" is one word too many \
+                    (with a text it is: enchufe serve reply 'hola')";
+    run(&["serve", "echo", "hola"]).could_not_run(sentence);
+    run(&["serve", "echo", "--until", "line"]).could_not_run("--until has no effect in echo: leave it out");
+}
