@@ -6,6 +6,7 @@ mod common;
 use common::{Done, Process, enchufe};
 use std::collections::BTreeSet;
 use std::net::TcpListener;
+use std::time::Duration;
 
 /// The left and the right column of every row that has two.
 fn columns(done: &Done) -> (String, String) {
@@ -57,10 +58,21 @@ fn a_message_that_nobody_could_have_prepared_goes_through_both_programs() {
     assert_eq!(clients.len(), 6, "each conversation had a client port of its own: {clients:?}");
 }
 
+/// Takes a port. Another demonstration gives it back soon; a program that keeps it has it taken, which
+/// is all that is wanted here.
+fn take(port: u16) -> Option<TcpListener> {
+    (0..2000).find_map(|_| {
+        let taken = TcpListener::bind(("127.0.0.1", port)).ok();
+        if taken.is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        taken
+    })
+}
+
 #[test]
 fn the_usual_ports_being_taken_it_uses_others_and_says_so() {
-    // Whoever has them now, this test or another program, they are taken.
-    let _taken = [TcpListener::bind("127.0.0.1:4000"), TcpListener::bind("127.0.0.1:8080")];
+    let _taken = [take(4000), take(8080)];
     let done = demo("en", "hola");
     assert!(done.text().contains("(port 4000 is taken: a free one is used)\n"), "{}", done.text());
     assert_eq!(done.text().matches("(port 8080 is taken: a free one is used)\n").count(), 2);
