@@ -48,10 +48,10 @@ fn a_message_that_nobody_could_have_prepared_goes_through_both_programs() {
         assert_eq!(client.matches(&format!("Recibido (6 bytes): \"{message}\"")).count(), 1, "{client}");
         assert!(client.contains("Recibido (22 bytes): \"Hola desde el servidor\""), "{client}");
         // What the server saw is where the client said that it came from: two programs, one socket.
-        let seen = ports_after(&server, "Conexión desde");
-        assert_eq!(seen, ports_after(&client, "desde"));
-        assert_eq!(seen.len(), 3, "{seen:?}");
-        clients.extend(seen);
+        let ports = ports_after(&server, "Conexión desde");
+        assert_eq!(ports, ports_after(&client, "desde"));
+        assert_eq!(ports.len(), 3, "{ports:?}");
+        clients.extend(ports);
         // Without a word that was wrapped away: the whole text has it.
         assert!(done.text().contains("Práctica 1: un servidor de eco y su cliente"), "{}", done.text());
     }

@@ -86,7 +86,7 @@ rows! {
         // One is served and two wait, which is all that a queue of one has room for: the kernel drops
         // the attempts of others (listen(2)).
         let mut server = Server::json(&["echo", "--engine", "blocking", "--backlog", "1"]);
-        let served = connect(server.address);
+        let first = connect(server.address);
         server.process.event("accepted");
         let waiting = [connect(server.address), connect(server.address)];
         let done = run(&["send", &server.target(), "Hello", "--connect-timeout", "200ms", "-q"]);
@@ -96,7 +96,7 @@ rows! {
             server.address
         );
         done.is(1, "", &sentence);
-        drop((served, waiting));
+        drop((first, waiting));
         done.code
     }
     a_reset_is_one: 1 "the peer reset the connection" {
@@ -121,7 +121,7 @@ rows! {
         let mut server = Server::json(&["echo", "--drain", "1h"]);
         let mut client = server.connect();
         client.write_all(b"x").unwrap();
-        server.process.event("accepted");
+        assert_eq!(read_exactly(&client, 1), b"x");
         server.process.signal("INT");
         server.process.event("draining");
         server.process.signal("INT");
