@@ -214,3 +214,32 @@ fn a_server_that_runs_out_of_descriptors_says_so_and_goes_on() {
     assert_eq!((done.code, done.errors()), (Some(0), ""));
     assert_eq!(json::only(done.text(), "stopped")[0]["served"], 24);
 }
+
+/// The greeting is there before the client's first read, and does not make its message needless.
+#[test]
+fn a_message_is_sent_whole_to_a_peer_that_speaks_first() {
+    for expect in ["line", "bytes=7", "nothing", "echo"] {
+        let (listener, address) = listener();
+        let client = Process::start(enchufe("en", &["send", &address, "QUIT", "-q", "--expect", expect]));
+        let peer = accept(&listener);
+        (&peer).write_all(b"220 hi\n").unwrap();
+        assert_eq!(common::read_exactly(&peer, 4), b"QUIT", "--expect {expect}");
+        drop(peer);
+        let done = client.finish();
+        assert_eq!(done.text(), "220 hi\n");
+        assert_eq!(done.code, Some(i32::from(matches!(expect, "nothing" | "echo"))), "--expect {expect}");
+    }
+}
+
+/// A connection that is never made has its reason in JSON too.
+#[test]
+fn a_refusal_is_an_event() {
+    let (_taken, address) = common::refusing();
+    let done = run(&["send", &address, "x", "--json"]);
+    assert_eq!(done.code, Some(1));
+    let closed = json::only(done.text(), "closed");
+    assert_eq!(
+        (closed.len(), &closed[0]["reason"], &closed[0]["peer"]),
+        (1, &json!("refused"), &json!(address))
+    );
+}

@@ -6,9 +6,8 @@ mod common;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use common::{Process, Server, accept, enchufe, json, listener, local_of, named, read_all, read_exactly};
 use serde_json::json;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::Shutdown;
-use std::process::Stdio;
 
 /// Every byte, twice: NUL, 0xFF, line ends, escapes, broken UTF-8.
 fn every_byte() -> Vec<u8> {
@@ -336,20 +335,21 @@ fn what_goes_to_a_pipe_has_no_colour_unless_it_is_asked_for() {
 
 #[test]
 fn a_server_whose_stdout_nobody_reads_any_more_ends_well() {
-    let mut command = enchufe("en", &["serve", "echo", "--listen", "127.0.0.1:0"]);
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap());
-    let opening: Vec<String> = (&mut lines).lines().take(4).map(Result::unwrap).collect();
+    // A named pipe, so that nothing that another test starts just now has a part in it.
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let pipe = pipe.to_str().unwrap();
+    Process::start(common::other("mkfifo", &[pipe])).finish().is(0, "", "");
+    let program = env!("CARGO_BIN_EXE_enchufe");
+    let line = format!("exec '{program}' --lang en serve echo --listen 127.0.0.1:0 > '{pipe}'");
+    let server = Process::start(common::other("sh", &["-c", &line]));
+    let head = Process::start(common::other("head", &["-n", "4", pipe])).finish();
+    let opening: Vec<&str> = head.text().lines().collect();
     assert_eq!(opening[3], "Waiting for a connection");
     let listening = opening[2].strip_prefix("Listening on ").unwrap();
-    let address = listening.split(' ').next().unwrap().parse().unwrap();
-    // As `| head -4` does.
-    drop(lines);
-    // It learns of that when it has something to tell.
-    drop(common::connect(address));
-    let done = child.wait_with_output().unwrap();
-    assert_eq!((done.status.code(), String::from_utf8_lossy(&done.stderr).as_ref()), (Some(0), ""));
+    // It learns that its reader has gone when it has something to tell.
+    drop(common::connect(listening.split(' ').next().unwrap().parse().unwrap()));
+    server.finish().is(0, "", "");
 }
 
 #[test]

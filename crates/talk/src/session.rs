@@ -432,8 +432,9 @@ impl<'h, S: Service, B> Session<'h, S, B> {
     fn withdraw_question(&mut self) {
         let asked = !matches!(std::mem::replace(&mut self.question, Question::None), Question::None);
         if let Some(operator) = self.host.operator.filter(|_| asked) {
-            operator.withdraw(self.about.id);
+            // Told first: the next question is shown as soon as this one is gone.
             self.tell(&Told::QuestionWithdrawn);
+            operator.withdraw(self.about.id);
         }
     }
 }

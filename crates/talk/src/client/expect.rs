@@ -124,15 +124,19 @@ impl Judge {
         self.echo.len() as u64
     }
 
-    /// Whether nothing more has to come for a verdict, unless it is something that must not.
-    pub(super) fn is_settled(&self) -> bool {
+    /// Whether what came is already wrong.
+    pub(super) fn has_failed(&self) -> bool {
         self.unmet.is_some()
-            || match self.expect {
-                Expect::Echo => self.input_over && self.echo.is_empty(),
-                Expect::Line => self.line,
-                Expect::Bytes(wanted) => self.came >= wanted,
-                Expect::Nothing => false,
-            }
+    }
+
+    /// Whether all that was to come has come.
+    pub(super) fn is_met(&self) -> bool {
+        match self.expect {
+            Expect::Echo => self.input_over && self.echo.is_empty(),
+            Expect::Line => self.line,
+            Expect::Bytes(wanted) => self.came >= wanted,
+            Expect::Nothing => false,
+        }
     }
 
     /// The verdict when no more comes.
@@ -167,7 +171,7 @@ mod tests {
     #[test]
     fn an_echo_may_come_in_any_pieces() {
         let whole = judge(Expect::Echo, b"hola", &[b"h", b"ol", b"a"]);
-        assert!(whole.is_settled());
+        assert!(whole.is_met());
         assert_eq!(whole.verdict(), None);
     }
 
@@ -191,7 +195,7 @@ mod tests {
         assert_eq!(judge(Expect::Bytes(3), b"", &[b"abc"]).verdict(), None);
         assert_eq!(judge(Expect::Bytes(3), b"", &[b"abcd"]).verdict(), Some(Unmet::TooMany { extra: 1 }));
         assert_eq!(judge(Expect::Line, b"", &[b"ab"]).verdict(), Some(Unmet::NoLine));
-        assert!(judge(Expect::Line, b"", &[b"ab", b"c\nd"]).is_settled());
+        assert!(judge(Expect::Line, b"", &[b"ab", b"c\nd"]).is_met());
         assert_eq!(judge(Expect::Nothing, b"", &[]).verdict(), None);
         assert_eq!(judge(Expect::Nothing, b"", &[b"x"]).verdict(), Some(Unmet::TooMany { extra: 1 }));
     }

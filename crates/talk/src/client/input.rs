@@ -37,15 +37,20 @@ pub enum Pace {
 pub struct Input {
     pub(super) pace: Pace,
     pub(super) bell: Arc<Bell>,
-    requests: Sender<()>,
+    /// Asks the thread for the next piece; a message has none.
+    requests: Option<Sender<()>>,
     pieces: Receiver<Piece>,
 }
 
 impl Input {
     /// One message.
     pub fn message(message: Vec<u8>) -> io::Result<Self> {
-        let mut message = Some(message);
-        Self::pieces(Pace::Stream, move || message.take().map_or(Piece::End, Piece::Bytes))
+        let (sender, pieces) = mpsc::channel();
+        for piece in [Piece::Bytes(message), Piece::End] {
+            // The receiver is below: it cannot be gone.
+            let _ = sender.send(piece);
+        }
+        Ok(Self { pace: Pace::Stream, bell: Arc::new(Bell::new()?), requests: None, pieces })
     }
 
     /// All that `reader` gives.
@@ -83,12 +88,15 @@ impl Input {
                 ringer.ring();
             }
         })?;
-        Ok(Self { pace, bell, requests, pieces })
+        Ok(Self { pace, bell, requests: Some(requests), pieces })
     }
 
     pub(super) fn request(&self) {
-        // A thread that has ended has sent its last piece, which is still to be taken.
-        let _ = self.requests.send(());
+        match &self.requests {
+            // A thread that has ended has sent its last piece, which is still to be taken.
+            Some(requests) => drop(requests.send(())),
+            None => self.bell.ring(),
+        }
     }
 
     pub(super) fn take(&self) -> Option<Piece> {

@@ -61,6 +61,8 @@ pub fn talk(
         input_error: None,
         output_error: None,
     };
+    // A message is there already: nothing that the peer does comes before it.
+    talk.take_input();
     while talk.reason.is_none() {
         if let Err(error) = talk.turn(stop) {
             talk.reason = Some(Reason::Failed(Call::Poll, error));
@@ -154,7 +156,7 @@ impl Talk<'_> {
         self.check_limits(now);
         self.request_input(now);
         let flushed = self.is_flushed();
-        let settled = self.judge.as_ref().is_some_and(Judge::is_settled);
+        let settled = self.is_settled(flushed);
         if settled {
             self.settled.get_or_insert(now);
         }
@@ -167,6 +169,17 @@ impl Talk<'_> {
         self.check_delivery(now, flushed);
         self.check_over(now, flushed);
         self.check_patience(now, flushed);
+    }
+
+    /// Whether the verdict is clear and nothing is left to be sent for it. What was given to be sent is
+    /// sent, also to a peer that says what was expected before it was asked.
+    fn is_settled(&self, flushed: bool) -> bool {
+        let Some(judge) = &self.judge else { return false };
+        let written = self.written == self.pending.len();
+        match self.input.pace {
+            Pace::Stream => (judge.is_met() && flushed) || (judge.has_failed() && written),
+            Pace::Conversation(_) => self.sent > 0 && written && (judge.is_met() || judge.has_failed()),
+        }
     }
 
     /// Whether the whole input is with the kernel.

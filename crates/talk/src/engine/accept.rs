@@ -116,6 +116,8 @@ impl<'a> Door<'a> {
             }
         };
         self.known.remove(&peer);
+        // Counted before it is told: whoever hears of it may stop the server at once.
+        let open = self.tally.open.fetch_add(1, Ordering::Relaxed);
         let number = self.tally.served.fetch_add(1, Ordering::Relaxed) + 1;
         let about = About { id: ConnectionId(number), peer };
         let local = stream.local_addr().unwrap_or(listener.address);
@@ -124,7 +126,7 @@ impl<'a> Door<'a> {
             self.close();
         }
         let limit = self.host.limits.connections;
-        if self.tally.open.load(Ordering::Relaxed) >= limit {
+        if open >= limit {
             self.refuse(stream, about, Shortage::Connections(limit));
             return Ok(Knock::Nobody);
         }
@@ -146,6 +148,7 @@ impl<'a> Door<'a> {
 
     fn end_unserved(&self, stream: TcpStream, about: About, reason: Reason) {
         drop(stream);
+        self.tally.open.fetch_sub(1, Ordering::Relaxed);
         let end = End { reason, received: 0, sent: 0, unsent: 0, lasted: Duration::ZERO };
         self.host.reporter.tell(Some(about), &Told::Closed { end: &end });
     }

@@ -8,7 +8,6 @@ use crate::listen::Listener;
 use crate::service::Service;
 use crate::told::Told;
 use enchufe_sys::host::Bell;
-use std::sync::atomic::Ordering;
 
 pub(super) fn run<S: Service>(
     listeners: Vec<Listener>,
@@ -23,7 +22,6 @@ pub(super) fn run<S: Service>(
             host.reporter.tell(None, &Told::Waiting);
         }
         let Some(arrival) = door.next(&freed)? else { return Ok(()) };
-        tally.open.fetch_add(1, Ordering::Relaxed);
         tally.ended(connection::serve(host, service, arrival, Some(&mut door)));
     }
 }

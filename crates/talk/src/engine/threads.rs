@@ -7,7 +7,6 @@ use crate::listen::Listener;
 use crate::service::Service;
 use crate::told::{Shortage, Told};
 use enchufe_sys::host::Bell;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 
@@ -29,18 +28,16 @@ pub(super) fn run<S: Service>(
             let handover = Arc::new(Mutex::new(Some(arrival)));
             let taken = Arc::clone(&handover);
             let freed = &freed;
-            tally.open.fetch_add(1, Ordering::Relaxed);
             let spawned = Builder::new().stack_size(STACK).spawn_scoped(scope, move || {
                 if let Some(arrival) = take(&taken) {
                     tally.ended(connection::serve(host, service, arrival, None));
                     freed.ring();
                 }
             });
-            if spawned.is_err() {
-                tally.open.fetch_sub(1, Ordering::Relaxed);
-                if let Some(Arrival { stream, about, .. }) = take(&handover) {
-                    door.refuse(stream, about, Shortage::Threads);
-                }
+            if spawned.is_err()
+                && let Some(Arrival { stream, about, .. }) = take(&handover)
+            {
+                door.refuse(stream, about, Shortage::Threads);
             }
         }
         Ok(())
