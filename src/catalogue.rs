@@ -89,21 +89,17 @@ impl Catalogue {
 
 /// A time as people say it, to three digits.
 pub fn human_time(time: std::time::Duration) -> String {
-    let nanoseconds = time.as_nanos();
-    let (unit, size) = match nanoseconds {
-        0..1_000 => ("ns", 1_u32),
-        1_000..1_000_000 => ("µs", 1_000),
-        1_000_000..1_000_000_000 => ("ms", 1_000_000),
-        _ => ("s", 1_000_000_000),
-    };
+    const UNITS: [(&str, f64); 4] = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)];
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-    let value = nanoseconds as f64 / f64::from(size);
-    let decimals = if value >= 100.0 || size == 1 {
-        0
-    } else if value >= 10.0 {
-        1
-    } else {
-        2
+    let nanoseconds = time.as_nanos() as f64;
+    // What would round up to a thousand of one unit is one of the next.
+    let (unit, size) = UNITS.into_iter().find(|(_, size)| nanoseconds / size < 999.5).unwrap_or(UNITS[3]);
+    let value = nanoseconds / size;
+    let decimals = match value {
+        _ if size <= 1.0 => 0,
+        ..9.995 => 2,
+        ..99.95 => 1,
+        _ => 0,
     };
     let mut number = format!("{value:.decimals$}");
     if number.contains('.') {

@@ -17,12 +17,12 @@ use crate::exit::Code;
 use crate::flags::Telling;
 use crate::plan::Common;
 use crate::problem::{Kind, Problem};
-use crate::reporter::{Audience, Manner, Teller};
+use crate::reporter::{Audience, Log, Manner, Teller};
 use crate::style;
 use crate::transcript::{Form, Shown, Timestamps};
 use enchufe_sys::host::{self, Interest, StopSignals, Watch};
 use enchufe_talk::Stop;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -41,7 +41,8 @@ fn resources(error: &io::Error) -> Problem {
     Problem::new(Kind::Resources).cause(error)
 }
 
-/// A stop that the first Ctrl-C (or SIGTERM) begins and the second makes a cut.
+/// A stop that the first Ctrl-C (or SIGTERM) begins and the second makes a cut; the third ends the
+/// program on the spot.
 fn stop_on_signals() -> Result<Arc<Stop>, Problem> {
     let stop = Arc::new(Stop::new().map_err(|error| resources(&error))?);
     let signals = StopSignals::install().map_err(|error| resources(&error))?;
@@ -56,6 +57,10 @@ fn stop_on_signals() -> Result<Arc<Stop>, Problem> {
             if count > 1 {
                 stopped.cut();
             }
+            if count > 2 {
+                // Whoever reads our output may not be reading: then nothing else would end it.
+                std::process::exit(1);
+            }
         }
     };
     std::thread::Builder::new().spawn(watcher).map_err(|error| resources(&error))?;
@@ -63,14 +68,12 @@ fn stop_on_signals() -> Result<Arc<Stop>, Problem> {
 }
 
 /// The file of `--log`, added to.
-fn open_log(telling: &Telling) -> Result<Option<File>, Problem> {
+fn open_log(telling: &Telling) -> Result<Option<Log>, Problem> {
     let Some(path) = &telling.log else { return Ok(None) };
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .map(Some)
-        .map_err(|error| Problem::new(Kind::WriteFile).with("path", path.display()).cause(&error))
+    let opened = OpenOptions::new().create(true).append(true).open(path);
+    let file =
+        opened.map_err(|error| Problem::new(Kind::WriteFile).with("path", path.display()).cause(&error))?;
+    Ok(Some(Log { path: path.clone(), file }))
 }
 
 /// What `--json`, `--hex` and the like make of the telling.

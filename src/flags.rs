@@ -233,7 +233,9 @@ fn localize_argument(argument: Arg, path: &str, catalogue: &Catalogue) -> Arg {
         Some(name) if !argument.is_positional() => name.to_string(),
         _ => id,
     };
+    let place = argument.get_index();
     let argument = argument.help(catalogue.plain(&help)).help_heading(catalogue.plain(section));
+    let argument = if let Some(place) = place { argument.display_order(place) } else { argument };
     let name = format!("value-{name}");
     if catalogue.has(&name) { argument.value_name(catalogue.plain(&name)) } else { argument }
 }

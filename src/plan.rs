@@ -76,9 +76,7 @@ pub fn time(flag: &'static str, text: Option<&str>) -> Result<Option<Duration>, 
 /// A time that bounds something: zero would leave no room for anything.
 pub fn limit(flag: &'static str, text: Option<&str>) -> Result<Option<Duration>, Problem> {
     match (time(flag, text)?, text) {
-        (Some(Duration::ZERO), Some(text)) => {
-            Err(Problem::new(Kind::BadTime).with("flag", flag).with("word", text))
-        }
+        (Some(Duration::ZERO), Some(_)) => Err(Problem::new(Kind::ZeroTime).with("flag", flag)),
         (time, _) => Ok(time),
     }
 }

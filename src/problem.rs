@@ -64,6 +64,13 @@ kinds! {
     FlagNotUsed "flag-not-used" CouldNotRun,
     NoTarget "no-target" CouldNotRun,
     TargetThenPort "target-then-port" CouldNotRun,
+    TargetThenPortAlone "target-then-port-alone" CouldNotRun,
+    FlagGoesWith "flag-goes-with" CouldNotRun,
+    ZeroTime "zero-time" CouldNotRun,
+    ListenTwice "listen-twice" CouldNotRun,
+    SourceInUse "source-in-use" CouldNotRun,
+    SourceNotOurs "source-not-ours" CouldNotRun,
+    ResolveFailed "resolve-failed" CouldNotRun,
     NoTerminal "no-terminal" CouldNotRun,
     NoShell "no-shell" CouldNotRun,
     File "file" CouldNotRun,
@@ -88,6 +95,8 @@ kinds! {
     WriteOutput "write-output" CouldNotRun,
     Demo "demo" CouldNotRun,
     Refused "refused" Bad,
+    RefusedStill "refused-still" Bad,
+    ResolveTimeout "resolve-timeout" Bad,
     ConnectTimeout "connect-timeout" Bad,
     ConnectFailed "connect-failed" Bad,
     Interrupted "interrupted" Bad,
@@ -164,8 +173,16 @@ impl From<TalkError> for Problem {
                 let text = error.to_string();
                 // std's own words around those of getaddrinfo(3).
                 let said = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
-                let said = io::Error::new(error.kind(), said.to_owned());
-                Self::new(Kind::Unresolved).with("name", name).cause(&said)
+                let kind = match error.kind() {
+                    io::ErrorKind::TimedOut => Kind::ResolveTimeout,
+                    // getaddrinfo's EAI_NONAME and EAI_NODATA, which std gives only as glibc's text.
+                    _ if said.starts_with("Name or service") || said.starts_with("No address") => {
+                        Kind::Unresolved
+                    }
+                    _ => Kind::ResolveFailed,
+                };
+                let said = io::Error::other(said.to_owned());
+                Self::new(kind).with("name", name).cause(&said)
             }
             TalkError::NoSuchFamily { name } => Self::new(Kind::NoSuchFamily).with("name", name),
             TalkError::FamilyMismatch { address, target } => {
@@ -192,6 +209,9 @@ impl From<TalkError> for Problem {
 
 fn in_use(address: SocketAddr, holder: Option<&PortUse>) -> Problem {
     let (kind, owner) = match holder {
+        Some(PortUse::Listening { owner: Some(owner) }) if owner.pid == std::process::id() => {
+            (Kind::ListenTwice, None)
+        }
         Some(PortUse::Listening { owner: owner @ Some(_) }) => (Kind::InUseListening, owner.as_ref()),
         Some(PortUse::Listening { owner: None }) => (Kind::InUseListeningUnseen, None),
         Some(PortUse::Bound { owner: owner @ Some(_) }) => (Kind::InUseBound, owner.as_ref()),

@@ -3,6 +3,7 @@
 
 use crate::catalogue::Catalogue;
 use crate::events::{Decode, Event, Line, Payload};
+use crate::problem::{Kind, Problem};
 use crate::progress::Progress;
 use crate::text::{self, Decoder};
 use crate::transcript::{self, Form, Shown, Timestamps};
@@ -11,10 +12,8 @@ use enchufe_talk::{Reporter, Stop, Told};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// Prints one line; given by whoever holds the terminal's last line (a prompt).
-pub type Printer = Box<dyn FnMut(String) + Send>;
 
 /// Whose events they are, and so where they go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,21 +50,41 @@ pub struct Teller {
 
 struct State {
     decoders: Decoders,
-    log: Option<File>,
-    printer: Option<Printer>,
+    log: Option<Log>,
+    /// There is a prompt on the last line of the terminal.
+    prompt: bool,
     progress: Option<Progress>,
     /// Nobody reads stdout any more.
     deaf: bool,
-    error: Option<io::Error>,
+    problem: Option<Problem>,
 }
 
 impl State {
     fn leave_prompt(&mut self) {
-        let stderr = io::stderr();
-        if self.printer.take().is_some() && stderr.is_terminal() {
-            // A terminal that is gone shows nothing.
-            let _ = stderr.lock().write_all(b"\r\x1b[K");
+        if std::mem::take(&mut self.prompt) {
+            clear_line();
         }
+    }
+}
+
+/// The file of `--log`.
+#[derive(Debug)]
+pub struct Log {
+    pub path: PathBuf,
+    pub file: File,
+}
+
+/// A line with its end, to be written in one piece: what several programs write to one file or
+/// terminal is not mixed then.
+fn whole(text: &str) -> String {
+    format!("{text}\n")
+}
+
+fn clear_line() {
+    let stderr = io::stderr();
+    if stderr.is_terminal() {
+        // A terminal that is gone shows nothing.
+        let _ = stderr.lock().write_all(b"\r\x1b[K");
     }
 }
 
@@ -96,7 +115,7 @@ impl Decode for Decoders {
 }
 
 impl Teller {
-    pub fn new(catalogue: &'static Catalogue, manner: Manner, log: Option<File>, stop: Arc<Stop>) -> Self {
+    pub fn new(catalogue: &'static Catalogue, manner: Manner, log: Option<Log>, stop: Arc<Stop>) -> Self {
         let exact = manner.json || manner.form.payload == Shown::Hex;
         // Quiet, a client on a terminal shows all that comes.
         let whole = manner.json || manner.quiet && manner.audience == Audience::ClientOnTerminal;
@@ -105,13 +124,14 @@ impl Teller {
         let bulk = manner.audience == (Audience::ClientPiped { bulk: true });
         let shown = bulk && io::stderr().is_terminal() && !(manner.quiet || manner.json || manner.verbose);
         let progress = shown.then(Progress::new);
-        let state = State { decoders, log, printer: None, progress, deaf: false, error: None };
+        let state = State { decoders, log, prompt: false, progress, deaf: false, problem: None };
         Self { catalogue, manner, stop, state: Mutex::new(state) }
     }
 
-    /// From now on lines for the terminal go through this: there is a prompt on it.
-    pub fn set_printer(&self, printer: Printer) {
-        self.lock().printer = Some(printer);
+    /// From now on there is a prompt on the last line of the terminal: it is drawn anew below each
+    /// line that is written.
+    pub fn enter_prompt(&self) {
+        self.lock().prompt = true;
     }
 
     /// The prompt is over: its line is cleared, and lines go straight to the terminal again.
@@ -119,9 +139,14 @@ impl Teller {
         self.lock().leave_prompt();
     }
 
-    /// Why a line could not be written, if one could not (a closed pipe is no error).
-    pub fn error(&self) -> Option<io::Error> {
-        self.lock().error.take()
+    /// What could not be written, if anything (a closed pipe is no problem).
+    pub fn problem(&self) -> Option<Problem> {
+        self.lock().problem.take()
+    }
+
+    /// Whether nobody reads stdout any more: that is why all was stopped.
+    pub fn is_deaf(&self) -> bool {
+        self.lock().deaf
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -171,10 +196,11 @@ impl Teller {
             let form = Form { timestamps: Timestamps::Full, color: false, ..self.manner.form };
             transcript::render(line, form, self.catalogue)
         };
-        let written = state.log.as_mut().map_or(Ok(()), |file| writeln!(file, "{text}"));
-        if let Err(error) = written {
+        let Some(log) = &mut state.log else { return };
+        if let Err(error) = log.file.write_all(whole(&text).as_bytes()) {
+            let problem = Problem::new(Kind::WriteFile).with("path", log.path.display()).cause(&error);
             state.log = None;
-            state.error.get_or_insert(error);
+            state.problem.get_or_insert(problem);
             self.stop.begin();
         }
     }
@@ -183,22 +209,26 @@ impl Teller {
         if let Some(progress) = &mut state.progress {
             progress.clear();
         }
-        if let Some(printer) = &mut state.printer {
-            return printer(format!("{text}\n"));
+        if state.prompt {
+            clear_line();
         }
         let result = match to {
             To::Stdout if state.deaf => return,
             To::Stdout => {
                 let mut stdout = io::stdout().lock();
-                writeln!(stdout, "{text}").and_then(|()| stdout.flush())
+                stdout.write_all(whole(text).as_bytes()).and_then(|()| stdout.flush())
             }
             // Who closed stderr does not want to know.
-            To::Stderr => writeln!(io::stderr().lock(), "{text}").or(Ok(())),
+            To::Stderr => io::stderr().lock().write_all(whole(text).as_bytes()).or(Ok(())),
         };
+        if state.prompt {
+            // Without it the prompt comes back at the next key.
+            let _ = enchufe_sys::host::redraw();
+        }
         if let Err(error) = result {
             state.deaf = true;
             if error.kind() != io::ErrorKind::BrokenPipe {
-                state.error.get_or_insert(error);
+                state.problem.get_or_insert(Problem::new(Kind::WriteOutput).cause(&error));
             }
             self.stop.begin();
         }

@@ -274,8 +274,7 @@ fn an_address_of_another_machine_cannot_be_listened_on() {
     let sentence = "bind 203.0.113.1:4000: that is no address of this machine; \
                     use one of its own, or 0.0.0.0 for all";
     got_no_further(&done, address, sentence);
-    let sentence = "bind 203.0.113.1:0: esa dirección no es de esta computadora; \
-                    usa una propia, o 0.0.0.0 para todas";
+    let sentence = "bind 203.0.113.1:0: --source tiene que ser una dirección de esta computadora";
     let words = ["send", "127.0.0.1:4000", "x", "--source", "203.0.113.1", "-q"];
     Process::start(enchufe("es", &words)).finish().could_not_run(sentence);
 }
@@ -342,7 +341,7 @@ fn reply_needs_its_answer_and_the_others_take_none() {
         "falta qué responder; escribe: enchufe serve reply 'Hola desde el servidor'",
     );
     let sentence = "echo takes no text: \"hola\" is one word too many \
-                    (with a text it is: enchufe serve reply 'hola')";
+                    (with a text it is: enchufe serve reply hola)";
     run(&["serve", "echo", "hola"]).could_not_run(sentence);
     run(&["serve", "echo", "--until", "line"]).could_not_run("--until has no effect in echo: leave it out");
 }

@@ -29,8 +29,8 @@ fn retry_gives_up_after_its_time() {
     let (_taken, address) = common::refusing();
     let done = run(&["send", &address, "x", "--retry", "250ms", "-q"]);
     let sentence = format!(
-        "enchufe: connect {address}: connection refused, nobody listens there; \
-         start the server, or wait for it with --retry 5s\n"
+        "enchufe: connect {address}: nobody listened there in 250 ms; \
+         start the server or give more time with --retry\n"
     );
     done.is(1, "", &sentence);
 }
@@ -90,7 +90,7 @@ fn each_expectation_has_its_verdict() {
         ("line", b"una\n", 0, ""),
         ("line", b"una", 1, "a line was expected and no end of line came"),
         ("bytes=3", b"abc", 0, ""),
-        ("bytes=3", b"ab", 1, "3 bytes were expected and 2 came"),
+        ("bytes=3", b"ab", 1, "not all that was expected came: bytes expected 3, bytes that came 2"),
         ("bytes=3", b"abcde", 1, "more came than was expected: 2 bytes too many"),
         ("nothing", b"", 0, ""),
         ("nothing", b"x", 1, "more came than was expected: 1 byte too many"),

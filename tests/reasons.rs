@@ -91,7 +91,7 @@ fn a_server_closes_a_connection_at_its_deadline_whatever_happens() {
 
 #[test]
 fn a_server_that_is_full_says_so_and_resets_who_comes() {
-    let mut server = Server::json(&["echo", "--max-connections", "1", "--accept", "3"]);
+    let mut server = Server::json(&["echo", "--max-connections", "1", "--accept", "2"]);
     let mut first = server.connect();
     server.process.event("accepted");
     // The reset may be there before the second client is done with connecting.
@@ -108,6 +108,8 @@ fn a_server_that_is_full_says_so_and_resets_who_comes() {
     let done = server.finish();
     assert_eq!(done.code, Some(0));
     assert_eq!(json::reasons(done.text()), ["limit", "peer_finished", "peer_finished"]);
+    // Who was reset for want of room was not served, and does not count for --accept.
+    assert_eq!(json::only(done.text(), "stopped")[0]["served"], 2);
 }
 
 #[test]

@@ -41,23 +41,23 @@ event-line_ignored = Nobody has asked: that line went to no one
 event-operator_left = There will be no more answers: the keyboard was closed
 event-peer_ended = No more data from { $peer }
 event-discarded = Threw away { $bytes ->
-        [one] 1 byte that came
-       *[other] { $bytes } bytes that came
-    } with nobody waiting for it
+        [one] 1 byte that nobody was waiting for
+       *[other] { $bytes } bytes that nobody was waiting for
+    }
 event-closed = Connection with { $peer } closed: { $why } (received { $received }, sent { $sent }{ $unsent ->
         [0] {""}
        *[other] , not sent { $unsent }
     } bytes; lasted { $lasted })
 event-short = { $of ->
-        [connections] There are { $limit } connections, the most allowed: new ones are answered with a reset
+        [connections] The most connections are open ({ $limit }): new ones are answered with a reset
         [descriptors] Out of descriptors: new connections wait in the queue until one is free ("ulimit -n" raises the limit)
         [threads] The system gives no more threads: new connections are answered with a reset
        *[memory] The system has no memory for more sockets: new connections wait in the queue
     }
 event-draining = Ending: { $open ->
-        [one] 1 connection is left and has
-       *[other] { $open } connections are left and have
-    } { $limit } to finish (another Ctrl-C cuts them)
+        [one] 1 connection is left and has { $limit } to finish (another Ctrl-C cuts it)
+       *[other] { $open } connections are left and have { $limit } to finish (another Ctrl-C cuts them)
+    }
 event-queue_cut = { $count ->
         [one] A connection was waiting for its turn: the system reset it
        *[other] { $count } connections were waiting for their turn: the system reset them
@@ -161,10 +161,17 @@ problem-unknown-service = there is no service "{ $word }"; there are: { $choices
 problem-service-port = the service goes before the port; write: enchufe serve echo --listen { $port }
 problem-service-then-port = the port goes with --listen; write: enchufe serve { $service } --listen { $port }
 problem-no-answer = what to answer is missing; write: enchufe serve reply 'Hello from the server'
-problem-answer-not-used = { $service } takes no text: "{ $word }" is one word too many (with a text it is: enchufe serve reply '{ $word }')
+problem-answer-not-used = { $service } takes no text: "{ $word }" is one word too many (with a text it is: enchufe serve reply { $quoted })
 problem-flag-not-used = { $flag } has no effect in { $service }: leave it out
 problem-no-target = to whom is missing; write: enchufe send 127.0.0.1:4000 'Hello'
 problem-target-then-port = the port follows the name after a colon; write: enchufe send { $host }:{ $port } { $message }
+problem-target-then-port-alone = the port follows the name after a colon; write: enchufe send { $host }:{ $port } Hello
+problem-flag-goes-with = { $flag } has an effect only with: { $others }
+problem-zero-time = { $flag } has to be more than zero
+problem-listen-twice = bind { $address }: that address is there twice in --listen; leave one
+problem-source-in-use = bind { $address }: that address of --source is in use; choose another port, or leave it out so that the system chooses
+problem-source-not-ours = bind { $address }: --source has to be an address of this machine
+problem-resolve-failed = getaddrinfo { $name }: its address could not be found out ({ $cause }); try again or give the address in numbers
 problem-no-terminal = "serve ask" needs a keyboard and the input is not a terminal; to always answer the same: enchufe serve reply 'Hello'
 problem-no-shell = for which shell is missing; write for example: enchufe completions bash (there are: { $choices })
 problem-file = cannot read { $path }: { $cause }
@@ -192,6 +199,8 @@ problem-read-input = the input cannot be read further: { $cause }
 problem-write-output = the result cannot be written: { $cause }
 problem-demo = the demonstration stopped: { $what }
 problem-refused = connect { $address }: connection refused, nobody listens there; start the server, or wait for it with --retry 5s
+problem-refused-still = connect { $address }: nobody listened there in { $limit }; start the server or give more time with --retry
+problem-resolve-timeout = getaddrinfo { $name }: no answer about its address in time; try again or give the address in numbers
 problem-connect-timeout = connect { $address }: no answer in { $limit }; check the address, or whether something on the way drops it
 problem-connect-failed = connect { $address }: { $cause }; check the address and the network
 problem-interrupted = interrupted before it was done
@@ -203,7 +212,7 @@ problem-echo-missing = the echo is not complete: { $missing ->
     } did not come back
 problem-echo-differs = the echo differs: at position { $offset } { $sent } was sent and { $came } came back
 problem-no-line = a line was expected and no end of line came
-problem-too-few = { $wanted } bytes were expected and { $came } came
+problem-too-few = not all that was expected came: bytes expected { $wanted }, bytes that came { $came }
 problem-too-many = more came than was expected: { $extra ->
         [one] 1 byte
        *[other] { $extra } bytes

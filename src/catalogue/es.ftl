@@ -31,7 +31,7 @@ event-answered = Respondido a { $peer } ({ $bytes ->
         [one] 1 byte
        *[other] { $bytes } bytes
     }){ $quoted }
-event-question = { $peer } pregunta{ $quoted }. Escribe la respuesta y Entrar
+event-question = { $peer } pregunta{ $quoted }. Escribe la respuesta y presiona Entrar
 event-question_waits = La pregunta de { $peer } espera su turno ({ $ahead ->
         [one] hay 1 antes
        *[other] hay { $ahead } antes
@@ -40,24 +40,24 @@ event-question_withdrawn = { $peer } se fue; su pregunta ya no espera respuesta
 event-line_ignored = Nadie ha preguntado: esa línea no se envió a nadie
 event-operator_left = Ya no habrá respuestas: se cerró el teclado
 event-peer_ended = No hay más datos de { $peer }
-event-discarded = Se descartaron { $bytes ->
-        [one] 1 byte que llegó
-       *[other] { $bytes } bytes que llegaron
-    } sin que nadie los esperara
+event-discarded = { $bytes ->
+        [one] Se descartó 1 byte que llegó sin que nadie lo esperara
+       *[other] Se descartaron { $bytes } bytes que llegaron sin que nadie los esperara
+    }
 event-closed = Conexión con { $peer } cerrada: { $why } (recibidos { $received }, enviados { $sent }{ $unsent ->
         [0] {""}
        *[other] , sin enviar { $unsent }
     } bytes; duró { $lasted })
 event-short = { $of ->
-        [connections] Ya hay { $limit } conexiones, el máximo: a las nuevas se les responde con un reinicio
+        [connections] Se llegó al máximo de conexiones ({ $limit }): a las nuevas se les responde con un reinicio
         [descriptors] No quedan descriptores: las conexiones nuevas esperan en la cola hasta que se libere uno (se amplía con «ulimit -n»)
         [threads] El sistema no da más hilos: a las conexiones nuevas se les responde con un reinicio
        *[memory] El sistema no tiene memoria para más sockets: las conexiones nuevas esperan en la cola
     }
 event-draining = Terminando: { $open ->
-        [one] queda 1 conexión, que tiene
-       *[other] quedan { $open } conexiones, que tienen
-    } { $limit } para acabar (otro Ctrl-C las corta)
+        [one] queda 1 conexión, que tiene { $limit } para acabar (otro Ctrl-C la corta)
+       *[other] quedan { $open } conexiones, que tienen { $limit } para acabar (otro Ctrl-C las corta)
+    }
 event-queue_cut = { $count ->
         [one] Una conexión esperaba turno: el sistema la reinició
        *[other] { $count } conexiones esperaban turno: el sistema las reinició
@@ -162,10 +162,17 @@ problem-unknown-service = no hay un servicio «{ $word }»; hay: { $choices }
 problem-service-port = falta el servicio antes del puerto; escribe: enchufe serve echo --listen { $port }
 problem-service-then-port = el puerto va con --listen; escribe: enchufe serve { $service } --listen { $port }
 problem-no-answer = falta qué responder; escribe: enchufe serve reply 'Hola desde el servidor'
-problem-answer-not-used = { $service } no lleva texto: sobra «{ $word }» (con texto es: enchufe serve reply '{ $word }')
+problem-answer-not-used = { $service } no lleva texto: sobra «{ $word }» (con texto es: enchufe serve reply { $quoted })
 problem-flag-not-used = { $flag } no tiene efecto en { $service }: quítala
 problem-no-target = falta a quién; escribe: enchufe send 127.0.0.1:4000 'Hola'
 problem-target-then-port = el puerto va pegado al nombre con dos puntos; escribe: enchufe send { $host }:{ $port } { $message }
+problem-target-then-port-alone = el puerto va pegado al nombre con dos puntos; escribe: enchufe send { $host }:{ $port } Hola
+problem-flag-goes-with = { $flag } solo tiene efecto con: { $others }
+problem-zero-time = { $flag } tiene que ser más que cero
+problem-listen-twice = bind { $address }: esa dirección está dos veces en --listen; deja una
+problem-source-in-use = bind { $address }: esa dirección de --source está en uso; elige otro puerto, o quítalo para que lo elija el sistema
+problem-source-not-ours = bind { $address }: --source tiene que ser una dirección de esta computadora
+problem-resolve-failed = getaddrinfo { $name }: no se pudo averiguar su dirección ({ $cause }); inténtalo de nuevo o da la dirección en números
 problem-no-terminal = «serve ask» necesita un teclado y la entrada no es una terminal; para responder siempre lo mismo: enchufe serve reply 'Hola'
 problem-no-shell = falta para qué intérprete; escribe por ejemplo: enchufe completions bash (hay: { $choices })
 problem-file = no se puede leer { $path }: { $cause }
@@ -193,6 +200,8 @@ problem-read-input = no se puede seguir leyendo la entrada: { $cause }
 problem-write-output = no se puede escribir el resultado: { $cause }
 problem-demo = la demostración se detuvo: { $what }
 problem-refused = connect { $address }: conexión rechazada, nadie escucha ahí; levanta el servidor, o espéralo con --retry 5s
+problem-refused-still = connect { $address }: nadie escuchó ahí en { $limit }; levanta el servidor o da más tiempo con --retry
+problem-resolve-timeout = getaddrinfo { $name }: no hubo respuesta a tiempo sobre su dirección; inténtalo de nuevo o da la dirección en números
 problem-connect-timeout = connect { $address }: sin respuesta en { $limit }; revisa la dirección, o si algo en el camino la descarta
 problem-connect-failed = connect { $address }: { $cause }; revisa la dirección y la red
 problem-interrupted = se interrumpió antes de terminar
@@ -204,7 +213,7 @@ problem-echo-missing = el eco no está completo: no { $missing ->
     }
 problem-echo-differs = el eco es distinto: en la posición { $offset } se envió { $sent } y volvió { $came }
 problem-no-line = se esperaba una línea y no llegó ningún fin de línea
-problem-too-few = se esperaban { $wanted } bytes y llegaron { $came }
+problem-too-few = no llegó todo lo que se esperaba: bytes esperados { $wanted }, bytes que llegaron { $came }
 problem-too-many = llegó más de lo que se esperaba: { $extra ->
         [one] 1 byte
        *[other] { $extra } bytes
@@ -266,7 +275,7 @@ after-send = Sin MENSAJE, envía la entrada; si es una terminal, pide cada mensa
 
     Ejemplos:
       enchufe send 127.0.0.1:4000 'Aquí va el mensaje' --expect echo
-      enchufe send 127.0.0.1:8080 'Hola, servidor!' --no-reply
+      enchufe send 127.0.0.1:8080 '¡Hola, servidor!' --no-reply
       enchufe send servidor:4000 --retry 10s < archivo > respuesta
 about-completions = Escribe el archivo que completa las órdenes en tu intérprete
 about-man = Escribe las páginas de manual en un directorio
@@ -324,7 +333,7 @@ shown-written = Escrito: { $path }
 demo-message = Aquí va el mensaje
 demo-client-message = Hola desde el cliente
 demo-server-answer = Hola desde el servidor
-demo-one-way = Hola, servidor!
+demo-one-way = ¡Hola, servidor!
 demo-title-echo = Práctica 1: un servidor de eco y su cliente
 demo-title-receive = Práctica 2: un servidor de una sola conexión, y un cliente que envía y cierra
 demo-title-reply = Práctica 2: un servidor que responde

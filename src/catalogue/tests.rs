@@ -105,6 +105,10 @@ fn plurals_follow_each_language() {
 fn times_have_three_digits_and_a_unit() {
     let said = |nanoseconds| human_time(std::time::Duration::from_nanos(nanoseconds));
     assert_eq!(said(999), "999 ns");
+    assert_eq!(said(999_499), "999 µs");
+    assert_eq!(said(999_999), "1 ms");
+    assert_eq!(said(9_999_999), "10 ms");
+    assert_eq!(said(0), "0 ns");
     assert_eq!(said(53_000), "53 µs");
     assert_eq!(said(1_234_567), "1.23 ms");
     assert_eq!(said(45_670_000), "45.7 ms");

@@ -55,14 +55,7 @@ impl Typed {
             self.words.iter().chain(&self.flags).collect()
         };
         for word in words {
-            let word = word.to_string_lossy();
-            let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':' | '_'));
-            line.push(' ');
-            if plain && !word.is_empty() {
-                line.push_str(&word);
-            } else {
-                line.extend(["'", &word.replace('\'', "'\\''"), "'"]);
-            }
+            line.extend([" ", &crate::text::shell_quoted(&word.to_string_lossy())]);
         }
         line
     }
@@ -134,14 +127,16 @@ impl<'a> Stage<'a> {
         let Practice { title, port, server: typed, client } = self.practice;
         say(&format!("{}\n", self.catalogue.plain(title)))?;
         // Tried, not looked up before: in between another program may take it.
-        let listening = if let Ok(listening) = self.listen(*port) {
-            listening
-        } else {
-            let listening = self.listen(0)?;
-            let mut args = FluentArgs::new();
-            args.set("port", port.to_string());
-            say(&format!("{}\n", self.catalogue.text("demo-port-taken", &args)))?;
-            listening
+        let listening = match self.listen(*port) {
+            Ok(listening) => listening,
+            Err(problem) if problem.kind == Kind::Interrupted => return Err(problem),
+            Err(_) => {
+                let listening = self.listen(0)?;
+                let mut args = FluentArgs::new();
+                args.set("port", port.to_string());
+                say(&format!("{}\n", self.catalogue.text("demo-port-taken", &args)))?;
+                listening
+            }
         };
         let Listening { server, address, mut show, sender } = listening;
         let titles = ["demo-client", "demo-server"].map(|id| self.catalogue.plain(id));
@@ -169,6 +164,7 @@ impl<'a> Stage<'a> {
         let mut show = Show { stop, lines, held: VecDeque::new(), screen, common, catalogue };
         match show.until_listening() {
             Some(address) => Ok(Listening { server, address, show, sender }),
+            None if show.is_stopped() => Err(Problem::new(Kind::Interrupted)),
             None => Err(server.finish().err().unwrap_or_else(|| stopped("serve"))),
         }
     }
@@ -188,6 +184,7 @@ impl<'a> Stage<'a> {
         }
         child.args(&typed.flags).arg("--").args(&typed.words);
         child.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        host::end_with_us(&mut child);
         let mut child = child.spawn().map_err(|error| super::resources(&error))?;
         if let Some(stdout) = child.stdout.take() {
             std::thread::spawn(move || forward(stdout, side, &sender));
@@ -261,7 +258,12 @@ struct Show<'a> {
 impl Show<'_> {
     /// Shows what the server tells until it listens; where. `None` when it ended before.
     fn until_listening(&mut self) -> Option<String> {
-        while let Ok((side, Some(line))) = self.lines.recv() {
+        loop {
+            let (side, line) = match self.lines.recv_timeout(HOLD) {
+                Ok((side, Some(line))) => (side, line),
+                Err(RecvTimeoutError::Timeout) if !self.is_stopped() => continue,
+                _ => return None,
+            };
             let address = match &line.event {
                 Event::Listening { address, .. } => Some(address.clone()),
                 Event::Stopped { .. } => return None,
@@ -272,13 +274,16 @@ impl Show<'_> {
                 return address;
             }
         }
-        None
+    }
+
+    fn is_stopped(&self) -> bool {
+        let mut stopped = [Watch::new(self.stop.begun(), Interest::READ)];
+        host::wait(&mut stopped, Some(Duration::ZERO)).is_ok_and(|ready| ready > 0)
     }
 
     fn show_all(&mut self) -> Result<(), Problem> {
         loop {
-            let mut stopped = [Watch::new(self.stop.begun(), Interest::READ)];
-            if host::wait(&mut stopped, Some(Duration::ZERO)).is_ok_and(|ready| ready > 0) {
+            if self.is_stopped() {
                 // The two programs end as they go out of scope.
                 return Err(Problem::new(Kind::Interrupted));
             }

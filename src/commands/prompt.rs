@@ -7,7 +7,7 @@ use enchufe_talk::client::{Input, Pace, Piece};
 use enchufe_talk::services::LineEnding;
 use rustyline::config::Behavior;
 use rustyline::error::ReadlineError;
-use rustyline::{Config, DefaultEditor, ExternalPrinter};
+use rustyline::{Config, DefaultEditor};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,23 +46,17 @@ pub fn input(
         if once && std::mem::replace(&mut asked, true) {
             return Piece::End;
         }
-        let piece = ask(&mut editor, ending, &teller, catalogue);
-        if !matches!(piece, Piece::Bytes(_)) {
-            teller.leave_prompt();
-        }
+        teller.enter_prompt();
+        let piece = ask(&mut editor, ending, catalogue);
+        teller.leave_prompt();
         piece
     })
 }
 
-fn ask(
-    editor: &mut Option<DefaultEditor>,
-    ending: LineEnding,
-    teller: &Teller,
-    catalogue: &Catalogue,
-) -> Piece {
+fn ask(editor: &mut Option<DefaultEditor>, ending: LineEnding, catalogue: &Catalogue) -> Piece {
     let editor = match editor {
         Some(editor) => editor,
-        None => match open(teller) {
+        None => match open() {
             Ok(opened) => editor.insert(opened),
             Err(error) => return Piece::Failed(error),
         },
@@ -81,14 +75,7 @@ fn ask(
 }
 
 /// The terminal itself rather than stdin and stdout: stdout may carry the peer's bytes.
-fn open(teller: &Teller) -> io::Result<DefaultEditor> {
+fn open() -> io::Result<DefaultEditor> {
     let config = Config::builder().behavior(Behavior::PreferTerm).auto_add_history(false).build();
-    let mut editor = DefaultEditor::with_config(config).map_err(io::Error::other)?;
-    if let Ok(mut printer) = editor.create_external_printer() {
-        teller.set_printer(Box::new(move |line| {
-            // A terminal that is gone shows nothing.
-            let _ = printer.print(line);
-        }));
-    }
-    Ok(editor)
+    DefaultEditor::with_config(config).map_err(io::Error::other)
 }

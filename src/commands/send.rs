@@ -1,7 +1,7 @@
 //! `enchufe send`
 
 use super::{prompt, stop_on_signals, teller};
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, human_time};
 use crate::exit::Code;
 use crate::flags;
 use crate::plan::{self, Common, Times};
@@ -71,7 +71,16 @@ pub fn send(flags: &flags::Send, common: Common, catalogue: &'static Catalogue) 
         if flags.telling.json {
             tell_unconnected(error, &teller);
         }
-    })?;
+    });
+    let connected = match connected {
+        Ok(connected) => connected,
+        // Stopped because of what could not be written, or because nobody reads it.
+        Err(error) => match teller.problem() {
+            Some(problem) => return Err(problem),
+            None if teller.is_deaf() => return Ok(Code::Fine),
+            None => return Err(connect_problem(error, &plan)),
+        },
+    };
     let peer = connected.peer;
     let prompted = matches!(plan.origin, Origin::Prompt { .. });
     let terminal = prompted.then(prompt::Terminal::keep);
@@ -83,6 +92,23 @@ pub fn send(flags: &flags::Send, common: Common, catalogue: &'static Catalogue) 
     teller.leave_prompt();
     drop(terminal);
     judge(&outcome, peer, &teller, catalogue)
+}
+
+/// What is said of a failed connect, where this command knows more than the error: the address that
+/// could not be bound is that of `--source`.
+fn connect_problem(error: TalkError, plan: &Plan) -> Problem {
+    match (error, plan.retry) {
+        (TalkError::AddressInUse { address, .. }, _) => {
+            Problem::new(Kind::SourceInUse).with("address", address)
+        }
+        (TalkError::NotOurAddress { address }, _) => {
+            Problem::new(Kind::SourceNotOurs).with("address", address)
+        }
+        (TalkError::Refused { address }, Some(limit)) => {
+            Problem::new(Kind::RefusedStill).with("address", address).with("limit", human_time(limit))
+        }
+        (error, _) => Problem::from(error),
+    }
 }
 
 /// A connection that was never made has its reason, too.
@@ -142,10 +168,13 @@ fn judge(
         return Ok(Code::Fine);
     }
     let written = written.map(|error| Problem::new(Kind::WriteOutput).cause(error));
-    let told = teller.error().map(|error| Problem::new(Kind::WriteOutput).cause(&error));
+    let told = teller.problem();
     let read = outcome.input_error.as_ref().map(|error| Problem::new(Kind::ReadInput).cause(error));
     if let Some(problem) = written.or(told).or(read) {
         return Err(problem);
+    }
+    if teller.is_deaf() {
+        return Ok(Code::Fine);
     }
     let why = || transcript::why(&outcome.end, catalogue);
     match (outcome.verdict, &outcome.end.reason) {
@@ -198,18 +227,28 @@ fn plan(flags: &flags::Send) -> Result<Plan, Problem> {
         linger: LINGER,
     };
     if flags.wait.is_some() && !flags.no_reply && expect != Some(Expect::Nothing) {
-        return Err(Problem::new(Kind::FlagNotUsed).with("flag", "--wait").with("service", "send"));
+        return Err(goes_with("--wait", "--no-reply, --expect nothing"));
+    }
+    let origin = origin(flags)?;
+    if matches!(origin, Origin::File(_) | Origin::Stdin) {
+        let given = [("--newline", flags.ending.newline), ("--crlf", flags.ending.crlf)];
+        if let Some((flag, _)) = given.iter().find(|(_, given)| *given) {
+            return Err(goes_with(flag, "MESSAGE"));
+        }
     }
     Ok(Plan {
         target,
+        origin,
         talk,
         source: flags.source.as_deref().map(source).transpose()?,
         retry: plan::limit("--retry", flags.retry.as_deref())?,
         timeout: plan::limit("--connect-timeout", flags.connect_timeout.as_deref())?,
         options: plan::socket_options(&flags.socket)?,
-        // Last: nothing is opened for a line that is wrong elsewhere.
-        origin: origin(flags)?,
     })
+}
+
+fn goes_with(flag: &str, others: &str) -> Problem {
+    Problem::new(Kind::FlagGoesWith).with("flag", flag).with("others", others)
 }
 
 fn target(flags: &flags::Send) -> Result<Endpoint, Problem> {
@@ -233,11 +272,12 @@ fn port_apart(text: &str, flags: &flags::Send) -> Option<Problem> {
     let port: u16 = flags.message.as_deref()?.to_str()?.parse().ok()?;
     let is_host = text.parse::<u16>().is_err() && format!("{text}:1").parse::<Endpoint>().is_ok();
     is_host.then(|| {
-        let said = flags.extra.first().map_or("Hola", String::as_str);
-        let said = crate::text::escape(said.as_bytes());
-        let message = if said.contains(' ') { format!("'{said}'") } else { said };
         let host = crate::text::escape(text.as_bytes());
-        Problem::new(Kind::TargetThenPort).with("host", host).with("port", port).with("message", message)
+        let problem = |kind: Kind| Problem::new(kind).with("host", host).with("port", port);
+        match flags.extra.first() {
+            Some(said) => problem(Kind::TargetThenPort).with("message", crate::text::shell_quoted(said)),
+            None => problem(Kind::TargetThenPortAlone),
+        }
     })
 }
 

@@ -60,10 +60,11 @@ pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue
             options: &plan.options,
         },
         &*teller,
+        &stop,
     )?;
     let summary = run(&plan, flags.ending.into(), listeners, &teller, &stop);
-    if let Some(error) = teller.error() {
-        return Err(Problem::new(Kind::WriteOutput).cause(&error));
+    if let Some(problem) = teller.problem() {
+        return Err(problem);
     }
     match summary?.cut {
         0 => Ok(Code::Fine),
@@ -129,11 +130,15 @@ fn listen_to_keyboard(
 ) -> Result<(), Problem> {
     let (operator, teller, stop) = (Arc::clone(operator), Arc::clone(teller), Arc::clone(stop));
     let reader = move || {
-        for line in io::stdin().lock().lines() {
-            let Ok(line) = line else { break };
-            if !operator.answer(line) {
+        let mut keyboard = io::stdin().lock();
+        let mut line = Vec::new();
+        // A terminal that fails is a keyboard that is gone.
+        while keyboard.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+            let typed = line.strip_suffix(b"\n").unwrap_or(&line).to_vec();
+            if !operator.answer(typed) {
                 teller.tell(None, &Told::LineIgnored);
             }
+            line.clear();
         }
         teller.tell(None, &Told::OperatorLeft);
         operator.leave();
@@ -203,7 +208,10 @@ fn answer(flags: &flags::Serve, service: &'static str) -> Result<Vec<u8>, Proble
                 Some(Ok(_)) => {
                     Problem::new(Kind::ServiceThenPort).with("service", service).with("port", shown)
                 }
-                _ => Problem::new(Kind::AnswerNotUsed).with("service", service).with("word", shown),
+                _ => Problem::new(Kind::AnswerNotUsed)
+                    .with("service", service)
+                    .with("quoted", crate::text::shell_quoted(&word.to_string_lossy()))
+                    .with("word", shown),
             })
         }
         (None, _) => Ok(Vec::new()),

@@ -27,7 +27,10 @@ pub fn completions(flags: &flags::Completions, catalogue: &Catalogue) -> Result<
 
 pub fn man(flags: &flags::Man, catalogue: &Catalogue) -> Result<Code, Problem> {
     let directory = flags.directory.as_deref().unwrap_or(Path::new("."));
-    write_page(&localize(Cli::command(), catalogue), "enchufe", directory, catalogue)
+    let mut command = localize(Cli::command(), catalogue);
+    // Gives the subcommands what all commands have.
+    command.build();
+    write_page(&command, "enchufe", directory, catalogue)
 }
 
 fn write_page(
@@ -40,7 +43,9 @@ fn write_page(
     let failed =
         |error: std::io::Error| Problem::new(Kind::WriteFile).with("path", path.display()).cause(&error);
     let mut page = Vec::new();
-    clap_mangen::Man::new(command.clone()).title(name).render(&mut page).map_err(failed)?;
+    // The page is that of `enchufe-serve`, what is typed is `enchufe serve`; help is among the flags already.
+    let page_of = command.clone().name(name.to_owned()).display_name(name.to_owned()).disable_help_flag(true);
+    clap_mangen::Man::new(page_of).title(name).render(&mut page).map_err(failed)?;
     std::fs::write(&path, page).map_err(failed)?;
     let mut args = FluentArgs::new();
     args.set("path", path.display().to_string());

@@ -8,7 +8,7 @@
 //! * the machine's sockets: who is in the way of a `bind` ([`port_use`]), who waits to be accepted
 //!   ([`queued_peers`], [`queue_length`]), whether a peer on this machine closed ([`peer_is_open`]);
 //! * limits: [`descriptor_limit`], [`raise_descriptor_limit`];
-//! * the terminal as it was: [`TerminalMode`].
+//! * the terminal as it was: [`TerminalMode`], [`redraw`]; programs that end with us: [`end_with_us`].
 
 use std::io;
 use std::time::Duration;
@@ -18,9 +18,9 @@ use std::time::Duration;
 mod system;
 
 pub use system::{
-    AsHandle, Bell, StopSignals, TerminalMode, Watch, accept_fault, delivery, descriptor_limit,
-    is_family_missing, is_in_progress, peer_is_open, port_use, queue_length, queued_peers,
-    raise_descriptor_limit, reuse_address, wait,
+    AsHandle, Bell, StopSignals, TerminalMode, Watch, accept_fault, delivery, descriptor_limit, end_with_us,
+    is_family_missing, is_in_progress, is_reserved, peer_is_open, port_use, queue_length, queued_peers,
+    raise_descriptor_limit, redraw, reuse_address, wait,
 };
 
 /// What to wait for.

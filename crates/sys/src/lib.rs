@@ -21,6 +21,7 @@ mod fd;
 pub mod eventfd;
 pub mod host;
 pub mod origin;
+pub mod parent_death;
 pub mod poll;
 pub mod process;
 pub mod queues;

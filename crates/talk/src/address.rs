@@ -68,7 +68,7 @@ impl FromStr for Endpoint {
 
     /// `4000`, `:4000`, `*:4000`, `127.0.0.1:4000`, `[::1]:4000`, `name:4000`.
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        if let Ok(port) = text.parse() {
+        if let Some(port) = parse_port(text) {
             return Ok(Self { host: Host::ThisMachine, port });
         }
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -84,9 +84,14 @@ impl FromStr for Endpoint {
             return Err(AddressError::NoPort(text.to_owned()));
         }
         let host = parse_host(host).ok_or_else(|| AddressError::BadHost(host.to_owned()))?;
-        let port = port.parse().map_err(|_| AddressError::BadPort(port.to_owned()))?;
+        let port = parse_port(port).ok_or_else(|| AddressError::BadPort(port.to_owned()))?;
         Ok(Self { host, port })
     }
+}
+
+/// Digits only: `str::parse` would take a sign.
+fn parse_port(text: &str) -> Option<u16> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 fn parse_host(text: &str) -> Option<Host> {
@@ -134,7 +139,8 @@ pub fn parse_time(text: &str) -> Option<Duration> {
     let fraction = if fraction.is_empty() {
         0
     } else {
-        fraction.parse::<u64>().ok()? * nanoseconds / 10_u64.pow(u32::try_from(fraction.len()).ok()?)
+        let digits = u32::try_from(fraction.len()).ok()?;
+        u64::try_from(fraction.parse::<u128>().ok()? * u128::from(nanoseconds) / 10_u128.pow(digits)).ok()?
     };
     Some(Duration::from_nanos(whole.checked_mul(nanoseconds)?.checked_add(fraction)?))
 }
@@ -170,6 +176,8 @@ mod tests {
         assert_eq!(error("[::1]"), AddressError::NoPort("[::1]".into()));
         assert_eq!(error("65536"), AddressError::BadPort("65536".into()));
         assert_eq!(error("localhost:http"), AddressError::BadPort("http".into()));
+        assert_eq!(error("+4000"), AddressError::NoPort("+4000".into()));
+        assert_eq!(error("localhost:+1"), AddressError::BadPort("+1".into()));
         assert_eq!(error("localhost:-1"), AddressError::BadPort("-1".into()));
         assert_eq!(error("::1"), AddressError::Brackets("::1".into()));
         assert_eq!(error("fe80::1:80"), AddressError::Brackets("fe80::1:80".into()));
@@ -183,6 +191,8 @@ mod tests {
         assert_eq!(parse_time("1.5s"), Some(Duration::from_millis(1500)));
         assert_eq!(parse_time("2m"), Some(Duration::from_secs(120)));
         assert_eq!(parse_time("0"), Some(Duration::ZERO));
+        assert_eq!(parse_time("0.500000000m"), Some(Duration::from_secs(30)));
+        assert_eq!(parse_time("0.999999999h"), Some(Duration::from_nanos(3_599_999_996_400)));
         for wrong in ["5", "s", "-1s", "1 s", "1e3s", "99999999999999h", "", "1.s5", "0x1s"] {
             assert_eq!(parse_time(wrong), None, "{wrong}");
         }

@@ -2,10 +2,10 @@
 
 use crate::address::{Endpoint, Host};
 use crate::error::TalkError;
-use crate::options::{self, SocketOption};
+use crate::options::{self, Refusal, SocketOption};
 use crate::reason::Call;
 use crate::stop::Stop;
-use crate::told::{Awaited, Reporter, Told};
+use crate::told::{About, Awaited, Reporter, Told};
 use enchufe_sys::host::{self, Bell, Interest, Watch};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io;
@@ -107,9 +107,11 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 pub fn connect(plan: &Plan<'_>, reporter: &dyn Reporter, stop: &Stop) -> Result<Connected, TalkError> {
     let give_up = plan.retry.map(|time| (Instant::now() + time, time));
     let mut told = false;
+    let quiet = OnlyConnected(reporter);
     loop {
         let deadline = plan.timeout.map(|time| Instant::now() + time);
-        let error = match connect_once(plan, deadline, reporter, stop) {
+        // A try is like the one before: what it does is told once.
+        let error = match connect_once(plan, deadline, if told { &quiet } else { reporter }, stop) {
             Ok(connected) => return Ok(connected),
             Err(error) => error,
         };
@@ -127,6 +129,17 @@ pub fn connect(plan: &Plan<'_>, reporter: &dyn Reporter, stop: &Stop) -> Result<
     }
 }
 
+/// Passes on that it worked, and nothing else.
+struct OnlyConnected<'a>(&'a dyn Reporter);
+
+impl Reporter for OnlyConnected<'_> {
+    fn tell(&self, about: Option<About>, told: &Told<'_>) {
+        if matches!(told, Told::Connected { .. } | Told::Options { .. }) {
+            self.0.tell(about, told);
+        }
+    }
+}
+
 fn pause(stop: &Stop, time: Duration) -> Result<(), TalkError> {
     let mut watches = [Watch::new(stop.begun(), Interest::READ)];
     host::wait(&mut watches, Some(time)).map_err(TalkError::Resources)?;
@@ -139,7 +152,7 @@ fn connect_once(
     reporter: &dyn Reporter,
     stop: &Stop,
 ) -> Result<Connected, TalkError> {
-    let mut targets = resolve(plan, deadline, reporter, stop)?;
+    let mut targets = resolve(plan.endpoint, plan.family, deadline, reporter, stop)?;
     if let Some((source, _)) = plan.source {
         targets.retain(|target| target.is_ipv4() == source.is_ipv4());
         if targets.is_empty() {
@@ -150,22 +163,24 @@ fn connect_once(
     Race { plan, deadline, reporter, stop, targets, next: 0, attempts: Vec::new(), error: None }.run()
 }
 
-/// Resolves in a thread of its own, for `getaddrinfo` knows no time limit and no interruption.
-fn resolve(
-    plan: &Plan<'_>,
+/// The addresses of an endpoint. A name is looked up in a thread of its own, for `getaddrinfo` knows
+/// no time limit and no interruption.
+pub(crate) fn resolve(
+    endpoint: &Endpoint,
+    family: Family,
     deadline: Option<Instant>,
     reporter: &dyn Reporter,
     stop: &Stop,
 ) -> Result<Vec<SocketAddr>, TalkError> {
-    let Host::Name(name) = &plan.endpoint.host else { return addresses(plan.endpoint, plan.family) };
+    let Host::Name(name) = &endpoint.host else { return addresses(endpoint, family) };
     reporter.tell(None, &Told::Resolving { name });
     let bell = Arc::new(Bell::new().map_err(TalkError::Resources)?);
     let (sender, receiver) = mpsc::channel();
-    let (endpoint, family, ringer) = (plan.endpoint.clone(), plan.family, Arc::clone(&bell));
+    let (asked, ringer) = (endpoint.clone(), Arc::clone(&bell));
     std::thread::Builder::new()
         .spawn(move || {
             // Nobody listens any more where the wait was given up.
-            let _ = sender.send(addresses(&endpoint, family));
+            let _ = sender.send(addresses(&asked, family));
             ringer.ring();
         })
         .map_err(TalkError::Resources)?;
@@ -251,7 +266,7 @@ impl Race<'_> {
         let socket = match self.open(address) {
             Ok(socket) => socket,
             Err(error) => {
-                self.error = Some(error);
+                self.keep(error);
                 return None;
             }
         };
@@ -274,7 +289,8 @@ impl Race<'_> {
             Socket::new(Domain::for_address(address), Type::STREAM, None).map_err(at(Call::Socket))?;
         self.reporter.tell(None, &Told::SocketMade { address });
         socket.set_nonblocking(true).map_err(at(Call::SetOption))?;
-        options::apply(self.plan.options, &SockRef::from(&socket)).map_err(at(Call::SetOption))?;
+        options::apply(self.plan.options, &SockRef::from(&socket))
+            .map_err(|Refusal { option, error }| TalkError::Option { option, address, error })?;
         if !self.plan.options.is_empty() {
             let list = options::read_back(self.plan.options, &SockRef::from(&socket))
                 .map_err(at(Call::SetOption))?;
@@ -340,10 +356,18 @@ impl Race<'_> {
         if self.next < self.targets.len() || !self.attempts.is_empty() || self.plan.retry.is_some() {
             self.reporter.tell(None, &Told::AttemptFailed { address, error: &error });
         }
-        self.error = Some(match error.kind() {
+        self.keep(match error.kind() {
             io::ErrorKind::ConnectionRefused => TalkError::Refused { address },
             _ => TalkError::Call { call: Call::Connect, address, error },
         });
+    }
+
+    /// Of the errors of several addresses, a refusal says most: that one could be reached. (Where a
+    /// machine has no IPv6, `::1` fails in another way than `127.0.0.1`.)
+    fn keep(&mut self, error: TalkError) {
+        if !matches!(self.error, Some(TalkError::Refused { .. })) {
+            self.error = Some(error);
+        }
     }
 }
 

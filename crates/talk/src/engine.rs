@@ -107,7 +107,7 @@ impl std::fmt::Debug for Host<'_> {
 /// What a server did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// Connections accepted.
+    /// Connections served; those that were reset for want of room are not.
     pub served: u64,
     /// Of those, cut because the server was stopped; and those that this reset in the queue.
     pub cut: u64,

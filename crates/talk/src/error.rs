@@ -44,16 +44,16 @@ pub enum TalkError {
         /// The name.
         name: String,
     },
-    /// Nobody listens: every address answered SYN with RST.
+    /// Nobody listens: an address answered SYN with RST, and none worked.
     #[error("connect {address}: refused")]
     Refused {
-        /// The last address tried.
+        /// The address that did.
         address: SocketAddr,
     },
     /// No address answered in time.
     #[error("connect {address}: no answer in {limit:?}")]
     ConnectTimeout {
-        /// The last address tried.
+        /// The first that was still being tried.
         address: SocketAddr,
         /// The limit that was set.
         limit: Duration,

@@ -3,8 +3,9 @@
 use crate::address::{Endpoint, Host};
 use crate::connect;
 use crate::error::TalkError;
-use crate::options::{self, SocketOption};
+use crate::options::{self, Refusal, SocketOption};
 use crate::reason::Call;
+use crate::stop::Stop;
 use crate::told::{Reach, Reporter, Told};
 use enchufe_sys::host;
 use socket2::{Domain, SockRef, Socket, Type};
@@ -43,10 +44,10 @@ pub struct Plan<'a> {
 ///
 /// An endpoint that stands for an address of each family (`:4000`) is content with one where the
 /// machine does not have the other.
-pub fn open(plan: &Plan<'_>, reporter: &dyn Reporter) -> Result<Vec<Listener>, TalkError> {
+pub fn open(plan: &Plan<'_>, reporter: &dyn Reporter, stop: &Stop) -> Result<Vec<Listener>, TalkError> {
     let mut listeners = Vec::new();
     for endpoint in plan.endpoints {
-        listeners.extend(open_endpoint(endpoint, plan, reporter)?);
+        listeners.extend(open_endpoint(endpoint, plan, reporter, stop)?);
     }
     for Listener { address, .. } in &listeners {
         let (address, backlog) = (*address, plan.backlog);
@@ -62,8 +63,9 @@ fn open_endpoint(
     endpoint: &Endpoint,
     plan: &Plan<'_>,
     reporter: &dyn Reporter,
+    stop: &Stop,
 ) -> Result<Vec<Listener>, TalkError> {
-    let addresses = connect::addresses(endpoint, plan.family)?;
+    let addresses = connect::resolve(endpoint, plan.family, None, reporter, stop)?;
     let mut tries = if endpoint.port == 0 && addresses.len() > 1 { PORT_TRIES } else { 1 };
     loop {
         tries -= 1;
@@ -89,11 +91,14 @@ fn open_all(
         }
         match open_one(address, plan, reporter) {
             Ok(listener) => listeners.push(listener),
-            Err(Failure(call, error)) if either && is_missing_family(&error) => {
+            Err(Failure::Call(call, error)) if either && is_missing_family(&error) => {
                 reporter.tell(None, &Told::Skipped { address, call, error: &error });
                 skipped = Some(explain(call, address, error));
             }
-            Err(Failure(call, error)) => return Err(explain(call, address, error)),
+            Err(Failure::Call(call, error)) => return Err(explain(call, address, error)),
+            Err(Failure::Option(Refusal { option, error })) => {
+                return Err(TalkError::Option { option, address, error });
+            }
         }
     }
     match skipped {
@@ -102,10 +107,13 @@ fn open_all(
     }
 }
 
-struct Failure(Call, io::Error);
+enum Failure {
+    Call(Call, io::Error),
+    Option(Refusal),
+}
 
 fn open_one(address: SocketAddr, plan: &Plan<'_>, reporter: &dyn Reporter) -> Result<Listener, Failure> {
-    let at = |call: Call| move |error: io::Error| Failure(call, error);
+    let at = |call: Call| move |error: io::Error| Failure::Call(call, error);
     reporter.tell(None, &Told::Starting { address });
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).map_err(at(Call::Socket))?;
     reporter.tell(None, &Told::SocketMade { address });
@@ -114,7 +122,7 @@ fn open_one(address: SocketAddr, plan: &Plan<'_>, reporter: &dyn Reporter) -> Re
         // Each family has its own socket here, so that [::]:P leaves 0.0.0.0:P to the other one.
         socket.set_only_v6(true).map_err(at(Call::SetOption))?;
     }
-    options::apply(plan.options, &SockRef::from(&socket)).map_err(at(Call::SetOption))?;
+    options::apply(plan.options, &SockRef::from(&socket)).map_err(Failure::Option)?;
     socket.bind(&address.into()).map_err(at(Call::Bind))?;
     let backlog = i32::try_from(plan.backlog).unwrap_or(i32::MAX);
     let bound = socket.local_addr().map_err(at(Call::Bind))?.as_socket().unwrap_or(address);
@@ -138,7 +146,9 @@ pub(crate) fn explain(call: Call, address: SocketAddr, error: io::Error) -> Talk
         (Call::Bind | Call::Listen, io::ErrorKind::AddrInUse) => {
             TalkError::AddressInUse { address, holder: host::port_use(address) }
         }
-        (Call::Bind, io::ErrorKind::PermissionDenied) => TalkError::PrivilegedPort { address },
+        (Call::Bind, io::ErrorKind::PermissionDenied) if host::is_reserved(address.port()) => {
+            TalkError::PrivilegedPort { address }
+        }
         (Call::Bind, io::ErrorKind::AddrNotAvailable) => TalkError::NotOurAddress { address },
         _ => TalkError::Call { call, address, error },
     }

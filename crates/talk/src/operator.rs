@@ -14,7 +14,7 @@ pub struct Operator {
 #[derive(Debug, Default)]
 struct Inner {
     askers: VecDeque<Asker>,
-    answers: HashMap<ConnectionId, String>,
+    answers: HashMap<ConnectionId, Vec<u8>>,
     left: bool,
 }
 
@@ -33,7 +33,7 @@ pub enum Turn {
     /// It is being asked: whoever hears this shows it.
     Now,
     /// The operator's line.
-    Answered(String),
+    Answered(Vec<u8>),
     /// The operator answers no more.
     Left,
 }
@@ -74,7 +74,7 @@ impl Operator {
     }
 
     /// The operator's line answers the question that is shown. `false`: none is.
-    pub fn answer(&self, line: String) -> bool {
+    pub fn answer(&self, line: Vec<u8>) -> bool {
         let mut inner = self.lock();
         if !inner.askers.front().is_some_and(|asker| asker.shown) {
             return false;

@@ -117,9 +117,20 @@ impl SocketOption {
     }
 }
 
-/// Sets all of them.
-pub fn apply(options: &[SocketOption], socket: &SockRef<'_>) -> io::Result<()> {
-    options.iter().try_for_each(|option| option.set(socket))
+/// An option that the system did not take.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Its name, as in [`NAMES`].
+    pub option: &'static str,
+    /// Why.
+    pub error: io::Error,
+}
+
+/// Sets all of them, up to the first that is refused.
+pub fn apply(options: &[SocketOption], socket: &SockRef<'_>) -> Result<(), Refusal> {
+    options
+        .iter()
+        .try_for_each(|option| option.set(socket).map_err(|error| Refusal { option: option.name(), error }))
 }
 
 /// All of them as the kernel reports them.

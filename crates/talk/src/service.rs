@@ -51,8 +51,8 @@ pub enum Event<'a> {
     PeerEnded,
     /// The time asked for with [`Actions::timer`] is over.
     Timer,
-    /// The operator's answer, without its line ending.
-    Answer(&'a str),
+    /// The operator's answer as it was typed, without its line ending.
+    Answer(&'a [u8]),
 }
 
 /// What a service wants done, in order. Nothing is done after [`Actions::close`].

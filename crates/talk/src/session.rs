@@ -188,6 +188,8 @@ impl<'h, S: Service, B> Session<'h, S, B> {
     /// Our FIN was sent, as [`Next::HalfClose`] asked.
     pub fn half_closed(&mut self, now: Instant) {
         self.output.advance(0);
+        // Whose FIN came first.
+        self.reason.get_or_insert(if self.peer_ended { Reason::PeerFinished } else { Reason::OwnEnd });
         self.settle(now);
     }
 
@@ -371,7 +373,6 @@ impl<'h, S: Service, B> Session<'h, S, B> {
 
     fn half_close(&mut self) {
         self.finishing = true;
-        self.reason = Some(if self.peer_ended { Reason::PeerFinished } else { Reason::OwnEnd });
         self.output.push_half_close();
     }
 

@@ -2,6 +2,7 @@
 
 use super::{AcceptFault, Delivery, Interest, PortUse, Process, Ready};
 use crate::eventfd::EventFd;
+use crate::parent_death;
 use crate::poll::{self, PollFd};
 use crate::rlimit::{self, DescriptorLimit};
 use crate::signals::SignalPipe;
@@ -320,6 +321,25 @@ pub fn accept_fault(error: &io::Error) -> AcceptFault {
 /// Whether a `connect` that does not block has only begun (connect(2), EINPROGRESS).
 pub fn is_in_progress(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINPROGRESS)
+}
+
+/// Whether only a privileged user may bind this port (ip(7), `ip_unprivileged_port_start`).
+pub fn is_reserved(port: u16) -> bool {
+    let setting = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    let first_free = setting.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(1024);
+    port < first_free
+}
+
+/// Asks whoever draws on the terminal to draw anew, as after a change of its size (`SIGWINCH`, which is ignored
+/// where nobody does).
+pub fn redraw() -> io::Result<()> {
+    signal_hook::low_level::raise(libc::SIGWINCH)
+}
+
+/// Lets a program that is about to be started end with this one, whatever ends this one (prctl(2),
+/// `PR_SET_PDEATHSIG`). The thread that starts it must live as long as it.
+pub fn end_with_us(command: &mut std::process::Command) {
+    parent_death::end_with_parent(command);
 }
 
 /// Whether the system has no such address family (socket(2), EAFNOSUPPORT).

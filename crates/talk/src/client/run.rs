@@ -50,6 +50,7 @@ pub fn talk(
         settled: None,
         acknowledged: false,
         check: FIRST_CHECK,
+        checked: None,
         opened: now,
         active: now,
         answered: None,
@@ -99,6 +100,8 @@ struct Talk<'a> {
     settled: Option<Instant>,
     acknowledged: bool,
     check: Duration,
+    /// When it was last looked whether a peer that has ended is still there.
+    checked: Option<Instant>,
     opened: Instant,
     /// When something last came or went.
     active: Instant,
@@ -321,6 +324,10 @@ impl Talk<'_> {
 
     /// Asks how far the peer has acknowledged, where that is what counts.
     fn check_delivery(&mut self, now: Instant, flushed: bool) {
+        let stuck = self.plan.reply == Reply::Ignore && self.written < self.pending.len();
+        if stuck && now >= self.active + self.plan.wait {
+            self.reason.get_or_insert(Reason::Deadline(self.plan.wait));
+        }
         let Some(since) = self.half_closed.filter(|_| self.plan.reply == Reply::Ignore && flushed) else {
             return;
         };
@@ -363,7 +370,8 @@ impl Talk<'_> {
         let silent = self.plan.expect == Some(super::Expect::Nothing)
             && flushed
             && now >= self.active + self.plan.wait;
-        let ended = self.peer_ended.is_some() && (flushed || self.settled.is_some() || self.peer_is_gone());
+        let ended =
+            self.peer_ended.is_some() && (flushed || self.settled.is_some() || self.peer_is_gone(now));
         if ended || lingered || silent {
             self.reason = Some(self.first_to_end());
         }
@@ -371,10 +379,16 @@ impl Talk<'_> {
 
     /// A peer that has sent FIN may still read our input. Not when it talks with a person, who would
     /// wait for an answer that cannot come; nor when its program has closed the socket.
-    fn peer_is_gone(&self) -> bool {
-        let conversation = matches!(self.input.pace, Pace::Conversation(_));
+    fn peer_is_gone(&mut self, now: Instant) -> bool {
+        if matches!(self.input.pace, Pace::Conversation(_)) {
+            return true;
+        }
+        if self.checked.is_some_and(|at| now < at + PEER_CHECK) {
+            return false;
+        }
+        self.checked = Some(now);
         let local = self.stream.local_addr();
-        conversation || local.is_ok_and(|local| host::peer_is_open(local, self.about.peer) == Some(false))
+        local.is_ok_and(|local| host::peer_is_open(local, self.about.peer) == Some(false))
     }
 
     /// What is being waited for, other than the input.
@@ -406,7 +420,8 @@ impl Talk<'_> {
     fn wake(&self, now: Instant) -> Option<Instant> {
         let plan = self.plan;
         let flushed = self.is_flushed();
-        let prompt = if self.feed == Feed::Idle { self.prompt_at() } else { None };
+        let asking = self.feed == Feed::Idle && self.written == self.pending.len() && self.settled.is_none();
+        let prompt = if asking { self.prompt_at() } else { None };
         let delivery = (plan.reply == Reply::Ignore && self.half_closed.is_some()).then(|| now + self.check);
         let nothing =
             (plan.expect == Some(super::Expect::Nothing) && flushed).then(|| self.active + plan.wait);
@@ -417,7 +432,8 @@ impl Talk<'_> {
             plan.first_byte.filter(|_| self.received == 0).map(|time| self.opened + time),
             plan.idle.map(|time| self.active + time),
             self.settled.map(|at| at + plan.linger),
-            self.peer_ended.map(|_| now + PEER_CHECK),
+            self.peer_ended.map(|_| self.checked.map_or(now, |at| at + PEER_CHECK)),
+            (plan.reply == Reply::Ignore).then(|| self.active + plan.wait).filter(|at| *at > now),
             prompt,
             delivery,
             nothing,

@@ -3,7 +3,7 @@
 use super::{Host, Tally};
 use crate::error::TalkError;
 use crate::listen::Listener;
-use crate::options;
+use crate::options::{self, Refusal};
 use crate::reason::{Call, End, Reason};
 use crate::told::{About, ConnectionId, Shortage, Told};
 use enchufe_sys::host::{self, AcceptFault, Bell, Interest, Watch};
@@ -23,6 +23,8 @@ pub(super) struct Door<'a> {
     host: &'a Host<'a>,
     tally: &'a Tally,
     listeners: Vec<Listener>,
+    /// Of the last connection.
+    number: u64,
     /// Which listener is asked first: each in its turn.
     first: usize,
     /// A shortage that was told and is not over.
@@ -38,7 +40,18 @@ pub(super) struct Door<'a> {
 impl<'a> Door<'a> {
     pub(super) fn new(host: &'a Host<'a>, tally: &'a Tally, listeners: Vec<Listener>, asks: bool) -> Self {
         let known = HashSet::new();
-        Self { host, tally, listeners, first: 0, short: None, refused: false, asks, known, next_look: None }
+        Self {
+            host,
+            tally,
+            listeners,
+            number: 0,
+            first: 0,
+            short: None,
+            refused: false,
+            asks,
+            known,
+            next_look: None,
+        }
     }
 
     /// The next connection; `None` once no more are accepted. `freed` rings when one has ended.
@@ -118,21 +131,23 @@ impl<'a> Door<'a> {
         self.known.remove(&peer);
         // Counted before it is told: whoever hears of it may stop the server at once.
         let open = self.tally.open.fetch_add(1, Ordering::Relaxed);
-        let number = self.tally.served.fetch_add(1, Ordering::Relaxed) + 1;
+        self.number += 1;
+        let number = self.number;
         let about = About { id: ConnectionId(number), peer };
         let local = stream.local_addr().unwrap_or(listener.address);
         self.host.reporter.tell(Some(about), &Told::Accepted { peer, local });
-        if self.host.limits.accept.is_some_and(|most| number >= most) {
-            self.close();
-        }
         let limit = self.host.limits.connections;
         if open >= limit {
             self.refuse(stream, about, Shortage::Connections(limit));
             return Ok(Knock::Nobody);
         }
-        if let Err(error) = options::apply(self.host.options, &SockRef::from(&stream)) {
+        if let Err(Refusal { error, .. }) = options::apply(self.host.options, &SockRef::from(&stream)) {
             self.end_unserved(stream, about, Reason::Failed(Call::SetOption, error));
             return Ok(Knock::Nobody);
+        }
+        let served = self.tally.served.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.host.limits.accept.is_some_and(|most| served >= most) {
+            self.close();
         }
         Ok(Knock::Came(Arrival { stream, about, bell: bell.map(Arc::new) }))
     }

@@ -88,8 +88,8 @@ fn ask_puts_one_go_at_a_time_and_answers_before_it_ends() {
         Event::Bytes(b"dos"),
         Event::Timer,
         Event::PeerEnded,
-        Event::Answer("1"),
-        Event::Answer("2"),
+        Event::Answer(b"1"),
+        Event::Answer(b"2"),
     ];
     assert_eq!(
         script(&ask, &events),
@@ -122,13 +122,13 @@ fn ask_puts_each_line_for_itself_however_tcp_joins_and_cuts_them() {
     let ask = Ask { until: Until::Line, ending: LineEnding::None };
     let events = [
         Event::Bytes(b"uno\ndos\ntr"),
-        Event::Answer("1"),
-        Event::Answer("2"),
+        Event::Answer(b"1"),
+        Event::Answer(b"2"),
         Event::Bytes(b"es\n"),
-        Event::Answer("3"),
+        Event::Answer(b"3"),
         Event::Bytes(b"fin"),
         Event::PeerEnded,
-        Event::Answer("4"),
+        Event::Answer(b"4"),
     ];
     let said = script(&ask, &events).join(" ");
     let lines = ["uno\n", "dos\n", "tres\n", "fin"].map(|line| said.matches(&format!("ask {line}")).count());
@@ -142,7 +142,7 @@ fn ask_does_not_read_on_while_it_has_much_to_ask() {
     let ask = Ask { until: Until::Line, ending: LineEnding::None };
     let lines = "short\n".repeat(64 * 1024);
     let said =
-        script(&ask, &[Event::Bytes(lines.as_bytes()), Event::Answer("1"), Event::Answer("2")]).join(" ");
+        script(&ask, &[Event::Bytes(lines.as_bytes()), Event::Answer(b"1"), Event::Answer(b"2")]).join(" ");
     assert_eq!(said.matches("ask ").count(), 3);
     assert!(said.contains("pause") && !said.contains("resume"), "it would be sent more for each answer");
 }

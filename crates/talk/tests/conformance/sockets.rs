@@ -61,7 +61,7 @@ impl World for Sockets {
             backlog: 1024,
             options: &setup.options,
         };
-        let listeners = listen::open(&plan, &recorder).unwrap();
+        let listeners = listen::open(&plan, &recorder, &Stop::new().unwrap()).unwrap();
         let addresses = listeners.iter().map(Listener::address).collect();
         let (go, gate) = mpsc::channel();
         let (host, recorder, stop, operator) = (&host, &recorder, &stop, &operator);

@@ -45,6 +45,7 @@ pub(super) struct Engine<'h, S: Service> {
     door: Door,
     stop: Stop,
     short: bool,
+    accepted: u64,
     summary: Summary,
 }
 
@@ -65,6 +66,7 @@ impl<'h, S: Service> Engine<'h, S> {
             door: Door::Held,
             stop: Stop::No,
             short: false,
+            accepted: 0,
             summary: Summary { served: 0, cut: 0 },
         }
     }
@@ -167,9 +169,9 @@ impl<'h, S: Service> Engine<'h, S> {
 
     fn accept(&mut self) {
         let Some(index) = self.queue.pop_front() else { return };
-        self.summary.served += 1;
+        self.accepted += 1;
         let wire = &mut self.wires[index];
-        let about = About { id: ConnectionId(self.summary.served), peer: wire.peer };
+        let about = About { id: ConnectionId(self.accepted), peer: wire.peer };
         self.host.reporter.tell(Some(about), &Told::Accepted { peer: wire.peer, local: super::wire::SERVER });
         let limit = self.host.limits.connections;
         if self.connections.len() >= limit {
@@ -182,6 +184,7 @@ impl<'h, S: Service> Engine<'h, S> {
             self.host.reporter.tell(Some(about), &Told::Closed { end: &end });
         } else {
             self.short = false;
+            self.summary.served += 1;
             let bell = S::ASKS.then(|| Arc::new(Bell::new().unwrap()));
             let times = (self.now, SystemTime::now());
             self.connections.push(Connection::open(self.host, self.service, about, bell, times, index));
