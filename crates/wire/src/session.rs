@@ -84,7 +84,7 @@ impl Session {
 
     /// The second reading of the same records, with what this first one found.
     pub fn again(self, limits: Limits) -> Self {
-        Self { told: Some(self.found), ..Self::new(limits) }
+        Self { told: Some(self.found), tcp: self.tcp.again(limits), ..Self::default() }
     }
 
     /// The TCP conversations so far.
@@ -129,9 +129,6 @@ impl Session {
         let (fragment, placed, ipv6) = fragment_of(&frame.packet)?;
         let told = self.told.as_ref().and_then(|told| told.reassembled_in.get(&frame.number));
         frame.reassembled_in = told.copied();
-        if placed.view.captured < placed.view.reported {
-            return None;
-        }
         let done = self.fragments.add(&fragment, frame.packet.slice(placed.view), frame.number)?;
         *whole = done.bytes;
         for part in done.frames {
@@ -147,6 +144,7 @@ impl Session {
 /// The fragment that ends the layers of a packet.
 fn fragment_of(packet: &Packet<'_>) -> Option<(Fragment, Placed, bool)> {
     let [.., carrier, last] = packet.layers() else { return None };
+    let len = last.view.captured_len();
     if !matches!(last.layer, Layer::FragmentData(_)) {
         return None;
     }
@@ -158,13 +156,20 @@ fn fragment_of(packet: &Packet<'_>) -> Option<(Fragment, Placed, bool)> {
             _ => {}
         }
     }
+    let mut whole = None;
     let (id, protocol, offset, more, ipv6) = match carrier.layer {
-        Layer::Ipv4(ip) => (u32::from(ip.id), ip.protocol, ip.offset(), ip.more_fragments(), false),
+        Layer::Ipv4(ip) => {
+            whole = Some(usize::from(ip.total_len).saturating_sub(usize::from(ip.header_len)));
+            (u32::from(ip.id), ip.protocol, ip.offset(), ip.more_fragments(), false)
+        }
         Layer::Ipv6Fragment(header) => {
             (header.id, header.next_header, header.offset(), header.more_fragments(), true)
         }
         _ => return None,
     };
+    if whole.is_some_and(|whole| len < whole) {
+        return None;
+    }
     Some((Fragment { source, destination, id, protocol, offset, more }, *last, ipv6))
 }
 
@@ -176,13 +181,18 @@ fn widened(address: [u8; 4]) -> [u8; 16] {
 
 /// The ends of the innermost IP header before the transport.
 pub(crate) fn addresses(packet: &Packet<'_>) -> Option<[Endpoint; 2]> {
+    let mut routed = None;
     packet.layers().iter().rev().find_map(|placed| match placed.layer {
+        Layer::Ipv6Extension(extension) => {
+            routed = routed.or(extension.final_destination);
+            None
+        }
         Layer::Ipv4(ip) => {
             let ends = [ip.source, ip.destination];
             Some(ends.map(|address| Endpoint { address: widened(address), ipv6: false, port: 0 }))
         }
         Layer::Ipv6(ip) => {
-            let ends = [ip.source, ip.destination];
+            let ends = [ip.source, routed.unwrap_or(ip.destination)];
             Some(ends.map(|address| Endpoint { address, ipv6: true, port: 0 }))
         }
         _ => None,
@@ -234,19 +244,26 @@ fn echo(
 /// An IPv4 address in ARP whose hardware address is not the one that it had before.
 fn duplicate_address(packet: &Packet<'_>, known: &mut HashMap<[u8; 4], [u8; 6]>) -> Option<[u8; 4]> {
     let last = packet.layers().last()?;
-    let Layer::Arp(arp @ Arp { protocol_type: 0x0800, hardware_len: 6, protocol_len: 4, .. }) = last.layer
+    let Layer::Arp(arp @ Arp { protocol_type: 0x0800, hardware_len: 6, protocol_len: 4, opcode: 1 | 2, .. }) =
+        last.layer
     else {
         return None;
     };
     let bytes = packet.slice(last.view);
-    let [hardware, protocol, ..] = arp.addresses(bytes)?;
-    let (hardware, protocol) = (hardware.array::<6>(0)?, protocol.array::<4>(0)?);
-    if protocol == [0; 4] || !matches!(arp.opcode, Arp::REQUEST | Arp::REPLY) {
-        return None;
+    let [sender_hardware, sender, target_hardware, target] = arp.addresses(bytes)?;
+    let mut duplicate = None;
+    let reply = (arp.opcode == Arp::REPLY).then_some((target_hardware, target));
+    for (hardware, protocol) in [Some((sender_hardware, sender)), reply].into_iter().flatten() {
+        let (hardware, protocol) = (hardware.array::<6>(0)?, protocol.array::<4>(0)?);
+        let room = known.len() < MOST_REMEMBERED || known.contains_key(&protocol);
+        if protocol == [0; 4] || hardware == [0; 6] || !room {
+            continue;
+        }
+        // The first one that used an address keeps it.
+        let holder = known.entry(protocol).or_insert(hardware);
+        if *holder != hardware {
+            duplicate = duplicate.or(Some(protocol));
+        }
     }
-    if known.len() >= MOST_REMEMBERED && !known.contains_key(&protocol) {
-        return None;
-    }
-    let before = known.insert(protocol, hardware)?;
-    (before != hardware).then_some(protocol)
+    duplicate
 }

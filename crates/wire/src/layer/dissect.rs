@@ -3,7 +3,7 @@
 use super::dns::{Dns, DnsFlavour};
 use super::ip::{Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment};
 use super::link::{Ethernet, Loopback, Sll, Sll2, Vlan};
-use super::transport::{Tcp, Udp};
+use super::transport::{Tcp, TcpOptionError, Udp};
 use super::{Arp, Icmp, Icmpv6, Layer, Packet, Protocol, Source, StopReason, View};
 use crate::bytes::Bytes;
 use crate::link::LinkType;
@@ -34,11 +34,35 @@ struct Carrier {
 
 /// Reads the layers of one frame. Fragments stay [`Layer::FragmentData`]: putting them together needs memory.
 pub fn dissect(link: LinkType, bytes: &[u8], wire_len: u32) -> Packet<'_> {
-    let wire_len = usize::try_from(wire_len).unwrap_or(usize::MAX).max(bytes.len());
+    let wire_len = usize::try_from(wire_len).unwrap_or(usize::MAX);
     let mut packet = Packet::new(bytes, wire_len);
-    let view = View { source: Source::Frame, start: 0, captured: bytes.len(), reported: wire_len };
+    let view =
+        View { source: Source::Frame, start: 0, captured: bytes.len().min(wire_len), reported: wire_len };
     walk(&mut packet, Start::Link(link), view, Carrier::default());
+    if link == LinkType::ETHERNET {
+        trailer(&mut packet);
+    }
     packet
+}
+
+/// The shortest Ethernet frame, without its check sequence.
+const SHORTEST_FRAME: usize = 60;
+
+/// What follows the network layer's bytes in an Ethernet frame, padding mostly, is said to be cut where some of it is
+/// captured and some is not.
+fn trailer(packet: &mut Packet<'_>) {
+    let network = packet.layers().iter().find_map(|placed| match placed.layer {
+        Layer::Ipv4(_) | Layer::Ipv6(_) => Some(placed.view.reported),
+        Layer::Arp(arp) => Some(placed.view.start + arp.total_len()),
+        _ => None,
+    });
+    let Some(end) = network else { return };
+    let (captured, reported) = (packet.bytes().len(), packet.wire_len());
+    let tagged = packet.layers().iter().any(|placed| matches!(placed.layer, Layer::Vlan(_)));
+    if captured > end && captured < reported && !(tagged && captured >= SHORTEST_FRAME) {
+        let view = View { source: Source::Frame, start: end, captured, reported };
+        packet.stop_at(Protocol::Frame, view, StopReason::CutShort);
+    }
 }
 
 /// Goes on above a datagram that was put together from fragments.
@@ -76,6 +100,7 @@ impl Walk<'_, '_> {
             },
             Start::Ipv4 => match self.packet.slice(view).first().map(|first| first >> 4) {
                 Some(4) => self.ipv4(view),
+                Some(6) => self.ipv6(view),
                 Some(version) => self.stop(Protocol::Ipv4, view, StopReason::Version(version)),
                 None => self.lack(Protocol::Ipv4, view, 1),
             },
@@ -113,20 +138,29 @@ impl Walk<'_, '_> {
         self.push(layer, view, (Start::Done, view))
     }
 
+    /// Bytes that nothing here decodes; none of them captured is worth saying.
+    fn undecoded(&mut self, layer: Layer, view: View) -> Next {
+        let next = self.leaf(layer, view);
+        if view.reported_len() > 0 && view.captured_len() == 0 {
+            return self.lack(Protocol::Frame, view, 1);
+        }
+        next
+    }
+
     fn link(&mut self, link: LinkType, view: View) -> Next {
         match link {
             LinkType::ETHERNET => self.ethernet(view),
             LinkType::LINUX_SLL => match Sll::parse(self.packet.slice(view)) {
                 Some(sll) => {
                     let next = (Start::Ethertype(sll.protocol), view.after(Sll::LEN));
-                    self.push(Layer::Sll(sll), view, next)
+                    self.cooked(Layer::Sll(sll), view, next, sll.protocol)
                 }
                 None => self.lack(Protocol::Sll, view, Sll::LEN),
             },
             LinkType::LINUX_SLL2 => match Sll2::parse(self.packet.slice(view)) {
                 Some(sll) => {
                     let next = (Start::Ethertype(sll.protocol), view.after(Sll2::LEN));
-                    self.push(Layer::Sll2(sll), view, next)
+                    self.cooked(Layer::Sll2(sll), view, next, sll.protocol)
                 }
                 None => self.lack(Protocol::Sll2, view, Sll2::LEN),
             },
@@ -136,6 +170,12 @@ impl Walk<'_, '_> {
             LinkType::IPV6 => (Start::Ipv6, view),
             LinkType(number) => self.stop(Protocol::Frame, view, StopReason::LinkType(number)),
         }
+    }
+
+    fn cooked(&mut self, layer: Layer, view: View, next: Next, protocol: u16) -> Next {
+        /// Below it the number is not an `EtherType` but a kernel's own.
+        const FIRST_ETHERTYPE: u16 = 0x600;
+        if protocol < FIRST_ETHERTYPE { self.leaf(layer, view) } else { self.push(layer, view, next) }
     }
 
     fn raw(&mut self, view: View) -> Next {
@@ -158,7 +198,11 @@ impl Walk<'_, '_> {
         if ethernet.ethertype <= Ethernet::LARGEST_LENGTH {
             // IEEE 802.3: logical link control follows, which is not decoded here.
             let payload = payload.limited(usize::from(ethernet.ethertype));
-            return self.push(Layer::Ethernet(ethernet), view, (Start::Done, payload));
+            let next = self.leaf(Layer::Ethernet(ethernet), view);
+            return match payload.lacks(payload.reported_len()) {
+                Some(reason) => self.stop(Protocol::Frame, payload, reason),
+                None => next,
+            };
         }
         self.push(Layer::Ethernet(ethernet), view, (Start::Ethertype(ethernet.ethertype), payload))
     }
@@ -178,7 +222,9 @@ impl Walk<'_, '_> {
     fn ethertype(&mut self, ethertype: u16, view: View) -> Next {
         match ethertype {
             0x0800 => (Start::Ipv4, view),
-            0x86dd => (Start::Ipv6, view),
+            0x86dd if self.packet.slice(view).first().is_none_or(|first| first >> 4 == 6) => {
+                (Start::Ipv6, view)
+            }
             0x0806 | 0x8035 => self.arp(view),
             0x8100 | 0x9100 => self.vlan(view),
             _ => self.leaf(Layer::UnknownEthertype(ethertype), view),
@@ -220,24 +266,28 @@ impl Walk<'_, '_> {
         // A length of zero is what a frame has that the network card was to cut up.
         let view = if ip.total_len == 0 { view } else { view.limited(usize::from(ip.total_len)) };
         let header = usize::from(header_len);
-        let next = (Start::IpProtocol(ip.protocol), view.after(header));
-        if self.push(Layer::Ipv4(ip), view, next).0.is_done() {
-            return next;
-        }
+        let payload = view.after(header);
+        let start = if payload.reported_len() == 0 { Start::Done } else { Start::IpProtocol(ip.protocol) };
+        let next = (start, payload);
+        let next = self.push(Layer::Ipv4(ip), view, next);
         if view.lacks(header).is_some() {
             return self.lack(Protocol::Ipv4, view, header);
         }
+        if next.0.is_done() {
+            return next;
+        }
         self.carrier = Carrier { ipv6: false, fragmented: ip.more_fragments() };
         if ip.offset() > 0 || ip.more_fragments() {
-            return self.fragment(ip.protocol, ip.offset(), next.1);
+            let len = usize::from(ip.total_len).saturating_sub(header);
+            return self.fragment(ip.protocol, ip.offset(), next.1, len);
         }
         next
     }
 
-    /// A fragment that is here whole waits for the others; the first part of one that never can is read as it is.
-    fn fragment(&mut self, protocol: u8, offset: u32, payload: View) -> Next {
-        let whole = payload.captured == payload.reported;
-        if offset == 0 && !whole && !self.packet.in_quote() {
+    /// A fragment of `len` bytes that is here whole waits for the others; the first part of one that never can is
+    /// read as it is.
+    fn fragment(&mut self, protocol: u8, offset: u32, payload: View, len: usize) -> Next {
+        if offset == 0 && payload.captured_len() < len && !self.packet.in_quote() {
             self.carrier.fragmented = true;
             return (Start::IpProtocol(protocol), payload);
         }
@@ -251,9 +301,13 @@ impl Walk<'_, '_> {
         let Some(ip) = Ipv6::parse(self.packet.slice(view)) else {
             return self.lack(Protocol::Ipv6, view, Ipv6::LEN);
         };
-        let payload_len = usize::from(ip.payload_len);
-        // Zero is a jumbogram's, or a frame's that the network card was to cut up.
-        let view = if payload_len == 0 { view } else { view.limited(Ipv6::LEN + payload_len) };
+        let payload_len = match ip.payload_len {
+            0 if ip.next_header == Ipv6Extension::HOP_BY_HOP => {
+                jumbo_len(self.packet.slice(view.after(Ipv6::LEN))).unwrap_or(0)
+            }
+            len => usize::from(len),
+        };
+        let view = view.limited(Ipv6::LEN + payload_len);
         self.carrier = Carrier { ipv6: true, fragmented: false };
         let next = (Start::IpProtocol(ip.next_header), view.after(Ipv6::LEN));
         self.push(Layer::Ipv6(ip), view, next)
@@ -265,7 +319,7 @@ impl Walk<'_, '_> {
             4 => (Start::Ip, view),
             6 => self.tcp(view),
             17 => self.udp(view),
-            41 => (Start::Ipv6, view),
+            41 if self.packet.slice(view).first().is_none_or(|first| first >> 4 == 6) => (Start::Ipv6, view),
             Ipv6Extension::HOP_BY_HOP | Ipv6Extension::ROUTING | Ipv6Extension::DESTINATION => {
                 self.extension(protocol, view)
             }
@@ -298,7 +352,7 @@ impl Walk<'_, '_> {
         if next.0.is_done() || (header.offset() == 0 && !header.more_fragments()) {
             return next;
         }
-        self.fragment(header.next_header, header.offset(), next.1)
+        self.fragment(header.next_header, header.offset(), next.1, next.1.reported_len())
     }
 
     fn icmp(&mut self, view: View) -> Next {
@@ -332,7 +386,7 @@ impl Walk<'_, '_> {
     }
 
     fn udp(&mut self, view: View) -> Next {
-        let Some(udp) = Udp::parse(self.packet.slice(view)) else {
+        let Some(mut udp) = Udp::parse(self.packet.slice(view)) else {
             return self.lack(Protocol::Udp, view, Udp::LEN);
         };
         let jumbo = udp.len == 0 && self.carrier.ipv6;
@@ -342,7 +396,13 @@ impl Walk<'_, '_> {
         }
         let view = if jumbo { view } else { view.limited(usize::from(udp.len)) };
         let next = (Start::Udp(udp.source_port, udp.destination_port), view.after(Udp::LEN));
-        self.push(Layer::Udp(udp), view, next)
+        udp.fragmented = self.carrier.fragmented;
+        let next = self.push(Layer::Udp(udp), view, next);
+        // Where the header promises more than IP carries, having none of it is an error and having some is not.
+        if usize::from(udp.len) > view.reported_len() && next.1.reported_len() == 0 && !udp.fragmented {
+            return self.stop(Protocol::Frame, next.1, StopReason::Malformed);
+        }
+        next
     }
 
     fn udp_payload(&mut self, source: u16, destination: u16, view: View) -> Next {
@@ -357,7 +417,7 @@ impl Walk<'_, '_> {
             return self.leaf(Layer::Data, view);
         }
         match known(source.min(destination)).or_else(|| known(source.max(destination))) {
-            None => self.leaf(Layer::Data, view),
+            None => self.undecoded(Layer::Data, view),
             Some(None) => self.leaf(Layer::Ssdp, view),
             Some(Some(flavour)) => match Dns::parse(flavour, self.packet.slice(view)) {
                 Some(dns) => {
@@ -380,12 +440,22 @@ impl Walk<'_, '_> {
             tcp.payload_len = u32::try_from(view.reported_len() - header).ok();
         }
         let next = self.push(Layer::Tcp(tcp), view, (Start::Done, view));
+        if view.lacks(Tcp::LEN).is_some() {
+            return self.lack(Protocol::Tcp, view, Tcp::LEN);
+        }
         if header < Tcp::LEN {
             let len = u8::try_from(header).unwrap_or_default();
             return self.stop(Protocol::Tcp, view, StopReason::HeaderLength(len));
         }
         if view.lacks(header).is_some() {
-            return self.lack(Protocol::Tcp, view, header);
+            let cut =
+                tcp.options(self.packet.slice(view)).any(|option| option == Err(TcpOptionError::Length));
+            return match view.lacks(header) {
+                Some(StopReason::Malformed) if cut => {
+                    self.stop(Protocol::Tcp, view, StopReason::MalformedOption)
+                }
+                _ => self.lack(Protocol::Tcp, view, header),
+            };
         }
         let payload = view.after(header);
         if payload.reported_len() > 0 && !next.0.is_done() {
@@ -393,6 +463,13 @@ impl Walk<'_, '_> {
         }
         next
     }
+}
+
+/// The length in a jumbo payload option, where it is the first one (RFC 2675 §2).
+fn jumbo_len(hop_by_hop: &[u8]) -> Option<usize> {
+    const JUMBO: [u8; 2] = [0xc2, 4];
+    let len = hop_by_hop.be32(4)?;
+    (hop_by_hop.array(2)? == JUMBO).then(|| usize::try_from(len).ok()).flatten()
 }
 
 impl Start {

@@ -174,7 +174,7 @@ pub(crate) fn write_name(message: &[u8], at: usize, out: &mut String) -> Name {
     // RFC 1035 §2.3.4: 255 octets; every jump of a sane name goes backwards, so this many labels suffice.
     const MOST_JUMPS: usize = 64;
     const LONGEST: usize = 255;
-    let (mut at, mut jumps, mut written) = (at, 0, 0);
+    let (mut at, mut jumps, mut written, start) = (at, 0, 0, out.len());
     loop {
         match message.u8_at(at) {
             None => return Name::Cut,
@@ -204,6 +204,7 @@ pub(crate) fn write_name(message: &[u8], at: usize, out: &mut String) -> Name {
             }
         }
         if written > LONGEST {
+            out.truncate(start);
             out.push_str("<Name too long>");
             return Name::Whole;
         }

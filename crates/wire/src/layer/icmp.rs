@@ -14,11 +14,13 @@ pub struct Icmp {
 }
 
 impl Icmp {
-    pub(crate) const LEN: usize = 4;
+    /// Type, code, checksum, and half of what follows.
+    pub(crate) const LEN: usize = 6;
     pub(crate) const ECHO_REPLY: u8 = 0;
     pub(crate) const ECHO: u8 = 8;
 
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        bytes.get(..Self::LEN)?;
         Some(Self { kind: bytes.u8_at(0)?, code: bytes.u8_at(1)?, checksum: bytes.be16(2)? })
     }
 

@@ -112,6 +112,10 @@ pub struct Ipv6Extension {
     pub next_header: u8,
     /// Its length in bytes.
     pub len: u16,
+    /// `ipv6.routing.type`, of a routing header.
+    pub routing_type: Option<u8>,
+    /// Where a routing header leads in the end, if that is not the header's destination.
+    pub final_destination: Option<[u8; 16]>,
 }
 
 impl Ipv6Extension {
@@ -119,10 +123,18 @@ impl Ipv6Extension {
     pub(crate) const ROUTING: u8 = 43;
     pub(crate) const FRAGMENT: u8 = 44;
     pub(crate) const DESTINATION: u8 = 60;
+    pub(crate) const SEGMENT_ROUTING: u8 = 4;
 
     pub(super) fn parse(kind: u8, bytes: &[u8]) -> Option<Self> {
         let len = (u16::from(bytes.u8_at(1)?) + 1) * 8;
-        Some(Self { kind, next_header: bytes.u8_at(0)?, len })
+        let routing_type = if kind == Self::ROUTING { bytes.u8_at(2) } else { None };
+        // Of segment routing the list is reversed (RFC 8754 §2); of type 0 the last one is the end (RFC 2460 §4.4).
+        let final_destination = match routing_type {
+            Some(0) if bytes.u8_at(3)? > 0 => bytes.array(usize::from(len).saturating_sub(16).max(8)),
+            Some(Self::SEGMENT_ROUTING) if len > 8 => bytes.array(8),
+            _ => None,
+        };
+        Some(Self { kind, next_header: bytes.u8_at(0)?, len, routing_type, final_destination })
     }
 }
 

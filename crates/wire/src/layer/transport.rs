@@ -14,6 +14,8 @@ pub struct Udp {
     pub len: u16,
     /// `udp.checksum`
     pub checksum: u16,
+    /// It begins the first part of a datagram that is not whole.
+    pub fragmented: bool,
 }
 
 impl Udp {
@@ -25,6 +27,7 @@ impl Udp {
             destination_port: bytes.be16(2)?,
             len: bytes.be16(4)?,
             checksum: bytes.be16(6)?,
+            fragmented: false,
         })
     }
 }
@@ -95,8 +98,9 @@ impl Tcp {
             header_len: u8::try_from(offset_flags >> 12).unwrap_or_default() * 4,
             flags: TcpFlags(offset_flags & 0x0fff),
             window: bytes.be16(14)?,
-            checksum: bytes.be16(16)?,
-            urgent: bytes.be16(18)?,
+            // A header cut after the window still says what matters.
+            checksum: bytes.be16(16).unwrap_or_default(),
+            urgent: bytes.be16(18).unwrap_or_default(),
             payload_len: None,
         })
     }

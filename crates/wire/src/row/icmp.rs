@@ -55,7 +55,9 @@ pub(super) fn partner(columns: &mut Columns, frame: &Frame<'_>) {
             columns.numbered(" (reply in ", number);
             columns.info.push(')');
         }
-        Some(Echo::Unanswered) if multicast == Some(true) => columns.info.push_str(" (multicast)"),
+        Some(Echo::Unanswered) if frame.second_pass && multicast == Some(true) => {
+            columns.info.push_str(" (multicast)");
+        }
         Some(Echo::Unanswered) if frame.second_pass => columns.info.push_str(" (no response found!)"),
         _ => {}
     }

@@ -87,15 +87,20 @@ impl Columns {
         if packet.stop().is_some_and(|stop| partial_addresses(packet, stop, source, destination)) {
             return;
         }
+        let mut routed = None;
         for placed in packet.layers().iter().rev() {
             match &placed.layer {
+                Layer::Ipv6Extension(extension) => {
+                    routed = routed.or(extension.final_destination);
+                    continue;
+                }
                 Layer::Ipv4(ip) => {
                     text::ipv4(ip.source, source);
                     text::ipv4(ip.destination, destination);
                 }
                 Layer::Ipv6(ip) => {
                     text::ipv6(ip.source, source);
-                    text::ipv6(ip.destination, destination);
+                    text::ipv6(routed.unwrap_or(ip.destination), destination);
                 }
                 Layer::Ethernet(ethernet) => {
                     text::mac(&ethernet.source, source);
@@ -121,7 +126,13 @@ impl Columns {
         }
         if packet.layers().is_empty() {
             let stopped = packet.stop().map(|stop| stop.protocol);
-            if !matches!(stopped, Some(Protocol::Ethernet | Protocol::Sll | Protocol::Sll2 | Protocol::Frame)) {
+            let version = packet.stop().is_some_and(|stop| matches!(stop.reason, StopReason::Version(_)));
+            if !version
+                && !matches!(
+                    stopped,
+                    Some(Protocol::Ethernet | Protocol::Sll | Protocol::Sll2 | Protocol::Frame)
+                )
+            {
                 source.push_str("N/A");
                 destination.push_str("N/A");
             }
@@ -141,9 +152,7 @@ impl Columns {
             }
             Layer::Vlan(vlan) => {
                 self.begin("VLAN");
-                self.numbered("PRI: ", vlan.priority());
-                self.numbered("  DEI: ", vlan.drop_eligible());
-                self.numbered("  ID: ", vlan.id());
+                self.tag(*vlan);
             }
             Layer::Sll(sll) => self.cooked(sll.packet_type),
             Layer::Sll2(sll) => self.cooked(u16::from(sll.packet_type)),
@@ -153,12 +162,20 @@ impl Columns {
             }
             Layer::Arp(arp) => arp::write(self, arp, bytes, frame.duplicate_address),
             Layer::Ipv4(_) => self.begin("IPv4"),
-            Layer::Ipv6(_) => self.begin("IPv6"),
-            Layer::Ipv6Extension(extension) => self.append(match extension.kind {
-                Ipv6Extension::HOP_BY_HOP => "IPv6 hop-by-hop options",
-                Ipv6Extension::ROUTING => "IPv6 routing",
-                _ => "IPv6 destination options",
-            }),
+            Layer::Ipv6(ip) => {
+                self.begin("IPv6");
+                if ip.payload_len == 0
+                    && ip.next_header == Ipv6Extension::HOP_BY_HOP
+                    && placed.view.reported_len() == 40
+                {
+                    self.info.push_str("Invalid IPv6 payload length");
+                }
+            }
+            Layer::Ipv6Extension(extension) => {
+                if extension.routing_type != Some(Ipv6Extension::SEGMENT_ROUTING) {
+                    self.extension(extension.kind);
+                }
+            }
             Layer::Ipv6Fragment(header) => self.ipv6_fragment(header),
             Layer::Icmp(header) => icmp::write(self, frame, header, bytes),
             Layer::Icmpv6(header) => icmpv6::write(self, frame, header, bytes),
@@ -167,9 +184,13 @@ impl Columns {
             Layer::Dns(header) => dns::write(self, header, bytes),
             Layer::Ssdp => ssdp::write(self, bytes),
             Layer::UnknownEthertype(ethertype) => {
-                self.begin("0x");
+                self.protocol.clear();
+                self.protocol.push_str("0x");
                 text::hex(u32::from(*ethertype), 4, &mut self.protocol);
-                self.info.push_str(names::ethertype(*ethertype).unwrap_or("Ethernet II"));
+                if let Some(name) = names::ethertype(*ethertype) {
+                    self.info.clear();
+                    self.info.push_str(name);
+                }
             }
             Layer::UnknownIpProtocol(protocol) => self.ip_protocol(*protocol),
             Layer::FragmentData(protocol) => self.fragment(frame, *protocol),
@@ -187,6 +208,12 @@ impl Columns {
         text::decimal(value.into(), &mut self.info);
     }
 
+    fn tag(&mut self, vlan: crate::layer::Vlan) {
+        self.numbered("PRI: ", vlan.priority());
+        self.numbered("  DEI: ", vlan.drop_eligible());
+        self.numbered("  ID: ", vlan.id());
+    }
+
     fn cooked(&mut self, packet_type: u16) {
         self.begin("SLL");
         self.info.push_str(match packet_type {
@@ -196,6 +223,15 @@ impl Columns {
             3 => "Unicast to another host",
             4 => "Sent by us",
             _ => "Unknown",
+        });
+    }
+
+    fn extension(&mut self, kind: u8) {
+        self.append(match kind {
+            Ipv6Extension::HOP_BY_HOP => "IPv6 hop-by-hop options",
+            Ipv6Extension::ROUTING => "IPv6 routing",
+            Ipv6Extension::DESTINATION => "IPv6 destination options",
+            _ => return,
         });
     }
 
@@ -214,6 +250,11 @@ impl Columns {
         self.info.push_str(names::ip_protocol(protocol));
         self.numbered(" (", protocol);
         self.info.push(')');
+        // IPv6 of another version inside says its name before it gives up.
+        if protocol == 41 {
+            self.protocol.clear();
+            self.protocol.push_str("IPv6");
+        }
     }
 
     fn fragment(&mut self, frame: &Frame<'_>, protocol: u8) {
@@ -296,6 +337,23 @@ impl Columns {
         if stop.protocol == Protocol::Raw {
             self.info.push_str("Raw packet data");
         }
+        let left = packet.slice(stop.view).len();
+        if stop.protocol == Protocol::Vlan
+            && let [first, second, ..] = packet.slice(stop.view)
+        {
+            let vlan = crate::layer::Vlan { control: u16::from_be_bytes([*first, *second]), ethertype: 0 };
+            self.tag(vlan);
+        }
+        if stop.protocol == Protocol::Ipv6Extension
+            && (left == 1 || (left == 0 && self.info.starts_with("Invalid")))
+        {
+            let carrier = packet.layers().last().map(|placed| placed.layer);
+            match carrier {
+                Some(Layer::Ipv6(ip)) => self.extension(ip.next_header),
+                Some(Layer::Ipv6Extension(extension)) => self.extension(extension.next_header),
+                _ => {}
+            }
+        }
         match stop.reason {
             StopReason::Version(version) if stop.protocol == Protocol::Ip => {
                 self.numbered("Bogus IP version (", version);
@@ -352,20 +410,27 @@ fn partial_addresses(
         Protocol::Ipv4 if matches!(stop.reason, StopReason::CutShort | StopReason::Malformed) => {
             let Some(address) = bytes.array::<4>(12).filter(|_| bytes.len() < 20) else { return false };
             text::ipv4(address, source);
-            destination.push_str(outer(packet));
+            outer(packet, destination);
             true
         }
         Protocol::Ipv6 => {
             let Some(address) = bytes.array::<16>(8).filter(|_| bytes.len() < 40) else { return false };
             text::ipv6(address, source);
-            destination.push_str(outer(packet));
+            outer(packet, destination);
             true
         }
         _ => false,
     }
 }
 
-/// What the columns hold where no link layer filled them.
-fn outer(packet: &Packet<'_>) -> &'static str {
-    if packet.layers().is_empty() { "N/A" } else { "" }
+/// The destination column as the layers below left it.
+fn outer(packet: &Packet<'_>, destination: &mut String) {
+    for placed in packet.layers().iter().rev() {
+        if let Layer::Ethernet(ethernet) = &placed.layer {
+            return text::mac(&ethernet.destination, destination);
+        }
+    }
+    if packet.layers().is_empty() {
+        destination.push_str("N/A");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{Columns, udp};
 use crate::bytes::Bytes;
-use crate::layer::{Tcp, TcpFlags, TcpOption};
+use crate::layer::{Protocol, Tcp, TcpFlags, TcpOption};
 use crate::session::Frame;
 use crate::tcp::{Flag, TcpNote};
 
@@ -10,11 +10,12 @@ pub(super) fn write(columns: &mut Columns, frame: &Frame<'_>, tcp: &Tcp, bytes: 
     columns.begin("TCP");
     let note = frame.tcp.unwrap_or_default();
     let header_fits = usize::from(tcp.header_len) >= Tcp::LEN;
-    if header_fits && !note.analysis.is_empty() {
+    let stopped = frame.packet.stop().is_some_and(|stop| stop.protocol == Protocol::Tcp);
+    if header_fits && !stopped && !note.analysis.is_empty() {
         prefixes(columns, &note);
     }
     udp::ports(columns, tcp.source_port, tcp.destination_port);
-    flags(columns, tcp.flags);
+    flags(columns, tcp.flags, note.accurate_ecn);
     columns.numbered(" Seq=", tcp.seq.relative(note.base));
     if tcp.flags.any(TcpFlags::ACK) {
         columns.numbered(" Ack=", tcp.ack.relative(note.peer_base));
@@ -23,6 +24,9 @@ pub(super) fn write(columns: &mut Columns, frame: &Frame<'_>, tcp: &Tcp, bytes: 
     if !header_fits {
         columns.numbered(", bogus TCP header length (", tcp.header_len);
         columns.info.push_str(", must be at least 20)");
+        return;
+    }
+    if bytes.len() < Tcp::LEN {
         return;
     }
     if tcp.flags.any(TcpFlags::URG) {
@@ -77,18 +81,24 @@ const FLAG_NAMES: [(u16, &str); 10] = [
     (TcpFlags::RESERVED, "Reserved"),
 ];
 
-fn flags(columns: &mut Columns, flags: TcpFlags) {
+fn flags(columns: &mut Columns, flags: TcpFlags, accurate_ecn: bool) {
+    const ECN: u16 = TcpFlags::ECE | TcpFlags::CWR | TcpFlags::AE;
+    let counted = accurate_ecn && !flags.any(TcpFlags::SYN);
     if flags.0 == 0 {
         columns.info.push_str(" [<None>]");
         return;
     }
     let mut separator = " [";
     for (bit, name) in FLAG_NAMES {
-        if flags.any(bit) {
+        if flags.any(bit) && !(counted && bit & ECN != 0) {
             columns.info.push_str(separator);
             columns.info.push_str(name);
             separator = ", ";
         }
+    }
+    if counted {
+        columns.info.push_str(separator);
+        columns.numbered("ACE=", flags.0 >> 6 & 7);
     }
     columns.info.push(']');
 }
@@ -129,8 +139,15 @@ fn rare_option(columns: &mut Columns, option: &TcpOption<'_>) {
     const USER_TIMEOUT: u8 = 28;
     const AUTHENTICATION: u8 = 29;
     const FAST_OPEN: u8 = 34;
+    const ACCURATE_ECN_0: u8 = 172;
+    const ACCURATE_ECN_1: u8 = 174;
+    const EXPERIMENT_1: u8 = 253;
+    const EXPERIMENT_2: u8 = 254;
     let data = option.data;
     match (option.kind, data.len()) {
+        (ACCURATE_ECN_0, _) => accurate_ecn(columns, data, ["EE0B", "ECEB", "EE1B"]),
+        (ACCURATE_ECN_1, _) => accurate_ecn(columns, data, ["EE1B", "ECEB", "EE0B"]),
+        (EXPERIMENT_1 | EXPERIMENT_2, _) => experiment(columns, option.kind, data),
         (ECHO, 4) => columns.numbered(" ECHO=", data.be32(0).unwrap_or_default()),
         (ECHO_REPLY, 4) => columns.numbered(" ECHOREPLY=", data.be32(0).unwrap_or_default()),
         (CC, 4) => columns.numbered(" CC=", data.be32(0).unwrap_or_default()),
@@ -143,5 +160,25 @@ fn rare_option(columns: &mut Columns, option: &TcpOption<'_>) {
         (FAST_OPEN, 0) => columns.info.push_str(" TFO=R"),
         (FAST_OPEN, _) => columns.info.push_str(" TFO=C"),
         _ => {}
+    }
+}
+
+/// Byte counters of accurate ECN, of which a sender may leave out the last ones (RFC 9768 §3.2.3).
+fn accurate_ecn(columns: &mut Columns, data: &[u8], names: [&str; 3]) {
+    for (counter, name) in data.chunks_exact(3).zip(names) {
+        columns.info.extend([" ", name]);
+        let value = counter.iter().fold(0u32, |sum, byte| sum << 8 | u32::from(*byte));
+        columns.numbered("=", value);
+    }
+}
+
+/// Options with an experiment identifier (RFC 6994).
+fn experiment(columns: &mut Columns, kind: u8, data: &[u8]) {
+    let rest = data.get(2..).unwrap_or_default();
+    match data.be16(0) {
+        Some(0xf989) => columns.info.push_str(if rest.is_empty() { " TFO=R" } else { " TFO=C" }),
+        Some(0xacc0 | 0xacce) => accurate_ecn(columns, rest, ["EE0B", "ECEB", "EE1B"]),
+        Some(0xacc1) => accurate_ecn(columns, rest, ["EE1B", "ECEB", "EE0B"]),
+        _ => columns.info.push_str(if kind == 253 { " Exp=1" } else { " Exp=2" }),
     }
 }

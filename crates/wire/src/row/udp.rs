@@ -27,7 +27,7 @@ pub(super) fn write(columns: &mut Columns, frame: &Frame<'_>, udp: &Udp, view: V
     } else {
         u64::from(udp.len - header)
     };
-    if usize::from(udp.len) > reported {
+    if usize::from(udp.len) > reported && !udp.fragmented {
         columns.numbered(" [BAD UDP LENGTH ", udp.len);
         columns.info.push_str(" > IP PAYLOAD LENGTH]");
     }
@@ -50,7 +50,7 @@ pub(super) fn ports(columns: &mut Columns, source: u16, destination: u16) {
 pub(super) fn ports_alone(columns: &mut Columns, packet: &Packet<'_>, stop: &Stop) {
     let bytes = packet.slice(stop.view);
     let (protocol, header) = match stop.protocol {
-        Protocol::Tcp => ("TCP", 20),
+        Protocol::Tcp => ("TCP", 16),
         Protocol::Udp => ("UDP", Udp::LEN),
         _ => return,
     };
@@ -67,7 +67,11 @@ pub(super) fn ports_alone(columns: &mut Columns, packet: &Packet<'_>, stop: &Sto
     if protocol == "UDP"
         && let Some(len) = bytes.be16(4)
     {
-        if usize::from(len) > stop.view.reported_len() {
+        let fragmented = packet.layers().iter().any(|placed| match placed.layer {
+            Layer::Ipv4(ip) => ip.more_fragments(),
+            _ => false,
+        });
+        if usize::from(len) > stop.view.reported_len() && !fragmented {
             columns.numbered(" [BAD UDP LENGTH ", len);
             columns.info.push_str(" > IP PAYLOAD LENGTH]");
         }

@@ -1,6 +1,7 @@
 //! A conversation: its two ends, what each sent, and how it began and ended.
 
-use super::direction::Direction;
+use super::direction::{Direction, Scale};
+use crate::seq::Seq;
 use crate::time::Timestamp;
 
 /// An address and a port. IPv4 addresses stand in the first four bytes.
@@ -94,6 +95,18 @@ pub struct Conversation {
     /// `tcp.completeness`
     pub completeness: Completeness,
     pub(super) syn_time: Option<Timestamp>,
+    /// Accurate ECN was offered, and agreed on.
+    pub(super) accurate_ecn: (bool, bool),
+    /// What a first pass left behind.
+    pub(super) told: Option<Final>,
+}
+
+/// What rows of a second pass show from the end of the first: the base and the window scale of both sides.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Final {
+    pub(super) base: [Option<Seq>; 2],
+    pub(super) scale: [Scale; 2],
+    pub(super) completeness: Completeness,
 }
 
 impl Conversation {
@@ -108,6 +121,17 @@ impl Conversation {
             initial_rtt: None,
             completeness: Completeness(0),
             syn_time: None,
+            accurate_ecn: (false, false),
+            told: None,
+        }
+    }
+
+    pub(super) fn finals(&self) -> Final {
+        let [a, b] = &self.sides;
+        Final {
+            base: [a.direction.base, b.direction.base],
+            scale: [a.direction.scale, b.direction.scale],
+            completeness: self.completeness,
         }
     }
 

@@ -53,7 +53,7 @@ pub(super) struct Direction {
     pub(super) ack: Seq,
     pub(super) ack_time: Timestamp,
     /// The last window, as it stands in the header.
-    pub(super) window: u16,
+    pub(super) window: Option<u16>,
     pub(super) scale: Scale,
     /// Its last window stood in a SYN, which is never scaled.
     pub(super) window_unscaled: bool,
@@ -66,8 +66,8 @@ pub(super) struct Direction {
     pub(super) last: Analysis,
     /// Newest last.
     pub(super) unacked: Vec<Unacked>,
-    /// Bytes in flight can be told: no segment of this direction is known to be missing.
-    pub(super) in_flight_known: bool,
+    /// A segment of this direction is missing, and the peer said nothing since: bytes in flight cannot be told.
+    pub(super) gap_in_flight: bool,
     pub(super) sack: [(Seq, Seq); MOST_SACK],
     pub(super) sack_len: usize,
     pub(super) push_bytes: u32,

@@ -12,6 +12,7 @@ mod direction;
 mod rules;
 mod table;
 
+pub(crate) use conversation::Final;
 pub use conversation::{Completeness, Conversation, End, Endpoint, Side};
 pub use direction::MOST_UNACKED;
 pub use table::{Conversations, Limits, Segment};
@@ -156,6 +157,8 @@ pub struct TcpNote {
     pub bytes_in_flight: Option<u32>,
     /// `tcp.analysis.push_bytes_sent`
     pub push_bytes_sent: Option<u32>,
-    /// `tcp.completeness` up to this segment.
+    /// Both sides agreed on accurate ECN: three flags are a counter (RFC 9768 §3.1).
+    pub accurate_ecn: bool,
+    /// `tcp.completeness`: of what came before this segment, or in a second pass of the whole conversation.
     pub completeness: Completeness,
 }

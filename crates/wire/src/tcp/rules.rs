@@ -21,6 +21,8 @@ pub(super) struct Rules<'c> {
     pub(super) segment: &'c Segment,
     pub(super) initial_rtt: Option<i64>,
     pub(super) note: &'c mut TcpNote,
+    /// The peer's count of duplicates begins again, once this segment was judged by it.
+    pub(super) forget_duplicates: bool,
     /// How many more unacknowledged segments may be remembered, over all conversations.
     pub(super) room: &'c mut usize,
 }
@@ -30,11 +32,14 @@ const SYN_FIN_RST: u16 = TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST;
 impl Rules<'_> {
     pub(super) fn apply(&mut self, len: u32) {
         if self.segment.tcp.flags.any(TcpFlags::ACK) {
-            self.peer.in_flight_known = true;
+            self.peer.gap_in_flight = false;
         }
         self.window_and_probes(len);
         self.acknowledges();
         self.repeats(len);
+        if self.forget_duplicates {
+            self.peer.duplicates = 0;
+        }
         self.remember(len);
         self.drop_acknowledged();
         self.count_in_flight(len);
@@ -48,7 +53,7 @@ impl Rules<'_> {
     fn window_and_probes(&mut self, len: u32) {
         let tcp = &self.segment.tcp;
         let plain = !tcp.flags.any(SYN_FIN_RST);
-        if len == 1 && tcp.seq == self.this.next && self.peer.window == 0 {
+        if len == 1 && tcp.seq == self.this.next && self.peer.window == Some(0) {
             return self.set(Flag::ZeroWindowProbe);
         }
         if tcp.window == 0 && plain {
@@ -56,26 +61,27 @@ impl Rules<'_> {
         }
         if self.this.next != Seq(0) && tcp.seq.after(self.this.next) && !tcp.flags.any(TcpFlags::RST) {
             self.set(Flag::LostSegment);
-            self.this.in_flight_known = false;
+            self.this.gap_in_flight = true;
         }
         if len <= 1 && plain && tcp.seq == self.this.next - 1u32 {
             self.set(Flag::KeepAlive);
         }
         let nothing_new = len == 0 && plain && tcp.seq == self.this.next && tcp.ack == self.this.ack;
-        if nothing_new && tcp.window != 0 && tcp.window != self.this.window {
+        if nothing_new && tcp.window != 0 && self.this.window != Some(tcp.window) {
             self.set(Flag::WindowUpdate);
         }
         if len > 0 && plain && self.fills_window(len) {
             self.set(Flag::WindowFull);
         }
-        if nothing_new && tcp.window == self.this.window {
+        if nothing_new && self.this.window == Some(tcp.window) {
             self.nothing_new(tcp.window);
         }
     }
 
     fn fills_window(&self, len: u32) -> bool {
         let shift = if self.peer.window_unscaled { 0 } else { self.peer.scale.shift() };
-        let edge = self.peer.ack + (u32::from(self.peer.window) << shift);
+        let Some(window) = self.peer.window else { return false };
+        let edge = self.peer.ack + (u32::from(window) << shift);
         self.peer.scale != Scale::Unknown && self.segment.tcp.seq + len == edge
     }
 
@@ -115,7 +121,7 @@ impl Rules<'_> {
             self.set(Flag::AckLostSegment);
         }
         self.peer.said_unseen = true;
-        self.peer.duplicates = 0;
+        self.forget_duplicates = true;
     }
 
     /// Spurious, fast or plain retransmission, or out of order.
@@ -169,9 +175,9 @@ impl Rules<'_> {
             self.this.next_frame = self.segment.number;
         }
         if !probe && (self.this.contiguous == Seq(0) || tcp.seq == self.this.contiguous) {
-            self.this.contiguous = next;
+            self.this.contiguous = self.this.next;
         }
-        self.this.window = tcp.window;
+        self.this.window = Some(tcp.window);
         self.this.window_unscaled = tcp.flags.any(TcpFlags::SYN);
         self.this.ack = tcp.ack;
         self.this.ack_time = self.segment.time;
@@ -198,7 +204,7 @@ impl Rules<'_> {
     }
 
     fn count_in_flight(&mut self, len: u32) {
-        if len == 0 || !self.this.in_flight_known || self.this.unacked.is_empty() {
+        if len == 0 || self.this.gap_in_flight || self.this.unacked.is_empty() {
             return;
         }
         let base = self.this.base.unwrap_or_default();
@@ -206,10 +212,12 @@ impl Rules<'_> {
         let last = self.this.unacked.iter().map(|sent| sent.next.relative(base)).max().unwrap_or_default();
         let blocks = self.peer.sack.iter().take(self.peer.sack_len);
         let sacked: u32 = blocks.fold(0, |sum, (left, right)| sum.wrapping_add(right.relative(*left)));
-        let in_flight = last.wrapping_sub(first).wrapping_sub(sacked);
-        if in_flight > 0 && in_flight < MOST_IN_FLIGHT {
-            self.note.bytes_in_flight = Some(in_flight);
+        let unit = u32::from(self.segment.tcp.flags.any(TcpFlags::SYN | TcpFlags::FIN));
+        let in_flight = last.wrapping_sub(first).wrapping_sub(sacked).wrapping_sub(unit);
+        if in_flight == 0 || in_flight >= MOST_IN_FLIGHT {
+            return;
         }
+        self.note.bytes_in_flight = Some(in_flight);
         let push = self.segment.tcp.flags.any(TcpFlags::PSH);
         self.this.push_bytes =
             if self.this.push_ended { len } else { self.this.push_bytes.wrapping_add(len) };

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::conversation::{Completeness, Conversation, Endpoint};
 use super::direction::{MOST_SACK, Scale};
 use super::rules::Rules;
-use super::{Flag, TcpNote};
+use super::{Final, Flag, TcpNote};
 use crate::bytes::Bytes;
 use crate::layer::{Tcp, TcpFlags, TcpOption};
 use crate::seq::Seq;
@@ -104,6 +104,10 @@ pub struct Conversations {
     forgotten: u64,
     limits: Limits,
     room: usize,
+    /// By stream, what a first pass left behind.
+    told: Vec<Final>,
+    /// The same of conversations that were forgotten.
+    lost: HashMap<u32, Final>,
 }
 
 impl Default for Conversations {
@@ -124,7 +128,22 @@ impl Conversations {
             forgotten: 0,
             room: limits.unacked,
             limits,
+            told: Vec::new(),
+            lost: HashMap::new(),
         }
+    }
+
+    /// The start of a second pass over the same segments.
+    pub(crate) fn again(self, limits: Limits) -> Self {
+        let streams = usize::try_from(self.streams).unwrap_or_default().min(limits.conversations);
+        let mut told = vec![Final::default(); streams];
+        let kept = self.slots.iter().map(|slot| (slot.conversation.stream, slot.conversation.finals()));
+        for (stream, end) in kept.chain(self.lost) {
+            if let Some(place) = usize::try_from(stream).ok().and_then(|at| told.get_mut(at)) {
+                *place = end;
+            }
+        }
+        Self { told, ..Self::new(limits) }
     }
 
     /// The conversations that are kept, in the order in which they began.
@@ -178,7 +197,9 @@ impl Conversations {
 
     fn add(&mut self, key: (Endpoint, Endpoint), segment: &Segment) -> u32 {
         let Segment { number, time, source, destination, .. } = *segment;
-        let conversation = Conversation::new(self.streams, source, destination, number, time);
+        let mut conversation = Conversation::new(self.streams, source, destination, number, time);
+        let stream = usize::try_from(self.streams).unwrap_or(usize::MAX);
+        conversation.told = self.told.get(stream).copied();
         self.streams = self.streams.saturating_add(1);
         let slot = Slot { conversation, key, older: NONE, newer: NONE };
         let at = if self.slots.len() < self.limits.conversations.max(1) {
@@ -201,6 +222,9 @@ impl Conversations {
             self.index.remove(&old.key);
         }
         self.room += old.conversation.sides.iter().map(|side| side.direction.unacked.len()).sum::<usize>();
+        if self.lost.len() < self.limits.conversations {
+            self.lost.insert(old.conversation.stream, old.conversation.finals());
+        }
         self.forgotten += 1;
         at
     }
@@ -242,6 +266,25 @@ impl Conversations {
     }
 }
 
+impl Final {
+    /// Puts into the note what the second pass shows; gives the scale of this segment's window.
+    fn show(&mut self, segment: &Segment, from_b: bool, note: &mut TcpNote) -> Scale {
+        let tcp = &segment.tcp;
+        let ([a, b], [scale_a, scale_b]) = (&mut self.base, self.scale);
+        let (base, peer_base) = if from_b { (b, a) } else { (a, b) };
+        let scale = if from_b { scale_b } else { scale_a };
+        if tcp.flags.all(TcpFlags::SYN | TcpFlags::ACK) && base.is_some_and(|base| base != tcp.seq) {
+            *base = Some(tcp.seq);
+            note.analysis.set(Flag::ReusedPorts);
+        }
+        if tcp.payload_len.is_some() {
+            note.base = base.unwrap_or_default();
+            note.peer_base = peer_base.unwrap_or_default();
+        }
+        scale
+    }
+}
+
 impl Conversation {
     /// A SYN on known ends whose number is not the one that the conversation began with.
     fn begins_again(&self, segment: &Segment) -> bool {
@@ -260,8 +303,11 @@ impl Conversation {
         note.stream = self.stream;
         note.from_b = from_b;
         self.count(segment, from_b);
+        let initial_rtt = self.initial_rtt;
         self.round_trip(segment);
         note.initial_rtt = self.initial_rtt;
+        note.completeness = self.told.map_or(self.completeness, |told| told.completeness);
+        self.complete(segment, from_b);
         let [a, b] = &mut self.sides;
         let (this, peer) = if from_b { (b, a) } else { (a, b) };
         let syn_ack = tcp.flags.all(TcpFlags::SYN | TcpFlags::ACK);
@@ -272,42 +318,53 @@ impl Conversation {
         if let Some(len) = tcp.payload_len {
             let syn = tcp.flags.any(TcpFlags::SYN);
             this.direction.base.get_or_insert(if syn { tcp.seq } else { tcp.seq - 1u32 });
-            if !syn || syn_ack {
+            if tcp.flags.any(TcpFlags::ACK) {
                 peer.direction.base.get_or_insert(tcp.ack - 1u32);
             }
             let (this, peer) = (&mut this.direction, &mut peer.direction);
-            Rules { this, peer, segment, initial_rtt: self.initial_rtt, note, room }.apply(len);
+            Rules {
+                this,
+                peer,
+                segment,
+                initial_rtt,
+                note,
+                forget_duplicates: false,
+                room,
+            }
+            .apply(len);
         }
         let repeated = [Flag::Retransmission, Flag::FastRetransmission, Flag::SpuriousRetransmission];
         if repeated.into_iter().any(|flag| note.analysis.has(flag)) {
             this.retransmissions += 1;
         }
         let (this, peer) = (&mut this.direction, &mut peer.direction);
-        note.base = this.base.unwrap_or_default();
-        note.peer_base = peer.base.unwrap_or_default();
-        note.window = u32::from(tcp.window);
-        if !tcp.flags.any(TcpFlags::SYN) {
-            note.window <<= this.scale.shift();
-            note.window_shift = match this.scale {
-                Scale::Shift(shift) => Some(shift),
-                Scale::Off | Scale::Unknown => None,
-            };
+        if tcp.payload_len.is_some() {
+            note.base = this.base.unwrap_or_default();
+            note.peer_base = peer.base.unwrap_or_default();
         }
+        let mut scale = this.scale;
         if let Some(shift) = segment.scale {
             this.scale = Scale::Shift(shift);
         }
-        if syn_ack {
-            // RFC 7323 §1.3: both sides offer a scale, or neither uses one.
-            match (this.scale, peer.scale) {
-                (Scale::Unknown, _) => (this.scale, peer.scale) = (Scale::Off, Scale::Off),
-                (_, Scale::Unknown) => (this.scale, peer.scale) = (Scale::Off, Scale::Off),
-                _ => {}
-            }
+        if tcp.flags.any(TcpFlags::SYN) && this.scale == Scale::Unknown {
+            this.scale = Scale::Off;
+        }
+        // RFC 7323 §1.3: both sides offer a scale, or neither uses one.
+        if syn_ack && (this.scale == Scale::Off || peer.scale == Scale::Off) {
+            (this.scale, peer.scale) = (Scale::Off, Scale::Off);
         }
         this.sack = segment.sack;
         this.sack_len = segment.sack_len;
-        self.complete(segment, from_b);
-        note.completeness = self.completeness;
+        if let Some(told) = &mut self.told {
+            scale = told.show(segment, from_b, note);
+        }
+        note.window = u32::from(tcp.window);
+        if !tcp.flags.any(TcpFlags::SYN) && tcp.payload_len.is_some() {
+            note.window <<= scale.shift();
+            note.window_shift = if let Scale::Shift(shift) = scale { Some(shift) } else { None };
+        }
+        self.agree_on_ecn(tcp.flags);
+        note.accurate_ecn = self.accurate_ecn.1;
     }
 
     fn count(&mut self, segment: &Segment, from_b: bool) {
@@ -337,6 +394,16 @@ impl Conversation {
             }
         } else if flags.any(TcpFlags::ACK) && self.initial_rtt.is_none() {
             self.initial_rtt = self.syn_time.map(|syn| segment.time.since(syn));
+        }
+    }
+
+    /// RFC 9768 §3.1.1: a SYN with all three flags, answered by one of four combinations.
+    fn agree_on_ecn(&mut self, flags: TcpFlags) {
+        let ecn = flags.0 >> 6 & 7;
+        if flags.all(TcpFlags::SYN | TcpFlags::ACK) {
+            self.accurate_ecn.1 = self.accurate_ecn.0 && matches!(ecn, 0b010 | 0b011 | 0b100 | 0b110);
+        } else if flags.any(TcpFlags::SYN) {
+            self.accurate_ecn.0 = ecn == 0b111;
         }
     }
 
