@@ -60,8 +60,6 @@ pub(super) struct Direction {
     /// Duplicate acknowledgements in a row, and the frame that they repeat.
     pub(super) duplicates: u32,
     pub(super) original_ack: u64,
-    /// The peer acknowledged what was never seen, and that was said.
-    pub(super) said_unseen: bool,
     /// The flags of its last segment.
     pub(super) last: Analysis,
     /// Newest last.

@@ -11,6 +11,9 @@ use crate::time::Timestamp;
 const REORDERING_NANOS: i64 = 3_000_000;
 /// How soon after the last duplicate acknowledgement a retransmission is a fast one (RFC 5681 §3.2), in nanoseconds.
 const FAST_NANOS: i64 = 20_000_000;
+/// In place of a count of duplicate acknowledgements: the peer acknowledged what was never seen, and that was said.
+/// That this counts as «at least two» for fast retransmissions is Wireshark's.
+const SAID_UNSEEN: u32 = u32::MAX;
 /// Above this a number of bytes in flight is a sign of a gap, not of a window.
 const MOST_IN_FLIGHT: u32 = 2_000_000_000;
 
@@ -21,8 +24,6 @@ pub(super) struct Rules<'c> {
     pub(super) segment: &'c Segment,
     pub(super) initial_rtt: Option<i64>,
     pub(super) note: &'c mut TcpNote,
-    /// The peer's count of duplicates begins again, once this segment was judged by it.
-    pub(super) forget_duplicates: bool,
     /// How many more unacknowledged segments may be remembered, over all conversations.
     pub(super) room: &'c mut usize,
 }
@@ -37,9 +38,6 @@ impl Rules<'_> {
         self.window_and_probes(len);
         self.acknowledges();
         self.repeats(len);
-        if self.forget_duplicates {
-            self.peer.duplicates = 0;
-        }
         self.remember(len);
         self.drop_acknowledged();
         self.count_in_flight(len);
@@ -94,7 +92,8 @@ impl Rules<'_> {
             return self.set(Flag::ZeroWindowProbeAck);
         }
         if window != 0 {
-            self.this.duplicates += 1;
+            self.this.duplicates =
+                if self.this.duplicates == SAID_UNSEEN { 1 } else { self.this.duplicates + 1 };
             self.set(Flag::DuplicateAck);
             self.note.duplicate_ack_num = self.this.duplicates;
             self.note.duplicate_ack_frame = self.this.original_ack;
@@ -106,7 +105,6 @@ impl Rules<'_> {
         if tcp.ack != self.this.ack {
             self.this.original_ack = self.segment.number;
             self.this.duplicates = 0;
-            self.this.said_unseen = false;
         }
         let known = self.peer.contiguous != Seq(0) && tcp.flags.any(TcpFlags::ACK);
         if !known || !tcp.ack.after(self.peer.contiguous) {
@@ -117,11 +115,10 @@ impl Rules<'_> {
             self.set(Flag::AckLostSegment);
             return;
         }
-        if !self.peer.said_unseen && self.peer.duplicates == 0 {
+        if self.peer.duplicates == 0 {
             self.set(Flag::AckLostSegment);
         }
-        self.peer.said_unseen = true;
-        self.forget_duplicates = true;
+        self.peer.duplicates = SAID_UNSEEN;
     }
 
     /// Spurious, fast or plain retransmission, or out of order.

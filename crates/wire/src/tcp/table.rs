@@ -322,16 +322,7 @@ impl Conversation {
                 peer.direction.base.get_or_insert(tcp.ack - 1u32);
             }
             let (this, peer) = (&mut this.direction, &mut peer.direction);
-            Rules {
-                this,
-                peer,
-                segment,
-                initial_rtt,
-                note,
-                forget_duplicates: false,
-                room,
-            }
-            .apply(len);
+            Rules { this, peer, segment, initial_rtt, note, room }.apply(len);
         }
         let repeated = [Flag::Retransmission, Flag::FastRetransmission, Flag::SpuriousRetransmission];
         if repeated.into_iter().any(|flag| note.analysis.has(flag)) {
