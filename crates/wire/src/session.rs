@@ -224,6 +224,10 @@ fn echo(
         | Layer::Icmpv6(Icmpv6 { kind: Icmpv6::ECHO_REPLY, .. }) => false,
         _ => return None,
     };
+    // Requests and replies with a wrong checksum are no pair.
+    if last.view.captured == last.view.reported && !checksum_holds(packet, last) {
+        return if request { Some(Echo::Unanswered) } else { None };
+    }
     let bytes = packet.slice(last.view);
     let (id, sequence) = (bytes.be16(4)?, bytes.be16(6)?);
     let [source, destination] = addresses(packet)?.map(|end| end.address);
@@ -239,6 +243,29 @@ fn echo(
         found.replies.insert(asked, number);
     }
     Some(Echo::RequestIn(asked))
+}
+
+/// The Internet checksum (RFC 1071) of an ICMP message, with ICMPv6's pseudo-header (RFC 8200 §8.1).
+fn checksum_holds(packet: &Packet<'_>, message: &Placed) -> bool {
+    let bytes = packet.slice(message.view);
+    let mut sum: u32 = 0;
+    let mut add = |bytes: &[u8]| {
+        for pair in bytes.chunks(2) {
+            let low = pair.get(1).copied().unwrap_or_default();
+            sum += u32::from(pair.first().copied().unwrap_or_default()) << 8 | u32::from(low);
+            sum = (sum & 0xffff) + (sum >> 16);
+        }
+    };
+    add(bytes);
+    if matches!(message.layer, Layer::Icmpv6(_)) {
+        const NEXT_HEADER: [u8; 2] = [0, 58];
+        let Some(ends) = addresses(packet) else { return false };
+        // An IPv4 address in its wide form ends in zeros, which count nothing.
+        ends.iter().for_each(|end| add(&end.address));
+        add(&u32::try_from(bytes.len()).unwrap_or_default().to_be_bytes());
+        add(&NEXT_HEADER);
+    }
+    sum == 0xffff
 }
 
 /// An IPv4 address in ARP whose hardware address is not the one that it had before.

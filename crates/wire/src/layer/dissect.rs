@@ -3,7 +3,7 @@
 use super::dns::{Dns, DnsFlavour};
 use super::ip::{Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment};
 use super::link::{Ethernet, Loopback, Sll, Sll2, Vlan};
-use super::transport::{Tcp, TcpOptionError, Udp};
+use super::transport::{Tcp, TcpOption, Udp};
 use super::{Arp, Icmp, Icmpv6, Layer, Packet, Protocol, Source, StopReason, View};
 use crate::bytes::Bytes;
 use crate::link::LinkType;
@@ -173,9 +173,8 @@ impl Walk<'_, '_> {
     }
 
     fn cooked(&mut self, layer: Layer, view: View, next: Next, protocol: u16) -> Next {
-        /// Below it the number is not an `EtherType` but a kernel's own.
-        const FIRST_ETHERTYPE: u16 = 0x600;
-        if protocol < FIRST_ETHERTYPE { self.leaf(layer, view) } else { self.push(layer, view, next) }
+        // Below it the number is not an `EtherType` but a kernel's own.
+        if protocol < Ethernet::FIRST_TYPE { self.leaf(layer, view) } else { self.push(layer, view, next) }
     }
 
     fn raw(&mut self, view: View) -> Next {
@@ -203,6 +202,9 @@ impl Walk<'_, '_> {
                 Some(reason) => self.stop(Protocol::Frame, payload, reason),
                 None => next,
             };
+        }
+        if ethernet.ethertype < Ethernet::FIRST_TYPE {
+            return self.leaf(Layer::Ethernet(ethernet), view);
         }
         self.push(Layer::Ethernet(ethernet), view, (Start::Ethertype(ethernet.ethertype), payload))
     }
@@ -419,18 +421,22 @@ impl Walk<'_, '_> {
         match known(source.min(destination)).or_else(|| known(source.max(destination))) {
             None => self.undecoded(Layer::Data, view),
             Some(None) => self.leaf(Layer::Ssdp, view),
-            Some(Some(flavour)) => match Dns::parse(flavour, self.packet.slice(view)) {
-                Some(dns) => {
-                    let whole = dns.is_whole(self.packet.slice(view));
-                    let next = self.leaf(Layer::Dns(dns), view);
-                    if whole { next } else { self.lack(Protocol::Dns, view, view.captured_len() + 1) }
-                }
-                None => self.lack(Protocol::Dns, view, Dns::LEN),
-            },
+            Some(Some(flavour)) => {
+                let dns = Dns::parse(flavour, self.packet.slice(view));
+                let whole = dns.is_whole(self.packet.slice(view));
+                let next = self.leaf(Layer::Dns(dns), view);
+                if whole { next } else { self.lack(Protocol::Dns, view, view.captured_len() + 1) }
+            }
         }
     }
 
     fn tcp(&mut self, view: View) -> Next {
+        if self.packet.in_quote()
+            && view.lacks(Tcp::LEN).is_some()
+            && let Some(tcp) = Tcp::quoted(self.packet.slice(view))
+        {
+            return self.leaf(Layer::Tcp(tcp), view);
+        }
         let Some(mut tcp) = Tcp::parse(self.packet.slice(view)) else {
             return self.lack(Protocol::Tcp, view, Tcp::LEN);
         };
@@ -448,14 +454,18 @@ impl Walk<'_, '_> {
             return self.stop(Protocol::Tcp, view, StopReason::HeaderLength(len));
         }
         if view.lacks(header).is_some() {
-            let cut =
-                tcp.options(self.packet.slice(view)).any(|option| option == Err(TcpOptionError::Length));
+            let cut = tcp.cut_inside_option(self.packet.slice(view));
             return match view.lacks(header) {
                 Some(StopReason::Malformed) if cut => {
                     self.stop(Protocol::Tcp, view, StopReason::MalformedOption)
                 }
                 _ => self.lack(Protocol::Tcp, view, header),
             };
+        }
+        let sacks = tcp.options(self.packet.slice(view)).map_while(Result::ok);
+        let mut sacks = sacks.filter(|option| option.kind == TcpOption::SACK);
+        if sacks.any(|option| option.data.is_empty() || !option.data.len().is_multiple_of(8)) {
+            return self.stop(Protocol::Tcp, view, StopReason::Malformed);
         }
         let payload = view.after(header);
         if payload.reported_len() > 0 && !next.0.is_done() {
@@ -465,11 +475,23 @@ impl Walk<'_, '_> {
     }
 }
 
-/// The length in a jumbo payload option, where it is the first one (RFC 2675 §2).
+/// The length in a jumbo payload option, if it is one that needs the option (RFC 2675 §2, §3).
 fn jumbo_len(hop_by_hop: &[u8]) -> Option<usize> {
-    const JUMBO: [u8; 2] = [0xc2, 4];
-    let len = hop_by_hop.be32(4)?;
-    (hop_by_hop.array(2)? == JUMBO).then(|| usize::try_from(len).ok()).flatten()
+    const PAD_1: u8 = 0;
+    const JUMBO: u8 = 0xc2;
+    let end = (usize::from(hop_by_hop.u8_at(1)?) + 1) * 8;
+    let mut at = 2;
+    while at < end {
+        match hop_by_hop.u8_at(at)? {
+            PAD_1 => at += 1,
+            JUMBO => {
+                let len = hop_by_hop.be32(at + 2).filter(|len| *len > 65_535)?;
+                return usize::try_from(len).ok();
+            }
+            _ => at += 2 + usize::from(hop_by_hop.u8_at(at + 1)?),
+        }
+    }
+    None
 }
 
 impl Start {

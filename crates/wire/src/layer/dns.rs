@@ -29,9 +29,10 @@ pub struct Dns {
 impl Dns {
     pub(crate) const LEN: usize = 12;
 
-    pub(super) fn parse(flavour: DnsFlavour, bytes: &[u8]) -> Option<Self> {
-        let counts = [bytes.be16(4)?, bytes.be16(6)?, bytes.be16(8)?, bytes.be16(10)?];
-        Some(Self { flavour, id: bytes.be16(0)?, flags: bytes.be16(2)?, counts })
+    /// What of the header is there: a cut one says at least which protocol it is of.
+    pub(super) fn parse(flavour: DnsFlavour, bytes: &[u8]) -> Self {
+        let word = |at| bytes.be16(at).unwrap_or_default();
+        Self { flavour, id: word(0), flags: word(2), counts: [word(4), word(6), word(8), word(10)] }
     }
 
     /// `dns.flags.response`
@@ -51,6 +52,9 @@ impl Dns {
 
     /// Whether `message` holds all that its header promises.
     pub(super) fn is_whole(&self, message: &[u8]) -> bool {
+        if message.len() < Self::LEN {
+            return false;
+        }
         let mut walk = self.walk(message);
         while let Some(part) = walk.part() {
             let ends = match part {

@@ -17,6 +17,8 @@ impl Ethernet {
     pub(crate) const LEN: usize = 14;
     /// The largest value that is a length and not a type (IEEE 802.3 §3.2.6).
     pub(crate) const LARGEST_LENGTH: u16 = 1500;
+    /// The smallest value that is a type (IEEE 802.3 §3.2.6).
+    pub(crate) const FIRST_TYPE: u16 = 0x600;
 
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         Some(Self { destination: bytes.array(0)?, source: bytes.array(6)?, ethertype: bytes.be16(12)? })

@@ -105,6 +105,40 @@ impl Tcp {
         })
     }
 
+    /// What an ICMP error has to quote: ports and sequence number (RFC 792).
+    pub(super) fn quoted(bytes: &[u8]) -> Option<Self> {
+        Some(Self {
+            source_port: bytes.be16(0)?,
+            destination_port: bytes.be16(2)?,
+            seq: Seq(bytes.be32(4)?),
+            ack: Seq::default(),
+            header_len: 0,
+            flags: TcpFlags::default(),
+            window: 0,
+            checksum: 0,
+            urgent: 0,
+            payload_len: None,
+        })
+    }
+
+    /// Why the options of a header that is longer than its segment cannot be read: an option that fits the header
+    /// but not the segment is another error than none being there.
+    pub(super) fn cut_inside_option(&self, segment: &[u8]) -> bool {
+        let mut at = Self::LEN;
+        while let Some(kind) = segment.get(at) {
+            let len = match (kind, segment.get(at + 1)) {
+                (&TcpOption::NOP, _) => 1,
+                (&TcpOption::END, _) | (_, None | Some(0 | 1)) => return false,
+                (_, Some(len)) => usize::from(*len),
+            };
+            if at + len > usize::from(self.header_len) {
+                return false;
+            }
+            at += len;
+        }
+        at > segment.len()
+    }
+
     /// The options, given the bytes from the header's start.
     pub fn options<'a>(&self, segment: &'a [u8]) -> TcpOptions<'a> {
         let end = usize::from(self.header_len);
@@ -141,6 +175,8 @@ impl TcpOption<'_> {
     pub(crate) const SACK_PERMITTED: u8 = 4;
     pub(crate) const SACK: u8 = 5;
     pub(crate) const TIMESTAMPS: u8 = 8;
+    pub(crate) const ACCURATE_ECN_0: u8 = 172;
+    pub(crate) const ACCURATE_ECN_1: u8 = 174;
 }
 
 /// Why a list of options ends early.

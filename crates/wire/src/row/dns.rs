@@ -12,6 +12,11 @@ pub(super) fn write(columns: &mut Columns, dns: &Dns, message: &[u8]) {
         DnsFlavour::Mdns => "MDNS",
         DnsFlavour::Llmnr => "LLMNR",
     });
+    // Id and flags.
+    const HEAD: usize = 4;
+    if message.len() < HEAD {
+        return;
+    }
     head(columns, dns);
     let multicast = dns.flavour == DnsFlavour::Mdns;
     let mut walk = dns.walk(message);

@@ -26,7 +26,6 @@ pub(super) fn write(columns: &mut Columns, frame: &Frame<'_>, header: &Icmpv6, b
             link_address(columns, bytes, 24, 1);
         }
         136 => advertisement(columns, bytes),
-        137 => redirect(columns, bytes),
         _ => {}
     }
 }
@@ -51,11 +50,6 @@ fn address(columns: &mut Columns, bytes: &[u8]) {
     if let Some(target) = bytes.array(8) {
         text::ipv6(target, &mut columns.info);
     }
-}
-
-fn redirect(columns: &mut Columns, bytes: &[u8]) {
-    let _ = bytes;
-    let _ = columns;
 }
 
 /// Solicited, override and router flags of an advertisement (RFC 4861 §4.4).
@@ -138,6 +132,7 @@ fn code_names(kind: u8) -> Option<&'static [&'static str]> {
             "Query subject = IPv4 addresses",
         ],
         140 => &["Successful", "Refused", "Unknown query type"],
+        150 => &[],
         155 => &[
             "DODAG Information Solicitation",
             "DODAG Information Object",
@@ -188,6 +183,7 @@ fn type_name(kind: u8) -> Option<&'static str> {
         147 => "Mobile Prefix Advertisement",
         148 => "Certification Path Solicitation",
         149 => "Certification Path Advertisement",
+        150 => "Experimental Mobility",
         151 => "Multicast Router Advertisement",
         152 => "Multicast Router Solicitation",
         153 => "Multicast Router Termination",

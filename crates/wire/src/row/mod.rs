@@ -11,7 +11,7 @@ mod ssdp;
 mod tcp;
 mod udp;
 
-use crate::layer::{Ipv6Extension, Layer, Packet, Placed, Protocol, Sll, Stop, StopReason};
+use crate::layer::{Ethernet, Ipv6Extension, Layer, Packet, Placed, Protocol, Sll, Stop, StopReason};
 use crate::names;
 use crate::session::Frame;
 use crate::text;
@@ -144,18 +144,15 @@ impl Columns {
         match &placed.layer {
             Layer::Ethernet(ethernet) => {
                 self.begin("Ethernet");
-                self.info.push_str(if ethernet.ethertype <= crate::layer::Ethernet::LARGEST_LENGTH {
-                    "IEEE 802.3 Ethernet "
-                } else {
-                    "Ethernet II"
-                });
+                self.ethernet(ethernet.ethertype);
             }
             Layer::Vlan(vlan) => {
                 self.begin("VLAN");
                 self.tag(*vlan);
             }
             Layer::Sll(sll) => self.cooked(sll.packet_type),
-            Layer::Sll2(sll) => self.cooked(u16::from(sll.packet_type)),
+            // Wireshark reads the address length as the lower half of the packet type here.
+            Layer::Sll2(sll) => self.cooked(u16::from_be_bytes([sll.packet_type, sll.address_len])),
             Layer::Loopback(_) => {
                 self.begin("N/A");
                 self.info.push_str("Null/Loopback");
@@ -208,6 +205,19 @@ impl Columns {
         text::decimal(value.into(), &mut self.info);
     }
 
+    fn ethernet(&mut self, ethertype: u16) {
+        match ethertype {
+            0..=Ethernet::LARGEST_LENGTH => self.info.push_str("IEEE 802.3 Ethernet "),
+            Ethernet::FIRST_TYPE.. => self.info.push_str("Ethernet II"),
+            neither => {
+                self.info.push_str("Ethernet Unknown: Invalid length/type: 0x");
+                text::hex(u32::from(neither), 4, &mut self.info);
+                self.numbered(" (", neither);
+                self.info.push(')');
+            }
+        }
+    }
+
     fn tag(&mut self, vlan: crate::layer::Vlan) {
         self.numbered("PRI: ", vlan.priority());
         self.numbered("  DEI: ", vlan.drop_eligible());
@@ -216,14 +226,18 @@ impl Columns {
 
     fn cooked(&mut self, packet_type: u16) {
         self.begin("SLL");
-        self.info.push_str(match packet_type {
+        let text = match packet_type {
             0 => "Unicast to us",
             1 => "Broadcast",
             2 => "Multicast",
             3 => "Unicast to another host",
             4 => "Sent by us",
-            _ => "Unknown",
-        });
+            other => {
+                self.numbered("Unknown (", other);
+                ")"
+            }
+        };
+        self.info.push_str(text);
     }
 
     fn extension(&mut self, kind: u8) {
@@ -242,9 +256,15 @@ impl Columns {
         const SHIM6: u8 = 140;
         let ipv6 = self.protocol == "IPv6";
         match protocol {
-            NO_NEXT_HEADER if ipv6 => return self.append("IPv6 no next header"),
+            NO_NEXT_HEADER if ipv6 => {
+                self.info.clear();
+                return self.info.push_str("IPv6 no next header");
+            }
             AUTHENTICATION | MOBILITY | SHIM6 if ipv6 => return,
-            _ if ipv6 => self.append("Unknown IP Protocol: "),
+            _ if ipv6 => {
+                self.info.clear();
+                self.info.push_str("Unknown IP Protocol: ");
+            }
             _ => {}
         }
         self.info.push_str(names::ip_protocol(protocol));
@@ -278,7 +298,8 @@ impl Columns {
             text::hex(u32::from(ip.id), 4, &mut self.info);
             self.info.push(')');
         }
-        if let Some(number) = frame.reassembled_in {
+        let ipv4 = matches!(carrier, Some(Some(_)));
+        if let Some(number) = frame.reassembled_in.filter(|_| ipv4) {
             self.numbered(" [Reassembled in #", number);
             self.info.push(']');
         }
@@ -334,8 +355,10 @@ impl Columns {
         if !named.is_empty() {
             self.begin(named);
         }
-        if stop.protocol == Protocol::Raw {
-            self.info.push_str("Raw packet data");
+        match stop.protocol {
+            Protocol::Raw => self.info.push_str("Raw packet data"),
+            Protocol::Loopback => self.info.push_str("Null/Loopback"),
+            _ => {}
         }
         let left = packet.slice(stop.view).len();
         if stop.protocol == Protocol::Vlan
@@ -413,7 +436,7 @@ fn partial_addresses(
             outer(packet, destination);
             true
         }
-        Protocol::Ipv6 => {
+        Protocol::Ipv6 if !matches!(stop.reason, StopReason::Version(_)) => {
             let Some(address) = bytes.array::<16>(8).filter(|_| bytes.len() < 40) else { return false };
             text::ipv6(address, source);
             outer(packet, destination);

@@ -5,6 +5,7 @@ use crate::bytes::Bytes;
 use crate::layer::{Protocol, Tcp, TcpFlags, TcpOption};
 use crate::session::Frame;
 use crate::tcp::{Flag, TcpNote};
+use crate::text;
 
 pub(super) fn write(columns: &mut Columns, frame: &Frame<'_>, tcp: &Tcp, bytes: &[u8]) {
     columns.begin("TCP");
@@ -111,7 +112,7 @@ fn write_option(columns: &mut Columns, option: &TcpOption<'_>, note: &TcpNote) {
             let shift = data.u8_at(0).unwrap_or_default().min(14);
             columns.numbered(" WS=", 1u32 << shift);
         }
-        (TcpOption::SACK_PERMITTED, 0) => columns.info.push_str(" SACK_PERM"),
+        (TcpOption::SACK_PERMITTED, _) => columns.info.push_str(" SACK_PERM"),
         (TcpOption::SACK, _) => {
             for block in data.chunks_exact(8) {
                 let edges = block.be32(0).zip(block.be32(4));
@@ -147,14 +148,11 @@ fn rare_option(columns: &mut Columns, option: &TcpOption<'_>) {
     match (option.kind, data.len()) {
         (ACCURATE_ECN_0, _) => accurate_ecn(columns, data, ["EE0B", "ECEB", "EE1B"]),
         (ACCURATE_ECN_1, _) => accurate_ecn(columns, data, ["EE1B", "ECEB", "EE0B"]),
-        (EXPERIMENT_1 | EXPERIMENT_2, _) => experiment(columns, option.kind, data),
-        (ECHO, 4) => columns.numbered(" ECHO=", data.be32(0).unwrap_or_default()),
-        (ECHO_REPLY, 4) => columns.numbered(" ECHOREPLY=", data.be32(0).unwrap_or_default()),
-        (CC, 4) => columns.numbered(" CC=", data.be32(0).unwrap_or_default()),
-        (CC_NEW, 4) => columns.numbered(" CCNEW=", data.be32(0).unwrap_or_default()),
-        (CC_ECHO, 4) => columns.numbered(" CCECHO=", data.be32(0).unwrap_or_default()),
+        (EXPERIMENT_1 | EXPERIMENT_2, _) => experiment(columns, data),
+        (ECHO | ECHO_REPLY, 4) => columns.numbered(" ECHO=", data.be32(0).unwrap_or_default()),
+        (CC | CC_NEW | CC_ECHO, 4) => columns.numbered(" CC=", data.be32(0).unwrap_or_default()),
         (MD5, 16) => columns.info.push_str(" MD5"),
-        (USER_TIMEOUT, 2) => columns.numbered(" USER_TO=", data.be16(0).unwrap_or_default()),
+        (USER_TIMEOUT, 2) => columns.numbered(" USER_TO=", data.be16(0).unwrap_or_default() & 0x7fff),
         // Without a space before it, as Wireshark prints it.
         (AUTHENTICATION, _) => columns.info.push_str("TCP AO"),
         (FAST_OPEN, 0) => columns.info.push_str(" TFO=R"),
@@ -165,6 +163,9 @@ fn rare_option(columns: &mut Columns, option: &TcpOption<'_>) {
 
 /// Byte counters of accurate ECN, of which a sender may leave out the last ones (RFC 9768 §3.2.3).
 fn accurate_ecn(columns: &mut Columns, data: &[u8], names: [&str; 3]) {
+    if data.is_empty() {
+        columns.info.push_str(" AccECN");
+    }
     for (counter, name) in data.chunks_exact(3).zip(names) {
         columns.info.extend([" ", name]);
         let value = counter.iter().fold(0u32, |sum, byte| sum << 8 | u32::from(*byte));
@@ -173,12 +174,16 @@ fn accurate_ecn(columns: &mut Columns, data: &[u8], names: [&str; 3]) {
 }
 
 /// Options with an experiment identifier (RFC 6994).
-fn experiment(columns: &mut Columns, kind: u8, data: &[u8]) {
+fn experiment(columns: &mut Columns, data: &[u8]) {
     let rest = data.get(2..).unwrap_or_default();
     match data.be16(0) {
         Some(0xf989) => columns.info.push_str(if rest.is_empty() { " TFO=R" } else { " TFO=C" }),
         Some(0xacc0 | 0xacce) => accurate_ecn(columns, rest, ["EE0B", "ECEB", "EE1B"]),
         Some(0xacc1) => accurate_ecn(columns, rest, ["EE1B", "ECEB", "EE0B"]),
-        _ => columns.info.push_str(if kind == 253 { " Exp=1" } else { " Exp=2" }),
+        Some(other) => {
+            columns.info.push_str(" ExID=");
+            text::hex(u32::from(other), 1, &mut columns.info);
+        }
+        None => {}
     }
 }

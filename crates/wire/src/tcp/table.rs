@@ -27,6 +27,7 @@ pub struct Segment {
     /// Its header.
     pub tcp: Tcp,
     scale: Option<u8>,
+    accurate_ecn: bool,
     sack: [(Seq, Seq); MOST_SACK],
     sack_len: usize,
 }
@@ -43,12 +44,14 @@ impl Segment {
             destination,
             tcp,
             scale: None,
+            accurate_ecn: false,
             sack: Default::default(),
             sack_len: 0,
         };
         for option in tcp.options(bytes).map_while(Result::ok) {
             match (option.kind, option.data) {
                 (TcpOption::WINDOW_SCALE, [shift]) => segment.scale = Some((*shift).min(14)),
+                (TcpOption::ACCURATE_ECN_0 | TcpOption::ACCURATE_ECN_1, _) => segment.accurate_ecn = true,
                 (TcpOption::SACK, blocks) => segment.sack_blocks(blocks),
                 _ => {}
             }
@@ -356,6 +359,7 @@ impl Conversation {
         }
         self.agree_on_ecn(tcp.flags);
         note.accurate_ecn = self.accurate_ecn.1;
+        self.accurate_ecn.1 |= segment.accurate_ecn;
     }
 
     fn count(&mut self, segment: &Segment, from_b: bool) {

@@ -149,3 +149,23 @@ impl Tcp {
         out
     }
 }
+
+/// Puts the checksum of an ICMP message into it; `pseudo` is what of ICMPv6's carrier counts.
+pub(crate) fn icmp(pseudo: &[u8], mut message: Vec<u8>) -> Vec<u8> {
+    let sum: u32 = [pseudo, &message]
+        .iter()
+        .flat_map(|bytes| bytes.chunks(2))
+        .map(|pair| u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or_default()))
+        .sum();
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = !u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap();
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    message
+}
+
+/// An ICMPv6 message in its carrier, its checksum right.
+pub(crate) fn icmp6(source: [u8; 16], destination: [u8; 16], message: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(message.len()).unwrap().to_be_bytes();
+    let pseudo = [&source[..], &destination, &len, &[0, 0, 0, 58]].concat();
+    ip6(58, source, destination, &icmp(&pseudo, message.to_vec()))
+}

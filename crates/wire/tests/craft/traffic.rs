@@ -1,6 +1,6 @@
 //! Everything that is not a TCP conversation.
 
-use super::packets::{A, B, Capture, Ip, Tcp, be, ethernet, ip4, ip6, udp, v6};
+use super::packets::{A, B, Capture, Ip, Tcp, be, ethernet, icmp, icmp6, ip4, ip6, udp, v6};
 
 const RAW: u32 = 101;
 
@@ -174,12 +174,16 @@ fn icmps() -> Vec<Vec<u8>> {
     let ping = |reply: bool, id: u16, number: u16| {
         let (source, destination) = if reply { (B, A) } else { (A, B) };
         let message = [&[if reply { 0 } else { 8 }, 0, 0, 0][..], &be(&[id, number]), b"abcdefgh"].concat();
-        Ip { source, destination, ..Ip::new(1) }.with(&message)
+        Ip { source, destination, ..Ip::new(1) }.with(&icmp(&[], message))
     };
     let mut out =
         vec![ping(false, 7, 1), ping(true, 7, 1), ping(false, 7, 2), ping(false, 7, 3), ping(true, 7, 3)];
     out.extend([ping(true, 9, 1), ping(false, 7, 2), ping(true, 7, 2)]);
-    out.push(Ip { destination: [224, 0, 0, 1], ..Ip::new(1) }.with(&[8, 0, 0, 0, 0, 1, 0, 1]));
+    let group = Ip { destination: [224, 0, 0, 1], ..Ip::new(1) };
+    out.push(group.with(&icmp(&[], vec![8, 0, 0, 0, 0, 1, 0, 1])));
+    // A pair whose checksums are wrong.
+    out.push(ip4(1, &[8, 0, 0, 0, 0, 5, 0, 1]));
+    out.push(Ip { source: B, destination: A, ..Ip::new(1) }.with(&[0, 0, 0, 0, 0, 5, 0, 1]));
     for (kind, code) in [(3, 3), (3, 1), (3, 99), (11, 0), (11, 1), (12, 0), (4, 0), (5, 1)] {
         let quoted = ip4(17, &udp(1000, 2000, b"hello"));
         out.push(ip4(1, &[&[kind, code, 0, 0, 0, 0, 0, 0][..], &quoted].concat()));
@@ -193,7 +197,7 @@ fn icmps() -> Vec<Vec<u8>> {
 }
 
 fn icmpv6s() -> Vec<Vec<u8>> {
-    let send = |message: &[u8]| ip6(58, v6(1), v6(2), message);
+    let send = |message: &[u8]| icmp6(v6(1), v6(2), message);
     let link = |kind: u8| [kind, 1, 2, 0, 0, 0, 0, 9];
     let target = v6(7);
     let mut out = vec![
@@ -216,14 +220,9 @@ fn icmpv6s() -> Vec<Vec<u8>> {
     }
     out.push(send(&[&[136, 0, 0, 0, 0, 0, 0, 0][..], &target].concat()));
     out.push(send(&[128, 0, 0, 0, 0, 7, 0, 1, 1, 2, 3]));
-    out.push(ip6(58, v6(2), v6(1), &[129, 0, 0, 0, 0, 7, 0, 1, 1, 2, 3]));
+    out.push(icmp6(v6(2), v6(1), &[129, 0, 0, 0, 0, 7, 0, 1, 1, 2, 3]));
     out.push(send(&[128, 0, 0, 0, 0, 7, 0, 2]));
-    out.push(ip6(
-        58,
-        v6(1),
-        [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
-        &[128, 0, 0, 0, 0, 7, 0, 3],
-    ));
+    out.push(icmp6(v6(1), [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], &[128, 0, 0, 0, 0, 7, 0, 3]));
     for (kind, code) in [(1, 0), (1, 4), (1, 9), (2, 0), (3, 0), (3, 1), (3, 9), (4, 0), (4, 1), (4, 2)] {
         let quoted = ip6(17, v6(2), v6(1), &udp(1, 2, b"x"));
         out.push(send(&[&[kind, code, 0, 0, 0, 0, 0, 0][..], &quoted].concat()));
