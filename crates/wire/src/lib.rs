@@ -10,7 +10,9 @@
 #![forbid(unsafe_code)]
 
 mod bytes;
+pub mod field;
 pub mod file;
+pub mod filter;
 mod fragments;
 pub mod layer;
 pub mod link;
@@ -22,6 +24,7 @@ pub mod tcp;
 mod text;
 pub mod time;
 
+pub use filter::Filter;
 pub use link::LinkType;
 pub use seq::Seq;
 pub use session::{Frame, Session};
