@@ -301,7 +301,7 @@ impl<'a> Walk<'_, 'a> {
         self.number(id::TCP_URGENT_POINTER, 18, 2, header.urgent);
         self.tcp_options(header, &note);
         if own {
-            self.analysis(&note);
+            self.analysis(&note, header.payload_len.is_some_and(|len| len > 0));
         }
         self.payload(id::TCP_PAYLOAD, header_len.max(Tcp::LEN));
     }
@@ -364,8 +364,8 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    fn analysis(&mut self, note: &TcpNote) {
-        let measured = note.acks.is_some() || note.bytes_in_flight.is_some() || note.rto.is_some();
+    fn analysis(&mut self, note: &TcpNote, data: bool) {
+        let measured = note.acks.is_some() || data || note.rto.is_some();
         if note.analysis.is_empty() && !measured {
             return;
         }
@@ -439,7 +439,10 @@ impl<'a> Walk<'_, 'a> {
             DnsPart::Record(record) => {
                 self.name(id::DNS_RESP_NAME, record.name_at);
                 self.number(id::DNS_RESP_TYPE, record.data_at.saturating_sub(10), 2, record.kind);
-                self.number(id::DNS_RESP_TTL, record.data_at.saturating_sub(6), 4, record.ttl);
+                // Of EDNS the field holds flags (RFC 6891 §6.1.3).
+                if record.kind != 41 {
+                    self.number(id::DNS_RESP_TTL, record.data_at.saturating_sub(6), 4, record.ttl);
+                }
                 let len = u64::try_from(record.data_len).unwrap_or(u64::MAX);
                 self.number(id::DNS_RESP_LEN, record.data_at.saturating_sub(2), 2, len);
                 if let (1, Some(address)) = (record.kind, self.bytes.array(record.data_at)) {

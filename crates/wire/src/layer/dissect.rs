@@ -468,7 +468,7 @@ impl Walk<'_, '_> {
             return self.stop(Protocol::Tcp, view, StopReason::Malformed);
         }
         let payload = view.after(header);
-        if payload.reported_len() > 0 && !next.0.is_done() {
+        if payload.reported_len() > 0 {
             return self.leaf(Layer::Data, payload);
         }
         next

@@ -211,14 +211,12 @@ impl Rules<'_> {
         let sacked: u32 = blocks.fold(0, |sum, (left, right)| sum.wrapping_add(right.relative(*left)));
         let unit = u32::from(self.segment.tcp.flags.any(TcpFlags::SYN | TcpFlags::FIN));
         let in_flight = last.wrapping_sub(first).wrapping_sub(sacked).wrapping_sub(unit);
-        if in_flight == 0 || in_flight >= MOST_IN_FLIGHT {
-            return;
-        }
-        self.note.bytes_in_flight = Some(in_flight);
+        let shown = in_flight > 0 && in_flight < MOST_IN_FLIGHT;
+        self.note.bytes_in_flight = shown.then_some(in_flight);
         let push = self.segment.tcp.flags.any(TcpFlags::PSH);
         self.this.push_bytes =
             if self.this.push_ended { len } else { self.this.push_bytes.wrapping_add(len) };
         self.this.push_ended = push;
-        self.note.push_bytes_sent = Some(self.this.push_bytes);
+        self.note.push_bytes_sent = shown.then_some(self.this.push_bytes);
     }
 }
