@@ -3,11 +3,13 @@
 
 mod demo;
 mod prompt;
+mod read;
 mod send;
 mod serve;
 mod shell;
 
 pub use demo::demo;
+pub use read::read;
 pub use send::send;
 pub use serve::serve;
 pub use shell::{completions, man};

@@ -50,6 +50,7 @@ pub enum Verb {
     Demo(Demo),
     Serve(Box<Serve>),
     Send(Box<Send>),
+    Read(Read),
     Completions(Completions),
     Man(Man),
 }
@@ -172,6 +173,19 @@ pub struct Send {
     pub socket: SocketFlags,
     #[command(flatten)]
     pub telling: Telling,
+}
+
+/// `enchufe read`
+#[derive(Debug, Args)]
+pub struct Read {
+    #[arg(index = 1)]
+    pub file: Option<std::path::PathBuf>,
+    #[arg(long, conflicts_with = "json")]
+    pub tsv: bool,
+    #[arg(long)]
+    pub json: bool,
+    #[arg(long)]
+    pub one_pass: bool,
 }
 
 /// `enchufe demo`

@@ -190,6 +190,13 @@ problem-call-failed = { $call } { $address }: { $cause }
 problem-resources = the system does not give what it takes to work: { $cause }
 problem-read-input = the input cannot be read further: { $cause }
 problem-write-output = the result cannot be written: { $cause }
+problem-no-file = which capture to read is missing; write: enchufe read capture.pcapng (or - for standard input)
+problem-capture-empty = { $path } is empty: it is no capture
+problem-not-a-capture = { $path } is no capture: it begins with { $first }, which is neither pcap nor pcapng (nor one of them in gzip or zstd)
+problem-capture-version = { $path }: version { $version } of that capture format is not known
+problem-capture-unreadable = { $path } cannot be read as a capture: { $cause }
+problem-capture-cut = { $path } is cut: what begins at byte { $offset } needs { $needed } bytes and { $have } are there; what is before was shown
+problem-capture-damaged = { $path } is damaged at byte { $offset }: { $cause }; what is before was shown
 problem-demo = the demonstration stopped: { $what }
 problem-refused = connect { $address }: connection refused, nobody listens there; start the server, or wait for it with --retry 5s
 problem-connect-timeout = connect { $address }: no answer in { $limit }; check the address, or whether something on the way drops it
@@ -224,6 +231,7 @@ heading-common = In every command
 usage-enchufe = enchufe COMMAND [OPTIONS]
 usage-serve = enchufe serve SERVICE [ANSWER] [OPTIONS]
 usage-send = enchufe send HOST:PORT [MESSAGE] [OPTIONS]
+usage-read = enchufe read FILE [OPTIONS]
 usage-demo = enchufe demo [MESSAGE] [OPTIONS]
 usage-completions = enchufe completions SHELL
 usage-man = enchufe man [DIRECTORY]
@@ -236,6 +244,7 @@ value-service = SERVICE
 value-answer = ANSWER
 value-target = HOST:PORT
 value-message = MESSAGE
+value-file = FILE
 value-shell = SHELL
 value-directory = DIRECTORY
 
@@ -267,6 +276,7 @@ after-send = Without MESSAGE it sends its input; if that is a terminal, it asks 
       enchufe send 127.0.0.1:4000 'Here is the message' --expect echo
       enchufe send 127.0.0.1:8080 'Hello, server!' --no-reply
       enchufe send server:4000 --retry 10s < file > answer
+about-read = Reads a capture (pcap or pcapng, also in gzip or zstd) and shows it as Wireshark's table
 about-completions = Writes the file that completes commands in your shell
 about-man = Writes the manual pages into a directory
 
@@ -274,6 +284,7 @@ arg-serve-service = Which service
 arg-serve-answer = What "reply" answers
 arg-send-target = To whom: 127.0.0.1:4000, name:4000, [::1]:4000; 4000 is this machine
 arg-send-message = What to send, as it is
+arg-read-file = The capture, or - for standard input
 arg-demo-message = What the echo client sends
 arg-completions-shell = bash, zsh, fish, elvish or powershell
 arg-man-directory = Where to write them
@@ -284,7 +295,7 @@ flag-quiet = Do not tell what happens
 flag-verbose = Tell more details of the same
 flag-help = Show this help
 flag-version = Show the version
-flag-json = What happens, one JSON object a line on standard output
+flag-json = One JSON object a line on standard output
 flag-hex = Payload in hexadecimal
 flag-timestamps = The time before each line
 flag-log = Also write what happens to FILE, with date and time
@@ -297,6 +308,8 @@ flag-ipv6 = IPv6 only
 flag-socket = Socket options: nodelay, keepalive=30s, sndbuf=N, rcvbuf=N, linger=0s
 flag-newline = Add an end of line (LF) to each message
 flag-crlf = Add CR LF to each message
+flag-tsv = The bare rows, separated by tabs
+flag-one-pass = Read once only: rows do not know what comes later
 flag-listen = Where to listen; may be repeated; port 0 lets the system choose
 flag-engine = blocking: one connection at a time; threads: a thread each (the usual one)
 flag-once = Only once: one connection in serve, one message in send
@@ -317,6 +330,13 @@ flag-source = From which address (and port) of this machine
 
 ## The client that asks, and the demonstration
 
+column-number = No.
+column-time = Time
+column-source = Source
+column-destination = Destination
+column-protocol = Protocol
+column-length = Length
+column-info = Info
 prompt-message = Give me a message:{" "}
 progress-send = sent { $sent }, received { $received } ({ $elapsed })
 shown-written = Written: { $path }

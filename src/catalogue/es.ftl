@@ -191,6 +191,13 @@ problem-call-failed = { $call } { $address }: { $cause }
 problem-resources = el sistema no da lo necesario para trabajar: { $cause }
 problem-read-input = no se puede seguir leyendo la entrada: { $cause }
 problem-write-output = no se puede escribir el resultado: { $cause }
+problem-no-file = falta qué captura leer; escribe: enchufe read captura.pcapng (o - para la entrada estándar)
+problem-capture-empty = { $path } está vacío: no es una captura
+problem-not-a-capture = { $path } no es una captura: empieza con { $first }, que no es de pcap ni de pcapng (tampoco comprimida con gzip o zstd)
+problem-capture-version = { $path }: la versión { $version } de ese formato de captura no se conoce
+problem-capture-unreadable = { $path } no se puede leer como captura: { $cause }
+problem-capture-cut = { $path } está cortado: lo que empieza en el byte { $offset } necesita { $needed } bytes y hay { $have }; lo de antes se mostró
+problem-capture-damaged = { $path } está dañado en el byte { $offset }: { $cause }; lo de antes se mostró
 problem-demo = la demostración se detuvo: { $what }
 problem-refused = connect { $address }: conexión rechazada, nadie escucha ahí; levanta el servidor, o espéralo con --retry 5s
 problem-connect-timeout = connect { $address }: sin respuesta en { $limit }; revisa la dirección, o si algo en el camino la descarta
@@ -225,6 +232,7 @@ heading-common = En todas las órdenes
 usage-enchufe = enchufe ORDEN [OPCIONES]
 usage-serve = enchufe serve SERVICIO [RESPUESTA] [OPCIONES]
 usage-send = enchufe send EQUIPO:PUERTO [MENSAJE] [OPCIONES]
+usage-read = enchufe read ARCHIVO [OPCIONES]
 usage-demo = enchufe demo [MENSAJE] [OPCIONES]
 usage-completions = enchufe completions INTÉRPRETE
 usage-man = enchufe man [DIRECTORIO]
@@ -237,6 +245,7 @@ value-service = SERVICIO
 value-answer = RESPUESTA
 value-target = EQUIPO:PUERTO
 value-message = MENSAJE
+value-file = ARCHIVO
 value-shell = INTÉRPRETE
 value-directory = DIRECTORIO
 
@@ -268,6 +277,7 @@ after-send = Sin MENSAJE, envía la entrada; si es una terminal, pide cada mensa
       enchufe send 127.0.0.1:4000 'Aquí va el mensaje' --expect echo
       enchufe send 127.0.0.1:8080 'Hola, servidor!' --no-reply
       enchufe send servidor:4000 --retry 10s < archivo > respuesta
+about-read = Lee una captura (pcap o pcapng, también en gzip o zstd) y la muestra como la tabla de Wireshark
 about-completions = Escribe el archivo que completa las órdenes en tu intérprete
 about-man = Escribe las páginas de manual en un directorio
 
@@ -275,6 +285,7 @@ arg-serve-service = Qué servicio dar
 arg-serve-answer = Qué responde «reply»
 arg-send-target = A quién: 127.0.0.1:4000, nombre:4000, [::1]:4000; 4000 es esta computadora
 arg-send-message = Qué enviar, tal cual
+arg-read-file = La captura, o - para la entrada estándar
 arg-demo-message = Qué envía el cliente de eco
 arg-completions-shell = bash, zsh, fish, elvish o powershell
 arg-man-directory = Dónde escribirlas
@@ -285,7 +296,7 @@ flag-quiet = No contar lo que pasa
 flag-verbose = Contar más detalles de lo mismo
 flag-help = Mostrar esta ayuda
 flag-version = Mostrar la versión
-flag-json = Lo que pasa, un objeto JSON por línea en la salida estándar
+flag-json = Un objeto JSON por línea en la salida estándar
 flag-hex = Los datos en hexadecimal
 flag-timestamps = La hora antes de cada línea
 flag-log = Escribir también en ARCHIVO lo que pasa, con fecha y hora
@@ -298,6 +309,8 @@ flag-ipv6 = Solo IPv6
 flag-socket = Opciones del socket: nodelay, keepalive=30s, sndbuf=N, rcvbuf=N, linger=0s
 flag-newline = Agregar un fin de línea (LF) a cada mensaje
 flag-crlf = Agregar CR LF a cada mensaje
+flag-tsv = Las filas solas, separadas por tabuladores
+flag-one-pass = Leer una sola vez: las filas no saben lo que viene después
 flag-listen = Dónde escuchar; se puede repetir; el puerto 0 deja elegir al sistema
 flag-engine = blocking: una conexión a la vez; threads: un hilo por conexión (el de costumbre)
 flag-once = Una sola vez: una conexión en serve, un mensaje en send
@@ -318,6 +331,13 @@ flag-source = Desde qué dirección (y puerto) de esta computadora
 
 ## El cliente que pregunta y la demostración
 
+column-number = Núm.
+column-time = Tiempo
+column-source = Origen
+column-destination = Destino
+column-protocol = Protocolo
+column-length = Largo
+column-info = Información
 prompt-message = Dame un mensaje:{" "}
 progress-send = enviados { $sent }, recibidos { $received } ({ $elapsed })
 shown-written = Escrito: { $path }
