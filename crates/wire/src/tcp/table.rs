@@ -309,8 +309,14 @@ impl Conversation {
         let initial_rtt = self.initial_rtt;
         self.round_trip(segment);
         note.initial_rtt = self.initial_rtt;
-        note.completeness = self.told.map_or(self.completeness, |told| told.completeness);
-        self.complete(segment, from_b);
+        note.completeness = self.completeness;
+        self.complete(segment);
+        if note.analysis.has(Flag::ReusedPorts) {
+            note.completeness = self.completeness;
+        }
+        if let Some(told) = &self.told {
+            note.completeness = told.completeness;
+        }
         let [a, b] = &mut self.sides;
         let (this, peer) = if from_b { (b, a) } else { (a, b) };
         let syn_ack = tcp.flags.all(TcpFlags::SYN | TcpFlags::ACK);
@@ -402,18 +408,21 @@ impl Conversation {
         }
     }
 
-    fn complete(&mut self, segment: &Segment, from_b: bool) {
+    fn complete(&mut self, segment: &Segment) {
         let tcp = &segment.tcp;
         let [a, b] = &self.sides;
-        let peer = if from_b { a } else { b };
+        let (syn, ack) = (tcp.flags.any(TcpFlags::SYN), tcp.flags.any(TcpFlags::ACK));
+        // Of a conversation's first segment only a SYN counts.
+        if a.packets + b.packets == 1 && !(syn && !ack) {
+            return;
+        }
         let mut bits = self.completeness.0;
         let mut add = |yes: bool, bit: u8| bits |= if yes { bit } else { 0 };
-        let (syn, ack) = (tcp.flags.any(TcpFlags::SYN), tcp.flags.any(TcpFlags::ACK));
         add(syn && !ack, Completeness::SYN);
         add(syn && ack, Completeness::SYN_ACK);
-        let answers = peer.direction.base.is_some_and(|base| tcp.ack == base + 1u32);
-        add(!syn && ack && answers, Completeness::ACK);
-        add(tcp.payload_len.is_some_and(|len| len > 0), Completeness::DATA);
+        let data = tcp.payload_len.is_some_and(|len| len > 0);
+        add(!syn && ack && !data, Completeness::ACK);
+        add(data, Completeness::DATA);
         add(tcp.flags.any(TcpFlags::FIN), Completeness::FIN);
         add(tcp.flags.any(TcpFlags::RST), Completeness::RST);
         self.completeness = Completeness(bits);
