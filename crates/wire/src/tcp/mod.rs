@@ -13,7 +13,7 @@ mod rules;
 mod table;
 
 pub(crate) use conversation::Final;
-pub use conversation::{Completeness, Conversation, End, Endpoint, Side};
+pub use conversation::{Completeness, Conversation, End, Endpoint, Reset, ResetCause, Side};
 pub use direction::MOST_UNACKED;
 pub use table::{Conversations, Limits, Segment};
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::conversation::{Completeness, Conversation, Endpoint};
+use super::conversation::{Completeness, Conversation, Endpoint, Reset, ResetCause};
 use super::direction::{MOST_SACK, Scale};
 use super::rules::Rules;
 use super::{Final, Flag, TcpNote};
@@ -369,9 +369,15 @@ impl Conversation {
     }
 
     fn count(&mut self, segment: &Segment, from_b: bool) {
+        let flags = segment.tcp.flags;
+        if flags.any(TcpFlags::RST) && self.reset.is_none() {
+            self.reset = Some(self.explain(segment, from_b));
+        }
         let [a, b] = &mut self.sides;
         let side = if from_b { b } else { a };
         let now = (segment.number, segment.time);
+        side.last_had_data = segment.tcp.payload_len.is_some_and(|len| len > 0);
+        side.accepted |= flags.any(TcpFlags::ACK) && !flags.any(TcpFlags::RST);
         side.packets += 1;
         side.bytes += u64::from(segment.frame_len);
         side.payload += u64::from(segment.tcp.payload_len.unwrap_or_default());
@@ -384,6 +390,22 @@ impl Conversation {
             side.last = Some(now);
         }
         self.last = now;
+    }
+
+    fn explain(&self, segment: &Segment, by_b: bool) -> Reset {
+        let [a, b] = &self.sides;
+        let (own, peer) = if by_b { (b, a) } else { (a, b) };
+        let syn_only = self.completeness.has(Completeness::SYN) && !own.accepted && !peer.accepted;
+        let cause = if syn_only && own.packets == 0 {
+            ResetCause::Refused
+        } else if own.fin.is_some() && peer.last_had_data {
+            ResetCause::DataAfterClose
+        } else {
+            ResetCause::Abort
+        };
+        let answers = peer.last.map(|(frame, _)| frame);
+        let (_, before) = self.last;
+        Reset { by_b, frame: segment.number, answers, idle: segment.time.since(before), cause }
     }
 
     /// From the last SYN to the first segment that acknowledges and opens nothing.
