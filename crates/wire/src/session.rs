@@ -83,6 +83,7 @@ impl Session {
     }
 
     /// The second reading of the same records, with what this first one found.
+    #[must_use = "the second reading is a new session"]
     pub fn again(self, limits: Limits) -> Self {
         Self { told: Some(self.found), tcp: self.tcp.again(limits), ..Self::default() }
     }
@@ -245,7 +246,7 @@ fn echo(
     Some(Echo::RequestIn(asked))
 }
 
-/// The Internet checksum (RFC 1071) of an ICMP message, with ICMPv6's pseudo-header (RFC 8200 §8.1).
+/// The Internet checksum (RFC 1071) of an ICMP message, with the pseudo-header of IPv6 (RFC 8200 §8.1).
 fn checksum_holds(packet: &Packet<'_>, message: &Placed) -> bool {
     let bytes = packet.slice(message.view);
     let mut sum: u32 = 0;
@@ -261,7 +262,9 @@ fn checksum_holds(packet: &Packet<'_>, message: &Placed) -> bool {
         const NEXT_HEADER: [u8; 2] = [0, 58];
         let Some(ends) = addresses(packet) else { return false };
         // An IPv4 address in its wide form ends in zeros, which count nothing.
-        ends.iter().for_each(|end| add(&end.address));
+        for end in ends {
+            add(&end.address);
+        }
         add(&u32::try_from(bytes.len()).unwrap_or_default().to_be_bytes());
         add(&NEXT_HEADER);
     }

@@ -1,5 +1,12 @@
 //! Every row of every crafted capture, beside the row that tshark wrote.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it expects by unwrapping"
+)]
+
 mod craft;
 
 use std::fmt::Write as _;

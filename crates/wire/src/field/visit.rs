@@ -9,7 +9,7 @@ use crate::layer::{
     Sll2, Source, Tcp, TcpFlags, TcpOption, Udp, View, Vlan, write_name,
 };
 use crate::session::{Echo, Frame};
-use crate::tcp::TcpNote;
+use crate::tcp::{Flag, TcpNote};
 
 /// Gives every field of a frame to `sink`, those of a quoted packet last.
 pub fn visit<'a>(frame: &Frame<'a>, sink: &mut dyn FnMut(Field<'a>)) {
@@ -79,11 +79,11 @@ impl<'a> Walk<'_, 'a> {
                 self.protocol(id::NULL, 4);
                 self.number(id::NULL_FAMILY, 0, 4, header.family);
             }
-            Layer::Arp(header) => self.arp(header),
+            Layer::Arp(header) => self.arp(*header),
             Layer::Ipv4(header) => self.ipv4(header),
             Layer::Ipv6(header) => self.ipv6(header),
             Layer::Ipv6Extension(header) => self.extension(header),
-            Layer::Ipv6Fragment(header) => self.ipv6_fragment(header),
+            Layer::Ipv6Fragment(header) => self.ipv6_fragment(*header),
             Layer::Icmp(header) => self.icmp(header.kind, header.code, header.checksum),
             Layer::Icmpv6(header) => {
                 self.protocol(id::ICMPV6, usize::MAX);
@@ -143,13 +143,12 @@ impl<'a> Walk<'_, 'a> {
     }
 
     fn link_address(&mut self, at: usize, len: u16, address: [u8; 8]) {
-        let [a, b, c, d, e, f, ..] = address;
-        if len == 6 {
-            self.put(id::SLL_SRC_ETH, at, 6, Value::Ether([a, b, c, d, e, f]));
+        if let (6, Some(address)) = (len, address.first_chunk()) {
+            self.put(id::SLL_SRC_ETH, at, 6, Value::Ether(*address));
         }
     }
 
-    fn arp(&mut self, header: &Arp) {
+    fn arp(&mut self, header: Arp) {
         self.protocol(id::ARP, header.total_len());
         self.number(id::ARP_HW_TYPE, 0, 2, header.hardware_type);
         self.number(id::ARP_PROTO_TYPE, 2, 2, header.protocol_type);
@@ -219,7 +218,7 @@ impl<'a> Walk<'_, 'a> {
         self.protocol(id, usize::from(header.len));
     }
 
-    fn ipv6_fragment(&mut self, header: &Ipv6Fragment) {
+    fn ipv6_fragment(&mut self, header: Ipv6Fragment) {
         self.protocol(id::IPV6_FRAGHDR, Ipv6Fragment::LEN);
         // In units of eight bytes, as it stands in the header.
         self.number(id::IPV6_FRAGHDR_OFFSET, 2, 2, header.offset() / 8);
@@ -379,11 +378,11 @@ impl<'a> Walk<'_, 'a> {
             }
         }
         // The kinds of retransmission are retransmissions too.
-        use crate::tcp::Flag::{DuplicateAck, FastRetransmission, SpuriousRetransmission};
-        if note.analysis.has(FastRetransmission) || note.analysis.has(SpuriousRetransmission) {
+        let kinds = [Flag::FastRetransmission, Flag::SpuriousRetransmission];
+        if kinds.into_iter().any(|kind| note.analysis.has(kind)) {
             self.concluded(id::TCP_ANALYSIS_RETRANSMISSION, Value::Label);
         }
-        let duplicate = note.analysis.has(DuplicateAck);
+        let duplicate = note.analysis.has(Flag::DuplicateAck);
         let numbers = [
             (id::TCP_ANALYSIS_DUPLICATE_ACK_NUM, duplicate.then_some(u64::from(note.duplicate_ack_num))),
             (id::TCP_ANALYSIS_DUPLICATE_ACK_FRAME, duplicate.then_some(note.duplicate_ack_frame)),
@@ -393,7 +392,9 @@ impl<'a> Walk<'_, 'a> {
             (id::TCP_ANALYSIS_PUSH_BYTES_SENT, note.push_bytes_sent.map(u64::from)),
         ];
         for (id, number) in numbers {
-            number.into_iter().for_each(|number| self.concluded(id, Value::Number(number)));
+            if let Some(number) = number {
+                self.concluded(id, Value::Number(number));
+            }
         }
         let times = [
             (id::TCP_ANALYSIS_ACK_RTT, note.acks.map(|(_, nanos)| nanos)),
@@ -401,7 +402,9 @@ impl<'a> Walk<'_, 'a> {
             (id::TCP_ANALYSIS_RTO, note.rto.map(|(_, nanos)| nanos)),
         ];
         for (id, nanos) in times {
-            nanos.into_iter().for_each(|nanos| self.concluded(id, Value::Seconds(nanos)));
+            if let Some(nanos) = nanos {
+                self.concluded(id, Value::Seconds(nanos));
+            }
         }
     }
 

@@ -157,7 +157,7 @@ impl Columns {
                 self.begin("N/A");
                 self.info.push_str("Null/Loopback");
             }
-            Layer::Arp(arp) => arp::write(self, arp, bytes, frame.duplicate_address),
+            Layer::Arp(arp) => arp::write(self, *arp, bytes, frame.duplicate_address),
             Layer::Ipv4(_) => self.begin("IPv4"),
             Layer::Ipv6(ip) => {
                 self.begin("IPv6");
@@ -173,9 +173,9 @@ impl Columns {
                     self.extension(extension.kind);
                 }
             }
-            Layer::Ipv6Fragment(header) => self.ipv6_fragment(header),
-            Layer::Icmp(header) => icmp::write(self, frame, header, bytes),
-            Layer::Icmpv6(header) => icmpv6::write(self, frame, header, bytes),
+            Layer::Ipv6Fragment(header) => self.ipv6_fragment(*header),
+            Layer::Icmp(header) => icmp::write(self, frame, *header, bytes),
+            Layer::Icmpv6(header) => icmpv6::write(self, frame, *header, bytes),
             Layer::Udp(header) => udp::write(self, frame, header, placed.view),
             Layer::Tcp(header) => tcp::write(self, frame, header, bytes),
             Layer::Dns(header) => dns::write(self, header, bytes),
@@ -305,7 +305,7 @@ impl Columns {
         }
     }
 
-    fn ipv6_fragment(&mut self, header: &crate::layer::Ipv6Fragment) {
+    fn ipv6_fragment(&mut self, header: crate::layer::Ipv6Fragment) {
         self.append("IPv6 fragment (");
         self.numbered("off=", header.offset());
         self.info.push_str(if header.more_fragments() { " more=y" } else { " more=n" });

@@ -435,7 +435,7 @@ impl Conversation {
         let [a, b] = &self.sides;
         let (syn, ack) = (tcp.flags.any(TcpFlags::SYN), tcp.flags.any(TcpFlags::ACK));
         // Of a conversation's first segment only a SYN counts.
-        if a.packets + b.packets == 1 && !(syn && !ack) {
+        if a.packets + b.packets == 1 && (ack || !syn) {
             return;
         }
         let mut bits = self.completeness.0;
