@@ -56,10 +56,14 @@ fn read_whole(file: &[u8], filters: &[Filter]) {
                         follow.frame(frame, &mut |_| {});
                     }),
                     Item::Custom(custom) => {
-                        drop(custom.process().map(|process| process.options.into_iter().count()))
+                        let _ = custom.process().map(|process| process.options.into_iter().count());
                     }
-                    Item::Names(names) => drop(names.records().count()),
-                    Item::Statistics(statistics) => drop(statistics.counter(5)),
+                    Item::Names(names) => {
+                        let _ = names.records().count();
+                    }
+                    Item::Statistics(statistics) => {
+                        let _ = statistics.counter(5);
+                    }
                     _ => {}
                 }
             }
@@ -77,10 +81,12 @@ fn one<'s>(
     filters: &[Filter],
     mut with: impl FnMut(&enchufe_wire::session::Frame<'s>),
 ) {
-    drop((record.process(), record.options.comments().count()));
+    let _ = (record.process(), record.options.comments().count());
     let frame = session.frame(record);
     field::visit(&frame, &mut |found| assert!(!found.id.info().name.is_empty()));
-    filters.iter().for_each(|filter| drop(filter.matches(&frame)));
+    for filter in filters {
+        let _ = filter.matches(&frame);
+    }
     with(&frame);
 }
 

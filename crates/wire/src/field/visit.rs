@@ -155,17 +155,17 @@ impl<'a> Walk<'_, 'a> {
         self.number(id::ARP_HW_SIZE, 4, 1, header.hardware_len);
         self.number(id::ARP_PROTO_SIZE, 5, 1, header.protocol_len);
         self.number(id::ARP_OPCODE, 6, 2, header.opcode);
-        if (header.hardware_len, header.protocol_len, header.protocol_type) != (6, 4, 0x0800) {
-            return;
-        }
-        for (id, at) in [(id::ARP_SRC_HW_MAC, 8), (id::ARP_DST_HW_MAC, 18)] {
-            if let Some(address) = self.bytes.array(at) {
+        let (hardware, protocol) = (usize::from(header.hardware_len), usize::from(header.protocol_len));
+        let (sender, target) = (Arp::LEN, Arp::LEN + hardware + protocol);
+        for (id, at) in [(id::ARP_SRC_HW_MAC, sender), (id::ARP_DST_HW_MAC, target)] {
+            if let Some(address) = self.bytes.array(at).filter(|_| hardware == 6) {
                 self.put(id, at, 6, Value::Ether(address));
             }
         }
-        for (id, at) in [(id::ARP_SRC_PROTO_IPV4, 14), (id::ARP_DST_PROTO_IPV4, 24)] {
-            if let Some(address) = self.bytes.array(at) {
-                self.put(id, at, 4, Value::Ipv4(address));
+        let internet = protocol == 4 && header.protocol_type == 0x0800;
+        for (id, at) in [(id::ARP_SRC_PROTO_IPV4, sender), (id::ARP_DST_PROTO_IPV4, target)] {
+            if let Some(address) = self.bytes.array(at + hardware).filter(|_| internet) {
+                self.put(id, at + hardware, 4, Value::Ipv4(address));
             }
         }
     }
@@ -286,9 +286,15 @@ impl<'a> Walk<'_, 'a> {
         let seq = header.seq.relative(note.base);
         if let Some(len) = header.payload_len {
             self.concluded(id::TCP_LEN, Value::Number(u64::from(len)));
-            self.concluded(id::TCP_NXTSEQ, Value::Number(u64::from(seq.wrapping_add(header.sequence_len()))));
+            let ends = header.flags.any(TcpFlags::SYN | TcpFlags::FIN);
+            let next = seq.wrapping_add(len).wrapping_add(u32::from(ends));
+            self.concluded(id::TCP_NXTSEQ, Value::Number(u64::from(next)));
         }
         self.number(id::TCP_SEQ, 4, 4, seq);
+        // Of a quoted segment only the first eight bytes need to be there.
+        if self.bytes.len() < Tcp::LEN {
+            return;
+        }
         self.number(id::TCP_SEQ_RAW, 4, 4, header.seq.0);
         self.number(id::TCP_ACK, 8, 4, self.acknowledged(header, &note));
         self.number(id::TCP_ACK_RAW, 8, 4, header.ack.0);
@@ -300,7 +306,7 @@ impl<'a> Walk<'_, 'a> {
         self.number(id::TCP_URGENT_POINTER, 18, 2, header.urgent);
         self.tcp_options(header, &note);
         if own {
-            self.analysis(&note, header.payload_len.is_some_and(|len| len > 0));
+            self.analysis(&note);
         }
         self.payload(id::TCP_PAYLOAD, header_len.max(Tcp::LEN));
     }
@@ -363,9 +369,8 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    fn analysis(&mut self, note: &TcpNote, data: bool) {
-        let measured = note.acks.is_some() || data || note.rto.is_some();
-        if note.analysis.is_empty() && !measured {
+    fn analysis(&mut self, note: &TcpNote) {
+        if !note.analysed {
             return;
         }
         self.concluded(id::TCP_ANALYSIS, Value::Label);

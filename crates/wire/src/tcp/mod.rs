@@ -143,6 +143,8 @@ pub struct TcpNote {
     pub window_shift: Option<u8>,
     /// Flags under `tcp.analysis`.
     pub analysis: Analysis,
+    /// `tcp.analysis` stands there, be it without a flag.
+    pub analysed: bool,
     /// `tcp.analysis.duplicate_ack_num`
     pub duplicate_ack_num: u32,
     /// `tcp.analysis.duplicate_ack_frame`
