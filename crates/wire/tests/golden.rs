@@ -14,6 +14,7 @@ use std::path::Path;
 
 use enchufe_wire::field::{FieldId, Value, by_name, visit};
 use enchufe_wire::file::{Item, Reader};
+use enchufe_wire::filter::Filter;
 use enchufe_wire::row::Columns;
 use enchufe_wire::session::Session;
 use enchufe_wire::tcp::Limits;
@@ -120,6 +121,33 @@ fn every_field_has_the_value_that_tshark_gives_it() {
             lines[frame - 1].clone_from(&golden(name, "fields")[frame - 1]);
         }
         report += &differences(name, "fields", &lines);
+    }
+    assert!(report.is_empty(), "{report}");
+}
+
+#[test]
+fn every_filter_lets_the_frames_through_that_tshark_does() {
+    let text = include_str!("golden/filters.tsv");
+    assert!(text.starts_with("# TShark (Wireshark) 4.0.17"));
+    let captures = craft::all();
+    let mut report = String::new();
+    for line in text.lines().skip(1) {
+        let [name, filter, frames] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let (_, capture) = captures.iter().find(|(other, _)| *other == name).unwrap();
+        let (mut reader, mut session) = (Reader::new(), Session::new(Limits::default()));
+        let test = Filter::parse(filter).unwrap();
+        let mut found = String::new();
+        reader.feed(&capture.pcap());
+        while let Some(item) = reader.next().unwrap() {
+            let Item::Packet(record) = item else { continue };
+            let frame = session.frame(&record);
+            if test.matches(&frame) {
+                write!(found, "{} ", frame.number).unwrap();
+            }
+        }
+        if found != frames {
+            writeln!(report, "{name}: {filter}\n  tshark {frames}\n  here   {found}").unwrap();
+        }
     }
     assert!(report.is_empty(), "{report}");
 }

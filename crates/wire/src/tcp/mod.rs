@@ -9,6 +9,7 @@
 
 mod conversation;
 mod direction;
+mod intake;
 mod rules;
 mod table;
 
