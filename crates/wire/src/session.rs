@@ -274,8 +274,16 @@ fn checksum_holds(packet: &Packet<'_>, message: &Placed) -> bool {
 /// An IPv4 address in ARP whose hardware address is not the one that it had before.
 fn duplicate_address(packet: &Packet<'_>, known: &mut HashMap<[u8; 4], [u8; 6]>) -> Option<[u8; 4]> {
     let last = packet.layers().last()?;
-    let Layer::Arp(arp @ Arp { protocol_type: 0x0800, hardware_len: 6, protocol_len: 4, opcode: 1 | 2, .. }) =
-        last.layer
+    let Layer::Arp(
+        arp @ Arp {
+            protocol_type: 0x0800,
+            hardware_len: 6,
+            protocol_len: 4,
+            opcode: 1 | 2,
+            hardware_type: 1 | 6,
+            ..
+        },
+    ) = last.layer
     else {
         return None;
     };

@@ -151,3 +151,20 @@ fn what_is_not_in_the_capture_is_a_gap() {
         ]
     );
 }
+
+#[test]
+fn the_longest_idle_conversation_is_forgotten_first() {
+    let mut session = Session::new(Limits { conversations: 2, unacked: 100 });
+    let mut frames = Vec::new();
+    for port in [1, 2, 1, 3, 1, 2] {
+        let segment = Tcp::new((port, 80), ACK, 100, 200);
+        frames.push(Ip::new(6).with(&segment.bytes()));
+    }
+    let mut streams = Vec::new();
+    each(&Capture::of(101, frames), &mut session, |frame| streams.push(frame.tcp.unwrap().stream));
+    // Port 2 is the longest idle when port 3 comes, and a stranger when it comes back.
+    assert_eq!(streams, [0, 1, 0, 2, 0, 3]);
+    assert_eq!(session.conversations().forgotten(), 2);
+    let kept: Vec<u16> = session.conversations().sorted().iter().map(|kept| kept.a.port).collect();
+    assert_eq!(kept, [1, 2]);
+}

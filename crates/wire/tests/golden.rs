@@ -135,13 +135,13 @@ fn every_filter_lets_the_frames_through_that_tshark_does() {
         let [name, filter, frames] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
         let (_, capture) = captures.iter().find(|(other, _)| *other == name).unwrap();
         let (mut reader, mut session) = (Reader::new(), Session::new(Limits::default()));
-        let test = Filter::parse(filter).unwrap();
+        let checked = Filter::parse(filter).unwrap();
         let mut found = String::new();
         reader.feed(&capture.pcap());
         while let Some(item) = reader.next().unwrap() {
             let Item::Packet(record) = item else { continue };
             let frame = session.frame(&record);
-            if test.matches(&frame) {
+            if checked.matches(&frame) {
                 write!(found, "{} ", frame.number).unwrap();
             }
         }

@@ -158,7 +158,9 @@ impl<'a> Walk<'_, 'a> {
         let (hardware, protocol) = (usize::from(header.hardware_len), usize::from(header.protocol_len));
         let (sender, target) = (Arp::LEN, Arp::LEN + hardware + protocol);
         for (id, at) in [(id::ARP_SRC_HW_MAC, sender), (id::ARP_DST_HW_MAC, target)] {
-            if let Some(address) = self.bytes.array(at).filter(|_| hardware == 6) {
+            if let Some(address) =
+                self.bytes.array(at).filter(|_| hardware == 6 && matches!(header.hardware_type, 1 | 6))
+            {
                 self.put(id, at, 6, Value::Ether(address));
             }
         }
