@@ -294,7 +294,9 @@ fn duplicate_address(packet: &Packet<'_>, known: &mut HashMap<[u8; 4], [u8; 6]>)
     for (hardware, protocol) in [Some((sender_hardware, sender)), reply].into_iter().flatten() {
         let (hardware, protocol) = (hardware.array::<6>(0)?, protocol.array::<4>(0)?);
         let room = known.len() < MOST_REMEMBERED || known.contains_key(&protocol);
-        if protocol == [0; 4] || hardware == [0; 6] || !room {
+        let [first, ..] = hardware;
+        // A group's address belongs to nobody.
+        if protocol == [0; 4] || hardware == [0; 6] || first & 1 == 1 || !room {
             continue;
         }
         // The first one that used an address keeps it.
