@@ -60,8 +60,8 @@ pub struct Frame<'a> {
     pub number: u64,
     /// `frame.time_epoch`; a simple packet block has none.
     pub time: Option<Timestamp>,
-    /// `frame.time_relative`, in nanoseconds since the first frame.
-    pub relative: i64,
+    /// `frame.time_relative`, in nanoseconds since the first frame; since 1970 where the first frame has no time.
+    pub relative: Option<i64>,
     /// Its layers.
     pub packet: Packet<'a>,
     /// What its TCP segment means.
@@ -96,9 +96,8 @@ impl Session {
     /// Takes the next record.
     pub fn frame<'s>(&'s mut self, record: &Record<'s>) -> Frame<'s> {
         self.number += 1;
-        let first = self.first_time.or(record.time);
-        self.first_time = first;
-        let relative = record.time.zip(first).map_or(0, |(now, first)| now.since(first));
+        let first = *self.first_time.get_or_insert(record.time.unwrap_or_default());
+        let relative = record.time.map(|now| now.since(first));
         let mut frame = Frame {
             number: self.number,
             time: record.time,

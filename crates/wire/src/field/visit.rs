@@ -64,7 +64,9 @@ impl<'a> Walk<'_, 'a> {
         if let Some(time) = self.frame.time {
             self.concluded(id::FRAME_TIME_EPOCH, Value::Seconds(time.nanos()));
         }
-        self.concluded(id::FRAME_TIME_RELATIVE, Value::Seconds(self.frame.relative));
+        if let Some(relative) = self.frame.relative {
+            self.concluded(id::FRAME_TIME_RELATIVE, Value::Seconds(relative));
+        }
     }
 
     fn layer(&mut self, placed: &Placed, own: bool) {

@@ -58,7 +58,9 @@ impl Columns {
         self.fill(frame);
         text::decimal(frame.number, out);
         out.push('\t');
-        text::seconds(frame.relative, out);
+        if let Some(relative) = frame.relative {
+            text::seconds(relative, out);
+        }
         out.push('\t');
         for column in [&self.source, &self.destination, &self.protocol] {
             out.push_str(column);
