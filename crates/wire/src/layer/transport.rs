@@ -175,6 +175,7 @@ impl TcpOption<'_> {
     pub(crate) const SACK_PERMITTED: u8 = 4;
     pub(crate) const SACK: u8 = 5;
     pub(crate) const TIMESTAMPS: u8 = 8;
+    pub(crate) const MULTIPATH: u8 = 30;
     pub(crate) const ACCURATE_ECN_0: u8 = 172;
     pub(crate) const ACCURATE_ECN_1: u8 = 174;
 }

@@ -229,7 +229,7 @@ fn scales() -> Capture {
 }
 
 fn options() -> Capture {
-    let lists: [&[u8]; 36] = [
+    let lists: [&[u8]; 37] = [
         &[2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 3, 3, 7],
         &[2, 4, 5, 0xb4, 0, 3, 3, 7],
         &[1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 9],
@@ -266,6 +266,7 @@ fn options() -> Capture {
         &[5, 5, 1, 2, 3],
         &[4, 3, 1],
         &[1, 1, 1, 2],
+        &[30, 12, 0x00, 0x81, 1, 2, 3, 4, 5, 6, 7, 8],
     ];
     let mut talk = Talk::default();
     for list in lists {
