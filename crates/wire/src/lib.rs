@@ -2,7 +2,7 @@
 //!
 //! **Start reading** at [`file::Reader`] (capture files), then [`Session::frame`] (one frame, with what it means beside
 //! those before it), [`layer`] (what a frame holds), [`tcp`] (conversations and the rules of `tcp.analysis`) and
-//! [`row`] (the packet table).
+//! [`row`] (the packet table); [`filter`], [`finding`] and [`follow`] ask more of the frames.
 //!
 //! This crate does no I/O, reads no clock, prints nothing and never fails on a packet: what it cannot decode it
 //! leaves as data, with the reason and the place. It holds no sentences for people, only ids and values.
@@ -13,6 +13,8 @@ mod bytes;
 pub mod field;
 pub mod file;
 pub mod filter;
+pub mod finding;
+pub mod follow;
 mod fragments;
 pub mod layer;
 pub mod link;

@@ -1,6 +1,7 @@
 //! Names of numbers, worded as Wireshark words them.
 
 /// The name of an IP protocol number (<https://www.iana.org/assignments/protocol-numbers>).
+#[allow(clippy::too_many_lines, reason = "a table")]
 pub(crate) fn ip_protocol(number: u8) -> &'static str {
     match number {
         0 => "IPv6 hop-by-hop",
@@ -155,6 +156,7 @@ pub(crate) fn ip_protocol(number: u8) -> &'static str {
 }
 
 /// The name of an `EtherType` that is not decoded here.
+#[allow(clippy::too_many_lines, reason = "a table")]
 pub(crate) fn ethertype(number: u16) -> Option<&'static str> {
     Some(match number {
         0x0600 => "XNS Internet Datagram Protocol",

@@ -60,8 +60,8 @@ pub struct Frame<'a> {
     pub number: u64,
     /// `frame.time_epoch`; a simple packet block has none.
     pub time: Option<Timestamp>,
-    /// `frame.time_relative`, in nanoseconds since the first frame.
-    pub relative: i64,
+    /// `frame.time_relative`, in nanoseconds since the first frame; since 1970 where the first frame has no time.
+    pub relative: Option<i64>,
     /// Its layers.
     pub packet: Packet<'a>,
     /// What its TCP segment means.
@@ -83,6 +83,7 @@ impl Session {
     }
 
     /// The second reading of the same records, with what this first one found.
+    #[must_use = "the second reading is a new session"]
     pub fn again(self, limits: Limits) -> Self {
         Self { told: Some(self.found), tcp: self.tcp.again(limits), ..Self::default() }
     }
@@ -95,9 +96,8 @@ impl Session {
     /// Takes the next record.
     pub fn frame<'s>(&'s mut self, record: &Record<'s>) -> Frame<'s> {
         self.number += 1;
-        let first = self.first_time.or(record.time);
-        self.first_time = first;
-        let relative = record.time.zip(first).map_or(0, |(now, first)| now.since(first));
+        let first = *self.first_time.get_or_insert(record.time.unwrap_or_default());
+        let relative = record.time.map(|now| now.since(first));
         let mut frame = Frame {
             number: self.number,
             time: record.time,
@@ -245,7 +245,7 @@ fn echo(
     Some(Echo::RequestIn(asked))
 }
 
-/// The Internet checksum (RFC 1071) of an ICMP message, with ICMPv6's pseudo-header (RFC 8200 §8.1).
+/// The Internet checksum (RFC 1071) of an ICMP message, with the pseudo-header of IPv6 (RFC 8200 §8.1).
 fn checksum_holds(packet: &Packet<'_>, message: &Placed) -> bool {
     let bytes = packet.slice(message.view);
     let mut sum: u32 = 0;
@@ -261,7 +261,9 @@ fn checksum_holds(packet: &Packet<'_>, message: &Placed) -> bool {
         const NEXT_HEADER: [u8; 2] = [0, 58];
         let Some(ends) = addresses(packet) else { return false };
         // An IPv4 address in its wide form ends in zeros, which count nothing.
-        ends.iter().for_each(|end| add(&end.address));
+        for end in ends {
+            add(&end.address);
+        }
         add(&u32::try_from(bytes.len()).unwrap_or_default().to_be_bytes());
         add(&NEXT_HEADER);
     }
@@ -271,8 +273,16 @@ fn checksum_holds(packet: &Packet<'_>, message: &Placed) -> bool {
 /// An IPv4 address in ARP whose hardware address is not the one that it had before.
 fn duplicate_address(packet: &Packet<'_>, known: &mut HashMap<[u8; 4], [u8; 6]>) -> Option<[u8; 4]> {
     let last = packet.layers().last()?;
-    let Layer::Arp(arp @ Arp { protocol_type: 0x0800, hardware_len: 6, protocol_len: 4, opcode: 1 | 2, .. }) =
-        last.layer
+    let Layer::Arp(
+        arp @ Arp {
+            protocol_type: 0x0800,
+            hardware_len: 6,
+            protocol_len: 4,
+            opcode: 1 | 2,
+            hardware_type: 1 | 6,
+            ..
+        },
+    ) = last.layer
     else {
         return None;
     };
@@ -283,7 +293,9 @@ fn duplicate_address(packet: &Packet<'_>, known: &mut HashMap<[u8; 4], [u8; 6]>)
     for (hardware, protocol) in [Some((sender_hardware, sender)), reply].into_iter().flatten() {
         let (hardware, protocol) = (hardware.array::<6>(0)?, protocol.array::<4>(0)?);
         let room = known.len() < MOST_REMEMBERED || known.contains_key(&protocol);
-        if protocol == [0; 4] || hardware == [0; 6] || !room {
+        let [first, ..] = hardware;
+        // A group's address belongs to nobody.
+        if protocol == [0; 4] || hardware == [0; 6] || first & 1 == 1 || !room {
             continue;
         }
         // The first one that used an address keeps it.

@@ -9,7 +9,7 @@ use crate::layer::{
     Sll2, Source, Tcp, TcpFlags, TcpOption, Udp, View, Vlan, write_name,
 };
 use crate::session::{Echo, Frame};
-use crate::tcp::TcpNote;
+use crate::tcp::{Flag, TcpNote};
 
 /// Gives every field of a frame to `sink`, those of a quoted packet last.
 pub fn visit<'a>(frame: &Frame<'a>, sink: &mut dyn FnMut(Field<'a>)) {
@@ -64,7 +64,9 @@ impl<'a> Walk<'_, 'a> {
         if let Some(time) = self.frame.time {
             self.concluded(id::FRAME_TIME_EPOCH, Value::Seconds(time.nanos()));
         }
-        self.concluded(id::FRAME_TIME_RELATIVE, Value::Seconds(self.frame.relative));
+        if let Some(relative) = self.frame.relative {
+            self.concluded(id::FRAME_TIME_RELATIVE, Value::Seconds(relative));
+        }
     }
 
     fn layer(&mut self, placed: &Placed, own: bool) {
@@ -79,11 +81,11 @@ impl<'a> Walk<'_, 'a> {
                 self.protocol(id::NULL, 4);
                 self.number(id::NULL_FAMILY, 0, 4, header.family);
             }
-            Layer::Arp(header) => self.arp(header),
+            Layer::Arp(header) => self.arp(*header),
             Layer::Ipv4(header) => self.ipv4(header),
             Layer::Ipv6(header) => self.ipv6(header),
             Layer::Ipv6Extension(header) => self.extension(header),
-            Layer::Ipv6Fragment(header) => self.ipv6_fragment(header),
+            Layer::Ipv6Fragment(header) => self.ipv6_fragment(*header),
             Layer::Icmp(header) => self.icmp(header.kind, header.code, header.checksum),
             Layer::Icmpv6(header) => {
                 self.protocol(id::ICMPV6, usize::MAX);
@@ -143,30 +145,31 @@ impl<'a> Walk<'_, 'a> {
     }
 
     fn link_address(&mut self, at: usize, len: u16, address: [u8; 8]) {
-        let [a, b, c, d, e, f, ..] = address;
-        if len == 6 {
-            self.put(id::SLL_SRC_ETH, at, 6, Value::Ether([a, b, c, d, e, f]));
+        if let (6, Some(address)) = (len, address.first_chunk()) {
+            self.put(id::SLL_SRC_ETH, at, 6, Value::Ether(*address));
         }
     }
 
-    fn arp(&mut self, header: &Arp) {
+    fn arp(&mut self, header: Arp) {
         self.protocol(id::ARP, header.total_len());
         self.number(id::ARP_HW_TYPE, 0, 2, header.hardware_type);
         self.number(id::ARP_PROTO_TYPE, 2, 2, header.protocol_type);
         self.number(id::ARP_HW_SIZE, 4, 1, header.hardware_len);
         self.number(id::ARP_PROTO_SIZE, 5, 1, header.protocol_len);
         self.number(id::ARP_OPCODE, 6, 2, header.opcode);
-        if (header.hardware_len, header.protocol_len, header.protocol_type) != (6, 4, 0x0800) {
-            return;
-        }
-        for (id, at) in [(id::ARP_SRC_HW_MAC, 8), (id::ARP_DST_HW_MAC, 18)] {
-            if let Some(address) = self.bytes.array(at) {
+        let (hardware, protocol) = (usize::from(header.hardware_len), usize::from(header.protocol_len));
+        let (sender, target) = (Arp::LEN, Arp::LEN + hardware + protocol);
+        for (id, at) in [(id::ARP_SRC_HW_MAC, sender), (id::ARP_DST_HW_MAC, target)] {
+            if let Some(address) =
+                self.bytes.array(at).filter(|_| hardware == 6 && matches!(header.hardware_type, 1 | 6))
+            {
                 self.put(id, at, 6, Value::Ether(address));
             }
         }
-        for (id, at) in [(id::ARP_SRC_PROTO_IPV4, 14), (id::ARP_DST_PROTO_IPV4, 24)] {
-            if let Some(address) = self.bytes.array(at) {
-                self.put(id, at, 4, Value::Ipv4(address));
+        let internet = protocol == 4 && header.protocol_type == 0x0800;
+        for (id, at) in [(id::ARP_SRC_PROTO_IPV4, sender), (id::ARP_DST_PROTO_IPV4, target)] {
+            if let Some(address) = self.bytes.array(at + hardware).filter(|_| internet) {
+                self.put(id, at + hardware, 4, Value::Ipv4(address));
             }
         }
     }
@@ -219,7 +222,7 @@ impl<'a> Walk<'_, 'a> {
         self.protocol(id, usize::from(header.len));
     }
 
-    fn ipv6_fragment(&mut self, header: &Ipv6Fragment) {
+    fn ipv6_fragment(&mut self, header: Ipv6Fragment) {
         self.protocol(id::IPV6_FRAGHDR, Ipv6Fragment::LEN);
         // In units of eight bytes, as it stands in the header.
         self.number(id::IPV6_FRAGHDR_OFFSET, 2, 2, header.offset() / 8);
@@ -287,9 +290,15 @@ impl<'a> Walk<'_, 'a> {
         let seq = header.seq.relative(note.base);
         if let Some(len) = header.payload_len {
             self.concluded(id::TCP_LEN, Value::Number(u64::from(len)));
-            self.concluded(id::TCP_NXTSEQ, Value::Number(u64::from(seq.wrapping_add(header.sequence_len()))));
+            let ends = header.flags.any(TcpFlags::SYN | TcpFlags::FIN);
+            let next = seq.wrapping_add(len).wrapping_add(u32::from(ends));
+            self.concluded(id::TCP_NXTSEQ, Value::Number(u64::from(next)));
         }
         self.number(id::TCP_SEQ, 4, 4, seq);
+        // Of a quoted segment only the first eight bytes need to be there.
+        if self.bytes.len() < Tcp::LEN {
+            return;
+        }
         self.number(id::TCP_SEQ_RAW, 4, 4, header.seq.0);
         self.number(id::TCP_ACK, 8, 4, self.acknowledged(header, &note));
         self.number(id::TCP_ACK_RAW, 8, 4, header.ack.0);
@@ -301,7 +310,7 @@ impl<'a> Walk<'_, 'a> {
         self.number(id::TCP_URGENT_POINTER, 18, 2, header.urgent);
         self.tcp_options(header, &note);
         if own {
-            self.analysis(&note, header.payload_len.is_some_and(|len| len > 0));
+            self.analysis(&note);
         }
         self.payload(id::TCP_PAYLOAD, header_len.max(Tcp::LEN));
     }
@@ -364,9 +373,8 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    fn analysis(&mut self, note: &TcpNote, data: bool) {
-        let measured = note.acks.is_some() || data || note.rto.is_some();
-        if note.analysis.is_empty() && !measured {
+    fn analysis(&mut self, note: &TcpNote) {
+        if !note.analysed {
             return;
         }
         self.concluded(id::TCP_ANALYSIS, Value::Label);
@@ -379,11 +387,11 @@ impl<'a> Walk<'_, 'a> {
             }
         }
         // The kinds of retransmission are retransmissions too.
-        use crate::tcp::Flag::{DuplicateAck, FastRetransmission, SpuriousRetransmission};
-        if note.analysis.has(FastRetransmission) || note.analysis.has(SpuriousRetransmission) {
+        let kinds = [Flag::FastRetransmission, Flag::SpuriousRetransmission];
+        if kinds.into_iter().any(|kind| note.analysis.has(kind)) {
             self.concluded(id::TCP_ANALYSIS_RETRANSMISSION, Value::Label);
         }
-        let duplicate = note.analysis.has(DuplicateAck);
+        let duplicate = note.analysis.has(Flag::DuplicateAck);
         let numbers = [
             (id::TCP_ANALYSIS_DUPLICATE_ACK_NUM, duplicate.then_some(u64::from(note.duplicate_ack_num))),
             (id::TCP_ANALYSIS_DUPLICATE_ACK_FRAME, duplicate.then_some(note.duplicate_ack_frame)),
@@ -393,7 +401,9 @@ impl<'a> Walk<'_, 'a> {
             (id::TCP_ANALYSIS_PUSH_BYTES_SENT, note.push_bytes_sent.map(u64::from)),
         ];
         for (id, number) in numbers {
-            number.into_iter().for_each(|number| self.concluded(id, Value::Number(number)));
+            if let Some(number) = number {
+                self.concluded(id, Value::Number(number));
+            }
         }
         let times = [
             (id::TCP_ANALYSIS_ACK_RTT, note.acks.map(|(_, nanos)| nanos)),
@@ -401,7 +411,9 @@ impl<'a> Walk<'_, 'a> {
             (id::TCP_ANALYSIS_RTO, note.rto.map(|(_, nanos)| nanos)),
         ];
         for (id, nanos) in times {
-            nanos.into_iter().for_each(|nanos| self.concluded(id, Value::Seconds(nanos)));
+            if let Some(nanos) = nanos {
+                self.concluded(id, Value::Seconds(nanos));
+            }
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) fn holds(test: &Test, frame: &Frame<'_>) -> bool {
         }
         Test::Matches(subject, expression) => {
             quantified(&occurrences(subject, frame), subject.all, |found| match found {
-                Found::Text(text) => expression.is_match(text),
+                Found::Text(found) => expression.is_match(found),
                 // Each byte is the character of its number, so that any byte can be asked for.
                 Found::Bytes(bytes) => {
                     expression.is_match(&bytes.iter().map(|byte| char::from(*byte)).collect::<String>())

@@ -157,9 +157,9 @@ impl Walk<'_> {
 fn skip_name(message: &[u8], mut at: usize) -> Option<usize> {
     loop {
         match message.u8_at(at)? {
-            0 => return Some(at + 1),
             len @ 1..=0x3f => at += 1 + usize::from(len),
             0xc0.. => return message.u8_at(at + 1).map(|_| at + 2),
+            // The root label, or a kind that no document defines.
             _ => return Some(at + 1),
         }
     }

@@ -1,4 +1,4 @@
-//! ICMP (RFC 792) and ICMPv6 (RFC 4443).
+//! ICMP (RFC 792), and that for IPv6 (RFC 4443).
 
 use crate::bytes::Bytes;
 
@@ -30,7 +30,7 @@ impl Icmp {
     }
 }
 
-/// An ICMPv6 header.
+/// A header of ICMP for IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Icmpv6 {
     /// `icmpv6.type`

@@ -175,6 +175,7 @@ impl TcpOption<'_> {
     pub(crate) const SACK_PERMITTED: u8 = 4;
     pub(crate) const SACK: u8 = 5;
     pub(crate) const TIMESTAMPS: u8 = 8;
+    pub(crate) const MULTIPATH: u8 = 30;
     pub(crate) const ACCURATE_ECN_0: u8 = 172;
     pub(crate) const ACCURATE_ECN_1: u8 = 174;
 }
@@ -189,7 +190,7 @@ pub enum TcpOptionError {
 }
 
 /// Walks TCP options.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct TcpOptions<'a> {
     rest: &'a [u8],
     at: usize,
@@ -209,13 +210,13 @@ impl<'a> Iterator for TcpOptions<'a> {
             }
             TcpOption::NOP => 1,
             _ => match self.rest.get(1) {
-                None => return self.end(TcpOptionError::Missing),
+                None => return Some(self.end(TcpOptionError::Missing)),
                 Some(len @ 2..) => usize::from(*len),
-                Some(_) => return self.end(TcpOptionError::Length),
+                Some(_) => return Some(self.end(TcpOptionError::Length)),
             },
         };
         let Some((option, rest)) = self.rest.split_at_checked(len) else {
-            return self.end(TcpOptionError::Length);
+            return Some(self.end(TcpOptionError::Length));
         };
         self.rest = rest;
         self.at += len;
@@ -224,8 +225,8 @@ impl<'a> Iterator for TcpOptions<'a> {
 }
 
 impl<'a> TcpOptions<'a> {
-    fn end(&mut self, error: TcpOptionError) -> Option<Result<TcpOption<'a>, TcpOptionError>> {
+    fn end(&mut self, error: TcpOptionError) -> Result<TcpOption<'a>, TcpOptionError> {
         self.rest = &[];
-        Some(Err(error))
+        Err(error)
     }
 }

@@ -5,7 +5,7 @@ use crate::bytes::Bytes;
 use crate::layer::Arp;
 use crate::text;
 
-pub(super) fn write(columns: &mut Columns, arp: &Arp, bytes: &[u8], duplicate: Option<[u8; 4]>) {
+pub(super) fn write(columns: &mut Columns, arp: Arp, bytes: &[u8], duplicate: Option<[u8; 4]>) {
     columns.begin(match arp.opcode {
         3 | 4 => "RARP",
         5..=7 => "DRARP",
@@ -27,7 +27,7 @@ pub(super) fn write(columns: &mut Columns, arp: &Arp, bytes: &[u8], duplicate: O
     }
 }
 
-fn request(columns: &mut Columns, arp: &Arp, [_, sender, target_hardware, target]: [&[u8]; 4]) {
+fn request(columns: &mut Columns, arp: Arp, [_, sender, target_hardware, target]: [&[u8]; 4]) {
     let zero = target_hardware.iter().all(|byte| *byte == 0);
     let info = &mut columns.info;
     if sender == target {
@@ -46,7 +46,7 @@ fn request(columns: &mut Columns, arp: &Arp, [_, sender, target_hardware, target
     }
 }
 
-fn reply(columns: &mut Columns, arp: &Arp, [hardware, sender, _, target]: [&[u8]; 4]) {
+fn reply(columns: &mut Columns, arp: Arp, [hardware, sender, _, target]: [&[u8]; 4]) {
     let info = &mut columns.info;
     if sender == target {
         info.push_str("Gratuitous ARP for ");
@@ -59,7 +59,7 @@ fn reply(columns: &mut Columns, arp: &Arp, [hardware, sender, _, target]: [&[u8]
     }
 }
 
-fn other(columns: &mut Columns, arp: &Arp, parts: [&[u8]; 4]) {
+fn other(columns: &mut Columns, arp: Arp, parts: [&[u8]; 4]) {
     let [hardware, sender, target_hardware, target] = parts;
     let info = &mut columns.info;
     match arp.opcode {
@@ -117,7 +117,7 @@ fn multicast_server(opcode: u16) -> &'static str {
     }
 }
 
-fn protocol_address(arp: &Arp, bytes: &[u8], out: &mut String) {
+fn protocol_address(arp: Arp, bytes: &[u8], out: &mut String) {
     match bytes.array::<4>(0) {
         _ if bytes.is_empty() => out.push_str("<No address>"),
         Some(address) if arp.protocol_type == 0x0800 && bytes.len() == 4 => text::ipv4(address, out),
@@ -125,7 +125,7 @@ fn protocol_address(arp: &Arp, bytes: &[u8], out: &mut String) {
     }
 }
 
-fn hardware_address(arp: &Arp, bytes: &[u8], out: &mut String) {
+fn hardware_address(arp: Arp, bytes: &[u8], out: &mut String) {
     // Ethernet, and IEEE 802 networks.
     let ethernet = matches!(arp.hardware_type, 1 | 6) && bytes.len() == 6;
     match bytes {

@@ -12,8 +12,6 @@ pub(super) fn write(columns: &mut Columns, dns: &Dns, message: &[u8]) {
         DnsFlavour::Mdns => "MDNS",
         DnsFlavour::Llmnr => "LLMNR",
     });
-    // Id and flags.
-    const HEAD: usize = 4;
     if message.len() < HEAD {
         return;
     }
@@ -44,6 +42,8 @@ pub(super) fn write(columns: &mut Columns, dns: &Dns, message: &[u8]) {
     }
 }
 
+/// Id and flags.
+const HEAD: usize = 4;
 const OPT: u16 = 41;
 
 fn head(columns: &mut Columns, dns: &Dns) {
@@ -63,12 +63,11 @@ fn head(columns: &mut Columns, dns: &Dns) {
     text::hex(u32::from(dns.id), 4, &mut columns.info);
     if dns.response() && dns.rcode() != 0 {
         columns.info.push(' ');
-        match RCODES.get(usize::from(dns.rcode())) {
-            Some(name) => columns.info.push_str(name),
-            None => {
-                columns.numbered("Unknown error (", dns.rcode());
-                columns.info.push(')');
-            }
+        if let Some(name) = RCODES.get(usize::from(dns.rcode())) {
+            columns.info.push_str(name);
+        } else {
+            columns.numbered("Unknown error (", dns.rcode());
+            columns.info.push(')');
         }
     }
 }
@@ -90,12 +89,11 @@ const RCODES: [&str; 12] = [
 
 fn kind(columns: &mut Columns, kind: u16) {
     columns.info.push(' ');
-    match names::dns_type(kind) {
-        Some(name) => columns.info.push_str(name),
-        None => {
-            columns.numbered("Unknown (", kind);
-            columns.info.push(')');
-        }
+    if let Some(name) = names::dns_type(kind) {
+        columns.info.push_str(name);
+    } else {
+        columns.numbered("Unknown (", kind);
+        columns.info.push(')');
     }
 }
 

@@ -9,18 +9,17 @@ use crate::text;
 /// Type names are padded to this width.
 const WIDTH: usize = 20;
 
-pub(super) fn write(columns: &mut Columns, frame: &Frame<'_>, icmp: &Icmp, bytes: &[u8]) {
+pub(super) fn write(columns: &mut Columns, frame: &Frame<'_>, icmp: Icmp, bytes: &[u8]) {
     columns.begin("ICMP");
     let name = type_name(icmp, bytes);
     columns.info.push_str(name);
     columns.info.extend(std::iter::repeat_n(' ', WIDTH.saturating_sub(name.len())));
     if let Some(codes) = code_names(icmp.kind) {
-        match codes.iter().find(|(code, _)| *code == icmp.code) {
-            Some((_, name)) => columns.info.extend([" (", name, ")"]),
-            None => {
-                columns.numbered(" (Unknown code: ", icmp.code);
-                columns.info.push(')');
-            }
+        if let Some((_, name)) = codes.iter().find(|(code, _)| *code == icmp.code) {
+            columns.info.extend([" (", name, ")"]);
+        } else {
+            columns.numbered(" (Unknown code: ", icmp.code);
+            columns.info.push(')');
         }
     }
     let queries = matches!(icmp.kind, Icmp::ECHO | Icmp::ECHO_REPLY | 13..=18);
@@ -63,7 +62,7 @@ pub(super) fn partner(columns: &mut Columns, frame: &Frame<'_>) {
     }
 }
 
-fn type_name(icmp: &Icmp, bytes: &[u8]) -> &'static str {
+fn type_name(icmp: Icmp, bytes: &[u8]) -> &'static str {
     match icmp.kind {
         0 => "Echo (ping) reply",
         1 | 2 => "Reserved",
@@ -103,7 +102,7 @@ fn type_name(icmp: &Icmp, bytes: &[u8]) -> &'static str {
 }
 
 /// A router advertisement with extensions after its addresses is one of mobile IP (RFC 5944 §2.1).
-fn mobile(icmp: &Icmp, bytes: &[u8]) -> bool {
+fn mobile(icmp: Icmp, bytes: &[u8]) -> bool {
     let addresses = usize::from(bytes.u8_at(4).unwrap_or_default());
     matches!(icmp.code, 0 | 16) && bytes.len() > 8 + addresses * 8
 }

@@ -1,4 +1,4 @@
-//! The row of an ICMPv6 message.
+//! The row of a message of ICMP for IPv6.
 
 use super::{Columns, icmp};
 use crate::bytes::Bytes;
@@ -6,14 +6,13 @@ use crate::layer::{Icmpv6, Layer};
 use crate::session::Frame;
 use crate::text;
 
-pub(super) fn write(columns: &mut Columns, frame: &Frame<'_>, header: &Icmpv6, bytes: &[u8]) {
+pub(super) fn write(columns: &mut Columns, frame: &Frame<'_>, header: Icmpv6, bytes: &[u8]) {
     columns.begin("ICMPv6");
-    match type_name(header.kind) {
-        Some(name) => columns.info.push_str(name),
-        None => {
-            columns.numbered("Unknown (", header.kind);
-            columns.info.push(')');
-        }
+    if let Some(name) = type_name(header.kind) {
+        columns.info.push_str(name);
+    } else {
+        columns.numbered("Unknown (", header.kind);
+        columns.info.push(')');
     }
     code(columns, header);
     match header.kind {
@@ -94,7 +93,7 @@ fn option(bytes: &[u8], mut at: usize, wanted: u8) -> Option<&[u8]> {
     }
 }
 
-fn code(columns: &mut Columns, header: &Icmpv6) {
+fn code(columns: &mut Columns, header: Icmpv6) {
     let Some(names) = code_names(header.kind) else { return };
     match names.get(usize::from(header.code)) {
         Some(name) => columns.info.extend([" (", name, ")"]),

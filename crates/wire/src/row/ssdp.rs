@@ -3,7 +3,7 @@
 use super::Columns;
 use crate::text;
 
-/// What a request can begin with (RFC 9110 §9, and UPnP's own), and what a response does.
+/// What a request can begin with (RFC 9110 §9, and those of device discovery), and what a response does.
 const STARTS: [&[u8]; 14] = [
     b"M-SEARCH ",
     b"NOTIFY ",

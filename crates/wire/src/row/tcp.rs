@@ -112,6 +112,10 @@ fn write_option(columns: &mut Columns, option: &TcpOption<'_>, note: &TcpNote) {
             let shift = data.u8_at(0).unwrap_or_default().min(14);
             columns.numbered(" WS=", 1u32 << shift);
         }
+        (TcpOption::MULTIPATH, 1..) => {
+            columns.protocol.clear();
+            columns.protocol.push_str("MPTCP");
+        }
         (TcpOption::SACK_PERMITTED, _) => columns.info.push_str(" SACK_PERM"),
         (TcpOption::SACK, _) => {
             for block in data.chunks_exact(8) {

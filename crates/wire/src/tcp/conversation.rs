@@ -52,6 +52,10 @@ pub struct Side {
     pub rst: Option<(u64, Timestamp)>,
     /// The frame of its last segment that was no RST, and when.
     pub last: Option<(u64, Timestamp)>,
+    /// What the last segment carried.
+    pub(super) last_had_data: bool,
+    /// It sent a SYN with an acknowledgement, or an acknowledgement without a SYN.
+    pub(super) accepted: bool,
 }
 
 /// How a conversation ended, as far as the capture tells.
@@ -75,6 +79,32 @@ pub enum End {
     },
 }
 
+/// A reset, and what it answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reset {
+    /// Whether `b` sent it.
+    pub by_b: bool,
+    /// Its frame.
+    pub frame: u64,
+    /// The peer's segment before it, if there was one.
+    pub answers: Option<u64>,
+    /// Nanoseconds since the conversation's segment before it.
+    pub idle: i64,
+    /// Why, as far as segments tell.
+    pub cause: ResetCause,
+}
+
+/// Why a reset was sent, as far as segments tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetCause {
+    /// It answers a SYN: nobody listens there, or somebody refuses.
+    Refused,
+    /// Its sender had sent a FIN, and then came data: there was nobody left to read it.
+    DataAfterClose,
+    /// It ends a connection that was open: a deliberate abort, a process that died, or unread data at the close.
+    Abort,
+}
+
 /// One TCP conversation. `a` is who sent the first segment that was seen.
 #[derive(Clone, Debug)]
 pub struct Conversation {
@@ -94,6 +124,8 @@ pub struct Conversation {
     pub initial_rtt: Option<i64>,
     /// `tcp.completeness`
     pub completeness: Completeness,
+    /// The first reset, and what it answered.
+    pub reset: Option<Reset>,
     pub(super) syn_time: Option<Timestamp>,
     /// Accurate ECN was offered, and agreed on.
     pub(super) accurate_ecn: (bool, bool),
@@ -120,6 +152,7 @@ impl Conversation {
             last: (frame, time),
             initial_rtt: None,
             completeness: Completeness(0),
+            reset: None,
             syn_time: None,
             accurate_ecn: (false, false),
             told: None,

@@ -9,11 +9,12 @@
 
 mod conversation;
 mod direction;
+mod intake;
 mod rules;
 mod table;
 
 pub(crate) use conversation::Final;
-pub use conversation::{Completeness, Conversation, End, Endpoint, Side};
+pub use conversation::{Completeness, Conversation, End, Endpoint, Reset, ResetCause, Side};
 pub use direction::MOST_UNACKED;
 pub use table::{Conversations, Limits, Segment};
 
@@ -143,6 +144,8 @@ pub struct TcpNote {
     pub window_shift: Option<u8>,
     /// Flags under `tcp.analysis`.
     pub analysis: Analysis,
+    /// `tcp.analysis` stands there, be it without a flag.
+    pub analysed: bool,
     /// `tcp.analysis.duplicate_ack_num`
     pub duplicate_ack_num: u32,
     /// `tcp.analysis.duplicate_ack_frame`

@@ -41,6 +41,7 @@ impl Rules<'_> {
         self.remember(len);
         self.drop_acknowledged();
         self.count_in_flight(len);
+        self.note.analysed |= !self.note.analysis.is_empty() || self.note.acks.is_some();
     }
 
     fn set(&mut self, flag: Flag) {
@@ -115,6 +116,7 @@ impl Rules<'_> {
             self.set(Flag::AckLostSegment);
             return;
         }
+        self.note.analysed = true;
         if self.peer.duplicates == 0 {
             self.set(Flag::AckLostSegment);
         }
@@ -204,6 +206,7 @@ impl Rules<'_> {
         if len == 0 || self.this.gap_in_flight || self.this.unacked.is_empty() {
             return;
         }
+        self.note.analysed = true;
         let base = self.this.base.unwrap_or_default();
         let first = self.this.unacked.iter().map(|sent| sent.seq.relative(base)).min().unwrap_or_default();
         let last = self.this.unacked.iter().map(|sent| sent.next.relative(base)).max().unwrap_or_default();

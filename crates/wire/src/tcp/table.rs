@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::conversation::{Completeness, Conversation, Endpoint};
-use super::direction::{MOST_SACK, Scale};
-use super::rules::Rules;
+use super::conversation::{Conversation, Endpoint};
+use super::direction::MOST_SACK;
 use super::{Final, Flag, TcpNote};
 use crate::bytes::Bytes;
-use crate::layer::{Tcp, TcpFlags, TcpOption};
+use crate::layer::{Tcp, TcpOption};
 use crate::seq::Seq;
 use crate::time::Timestamp;
 
@@ -26,10 +25,10 @@ pub struct Segment {
     pub destination: Endpoint,
     /// Its header.
     pub tcp: Tcp,
-    scale: Option<u8>,
-    accurate_ecn: bool,
-    sack: [(Seq, Seq); MOST_SACK],
-    sack_len: usize,
+    pub(super) scale: Option<u8>,
+    pub(super) accurate_ecn: bool,
+    pub(super) sack: [(Seq, Seq); MOST_SACK],
+    pub(super) sack_len: usize,
 }
 
 impl Segment {
@@ -266,156 +265,5 @@ impl Conversations {
             None => self.oldest = at,
         }
         self.newest = at;
-    }
-}
-
-impl Final {
-    /// Puts into the note what the second pass shows; gives the scale of this segment's window.
-    fn show(&mut self, segment: &Segment, from_b: bool, note: &mut TcpNote) -> Scale {
-        let tcp = &segment.tcp;
-        let ([a, b], [scale_a, scale_b]) = (&mut self.base, self.scale);
-        let (base, peer_base) = if from_b { (b, a) } else { (a, b) };
-        let scale = if from_b { scale_b } else { scale_a };
-        if tcp.flags.all(TcpFlags::SYN | TcpFlags::ACK) && base.is_some_and(|base| base != tcp.seq) {
-            *base = Some(tcp.seq);
-            note.analysis.set(Flag::ReusedPorts);
-        }
-        if tcp.payload_len.is_some() {
-            note.base = base.unwrap_or_default();
-            note.peer_base = peer_base.unwrap_or_default();
-        }
-        scale
-    }
-}
-
-impl Conversation {
-    /// A SYN on known ends whose number is not the one that the conversation began with.
-    fn begins_again(&self, segment: &Segment) -> bool {
-        let flags = segment.tcp.flags;
-        let from_b = segment.source != self.a;
-        let [a, b] = &self.sides;
-        let base = if from_b { b.direction.base } else { a.direction.base };
-        flags.any(TcpFlags::SYN)
-            && !flags.any(TcpFlags::ACK)
-            && base.is_some_and(|base| base != segment.tcp.seq)
-    }
-
-    fn take(&mut self, segment: &Segment, note: &mut TcpNote, room: &mut usize) {
-        let tcp = &segment.tcp;
-        let from_b = segment.source != self.a;
-        note.stream = self.stream;
-        note.from_b = from_b;
-        self.count(segment, from_b);
-        let initial_rtt = self.initial_rtt;
-        self.round_trip(segment);
-        note.initial_rtt = self.initial_rtt;
-        note.completeness = self.told.map_or(self.completeness, |told| told.completeness);
-        self.complete(segment, from_b);
-        let [a, b] = &mut self.sides;
-        let (this, peer) = if from_b { (b, a) } else { (a, b) };
-        let syn_ack = tcp.flags.all(TcpFlags::SYN | TcpFlags::ACK);
-        if syn_ack && this.direction.base.is_some_and(|base| base != tcp.seq) {
-            this.direction.base = Some(tcp.seq);
-            note.analysis.set(Flag::ReusedPorts);
-        }
-        if let Some(len) = tcp.payload_len {
-            let syn = tcp.flags.any(TcpFlags::SYN);
-            this.direction.base.get_or_insert(if syn { tcp.seq } else { tcp.seq - 1u32 });
-            if tcp.flags.any(TcpFlags::ACK) {
-                peer.direction.base.get_or_insert(tcp.ack - 1u32);
-            }
-            let (this, peer) = (&mut this.direction, &mut peer.direction);
-            Rules { this, peer, segment, initial_rtt, note, room }.apply(len);
-        }
-        let repeated = [Flag::Retransmission, Flag::FastRetransmission, Flag::SpuriousRetransmission];
-        if repeated.into_iter().any(|flag| note.analysis.has(flag)) {
-            this.retransmissions += 1;
-        }
-        let (this, peer) = (&mut this.direction, &mut peer.direction);
-        if tcp.payload_len.is_some() {
-            note.base = this.base.unwrap_or_default();
-            note.peer_base = peer.base.unwrap_or_default();
-        }
-        let mut scale = this.scale;
-        if let Some(shift) = segment.scale {
-            this.scale = Scale::Shift(shift);
-        }
-        if tcp.flags.any(TcpFlags::SYN) && this.scale == Scale::Unknown {
-            this.scale = Scale::Off;
-        }
-        // RFC 7323 §1.3: both sides offer a scale, or neither uses one.
-        if syn_ack && (this.scale == Scale::Off || peer.scale == Scale::Off) {
-            (this.scale, peer.scale) = (Scale::Off, Scale::Off);
-        }
-        this.sack = segment.sack;
-        this.sack_len = segment.sack_len;
-        if let Some(told) = &mut self.told {
-            scale = told.show(segment, from_b, note);
-        }
-        note.window = u32::from(tcp.window);
-        if !tcp.flags.any(TcpFlags::SYN) && tcp.payload_len.is_some() {
-            note.window <<= scale.shift();
-            note.window_shift = if let Scale::Shift(shift) = scale { Some(shift) } else { None };
-        }
-        self.agree_on_ecn(tcp.flags);
-        note.accurate_ecn = self.accurate_ecn.1;
-        self.accurate_ecn.1 |= segment.accurate_ecn;
-    }
-
-    fn count(&mut self, segment: &Segment, from_b: bool) {
-        let [a, b] = &mut self.sides;
-        let side = if from_b { b } else { a };
-        let now = (segment.number, segment.time);
-        side.packets += 1;
-        side.bytes += u64::from(segment.frame_len);
-        side.payload += u64::from(segment.tcp.payload_len.unwrap_or_default());
-        if segment.tcp.flags.any(TcpFlags::FIN) {
-            side.fin.get_or_insert(now);
-        }
-        if segment.tcp.flags.any(TcpFlags::RST) {
-            side.rst.get_or_insert(now);
-        } else {
-            side.last = Some(now);
-        }
-        self.last = now;
-    }
-
-    /// From the last SYN to the first segment that acknowledges and opens nothing.
-    fn round_trip(&mut self, segment: &Segment) {
-        let flags = segment.tcp.flags;
-        if flags.any(TcpFlags::SYN) {
-            if !flags.any(TcpFlags::ACK) {
-                self.syn_time = Some(segment.time);
-            }
-        } else if flags.any(TcpFlags::ACK) && self.initial_rtt.is_none() {
-            self.initial_rtt = self.syn_time.map(|syn| segment.time.since(syn));
-        }
-    }
-
-    /// RFC 9768 §3.1.1: a SYN with all three flags, answered by one of four combinations.
-    fn agree_on_ecn(&mut self, flags: TcpFlags) {
-        let ecn = flags.0 >> 6 & 7;
-        if flags.all(TcpFlags::SYN | TcpFlags::ACK) {
-            self.accurate_ecn.1 = self.accurate_ecn.0 && matches!(ecn, 0b010 | 0b011 | 0b100 | 0b110);
-        } else if flags.any(TcpFlags::SYN) {
-            self.accurate_ecn.0 = ecn == 0b111;
-        }
-    }
-
-    fn complete(&mut self, segment: &Segment, from_b: bool) {
-        let tcp = &segment.tcp;
-        let [a, b] = &self.sides;
-        let peer = if from_b { a } else { b };
-        let mut bits = self.completeness.0;
-        let mut add = |yes: bool, bit: u8| bits |= if yes { bit } else { 0 };
-        let (syn, ack) = (tcp.flags.any(TcpFlags::SYN), tcp.flags.any(TcpFlags::ACK));
-        add(syn && !ack, Completeness::SYN);
-        add(syn && ack, Completeness::SYN_ACK);
-        let answers = peer.direction.base.is_some_and(|base| tcp.ack == base + 1u32);
-        add(!syn && ack && answers, Completeness::ACK);
-        add(tcp.payload_len.is_some_and(|len| len > 0), Completeness::DATA);
-        add(tcp.flags.any(TcpFlags::FIN), Completeness::FIN);
-        add(tcp.flags.any(TcpFlags::RST), Completeness::RST);
-        self.completeness = Completeness(bits);
     }
 }

@@ -150,7 +150,7 @@ impl Tcp {
     }
 }
 
-/// Puts the checksum of an ICMP message into it; `pseudo` is what of ICMPv6's carrier counts.
+/// Puts the checksum of an ICMP message into it; `pseudo` is what of its carrier counts with IPv6.
 pub(crate) fn icmp(pseudo: &[u8], mut message: Vec<u8>) -> Vec<u8> {
     let sum: u32 = [pseudo, &message]
         .iter()
@@ -163,7 +163,7 @@ pub(crate) fn icmp(pseudo: &[u8], mut message: Vec<u8>) -> Vec<u8> {
     message
 }
 
-/// An ICMPv6 message in its carrier, its checksum right.
+/// A message of ICMP for IPv6 in its carrier, its checksum right.
 pub(crate) fn icmp6(source: [u8; 16], destination: [u8; 16], message: &[u8]) -> Vec<u8> {
     let len = u32::try_from(message.len()).unwrap().to_be_bytes();
     let pseudo = [&source[..], &destination, &len, &[0, 0, 0, 58]].concat();

@@ -70,6 +70,14 @@ fn scale(shift: u8) -> impl Fn(&mut Tcp) {
     move |segment| segment.options.extend([3, 3, shift, 1])
 }
 
+fn offered(shift: Option<u8>) -> impl Fn(&mut Tcp) {
+    move |segment| {
+        if let Some(shift) = shift {
+            scale(shift)(segment);
+        }
+    }
+}
+
 fn window(window: u16) -> impl Fn(&mut Tcp) {
     move |segment| segment.window = window
 }
@@ -208,10 +216,7 @@ fn scales() -> Capture {
     let mut talk = Talk::default();
     let offers = [(None, None), (Some(7), None), (None, Some(7)), (Some(7), Some(2)), (Some(15), Some(0))];
     for (client, server) in offers {
-        talk.next().client(SYN, 100, 0, |segment| client.into_iter().for_each(|shift| scale(shift)(segment)));
-        talk.server(SYN | ACK, 500, 101, |segment| {
-            server.into_iter().for_each(|shift| scale(shift)(segment))
-        });
+        talk.next().client(SYN, 100, 0, offered(client)).server(SYN | ACK, 500, 101, offered(server));
         talk.c(ACK, 101, 501)
             .s(ACK, 501, 101)
             .server(ACK, 501, 101, scale(1))
@@ -224,7 +229,7 @@ fn scales() -> Capture {
 }
 
 fn options() -> Capture {
-    let lists: [&[u8]; 36] = [
+    let lists: [&[u8]; 37] = [
         &[2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 3, 3, 7],
         &[2, 4, 5, 0xb4, 0, 3, 3, 7],
         &[1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 9],
@@ -261,6 +266,7 @@ fn options() -> Capture {
         &[5, 5, 1, 2, 3],
         &[4, 3, 1],
         &[1, 1, 1, 2],
+        &[30, 12, 0x00, 0x81, 1, 2, 3, 4, 5, 6, 7, 8],
     ];
     let mut talk = Talk::default();
     for list in lists {
@@ -337,7 +343,7 @@ fn one_life(dice: &mut Dice, talk: &mut Talk) {
         emit(dice, talk, side, &|segment| {
             (segment.flags, segment.seq, segment.ack, segment.window) = (flags, next[side], ack, 65_535);
             if flags & SYN != 0 {
-                offers[side].into_iter().for_each(|shift| scale(shift)(segment));
+                offered(offers[side])(segment);
             }
         });
         next[side] = next[side].wrapping_add(u32::from(flags & SYN != 0));
