@@ -41,7 +41,7 @@ fn main() -> ExitCode {
 fn run(cli: flags::Cli, catalogue: &'static Catalogue) -> Result<exit::Code, Problem> {
     let common = plan::Common::new(&cli.common)?;
     match cli.command {
-        Some(Verb::Demo(demo)) => commands::demo(demo, common, catalogue),
+        Some(Verb::Demo(demo)) => commands::demo(&demo, common, catalogue),
         Some(Verb::Serve(serve)) => commands::serve(&serve, common, catalogue),
         Some(Verb::Send(send)) => commands::send(&send, common, catalogue),
         Some(Verb::Read(read)) => commands::read(&read, catalogue),

@@ -73,24 +73,35 @@ impl State {
 struct Decoders {
     open: HashMap<u64, Decoder>,
     exact: bool,
+    /// No more bytes of a payload than these are shown.
+    most: usize,
 }
 
 impl Decode for Decoders {
     fn received(&mut self, about: Option<About>, bytes: &[u8]) -> Payload {
         let id = about.map_or(0, |about| about.id.0);
-        let text = self.open.entry(id).or_default().piece(bytes);
+        let decoder = self.open.entry(id).or_default();
+        let (shown, rest) = bytes.split_at(bytes.len().min(self.most));
+        let text = decoder.piece(shown);
+        if !rest.is_empty() {
+            decoder.pass(rest);
+        }
         Payload::new(bytes, text, self.exact)
     }
 
     fn whole(&mut self, bytes: &[u8]) -> Payload {
-        Payload::new(bytes, text::escape(bytes), self.exact)
+        let shown = bytes.get(..self.most).unwrap_or(bytes);
+        Payload::new(bytes, text::escape(shown), self.exact)
     }
 }
 
 impl Teller {
     pub fn new(catalogue: &'static Catalogue, manner: Manner, log: Option<File>, stop: Arc<Stop>) -> Self {
         let exact = manner.json || manner.form.payload == Shown::Hex;
-        let decoders = Decoders { open: HashMap::new(), exact };
+        // Quiet, a client on a terminal shows all that comes.
+        let whole = manner.json || manner.quiet && manner.audience == Audience::ClientOnTerminal;
+        let most = if whole { usize::MAX } else { manner.form.payload.bytes() };
+        let decoders = Decoders { open: HashMap::new(), exact, most };
         let bulk = manner.audience == (Audience::ClientPiped { bulk: true });
         let shown = bulk && io::stderr().is_terminal() && !(manner.quiet || manner.json || manner.verbose);
         let progress = shown.then(Progress::new);
@@ -119,10 +130,13 @@ impl Teller {
 
     /// Whether anybody wants to know.
     fn is_wanted(&self, event: &Event) -> bool {
-        let Manner { audience, verbose, .. } = self.manner;
         let piece = matches!(event, Event::Received { .. } | Event::Sending { .. });
-        verbose
-            || !(transcript::is_detail(event) || piece && audience == Audience::ClientPiped { bulk: true })
+        self.manner.verbose || !(transcript::is_detail(event) || piece && self.passes_over_pieces())
+    }
+
+    /// So many bytes are expected that the pieces are not told.
+    fn passes_over_pieces(&self) -> bool {
+        !self.manner.verbose && self.manner.audience == Audience::ClientPiped { bulk: true }
     }
 
     fn tell_line(&self, state: &mut State, line: &Line) {

@@ -41,6 +41,18 @@ impl Decoder {
         }
     }
 
+    /// Passes over a piece that is not shown.
+    pub fn pass(&mut self, bytes: &[u8]) {
+        // A character that is not whole has three bytes at most.
+        self.cut.extend_from_slice(bytes.get(bytes.len().saturating_sub(3)..).unwrap_or_default());
+        let is_cut = |end: &[u8]| {
+            std::str::from_utf8(end)
+                .is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+        };
+        let start = (0..self.cut.len()).find(|start| self.cut.get(*start..).is_some_and(is_cut));
+        self.cut.drain(..start.unwrap_or(self.cut.len()));
+    }
+
     /// What is left at the end of the stream: bytes of a character that never became whole.
     pub fn finish(&mut self) -> String {
         let mut text = String::new();

@@ -38,6 +38,18 @@ pub enum Shown {
     Hidden,
 }
 
+impl Shown {
+    /// So many bytes of a payload at most have to be decoded: none has more characters to show, and
+    /// one more says that the text is cut.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::Text => 4 * (SHOWN + 1),
+            Self::Whole => usize::MAX,
+            Self::Hex | Self::Hidden => 0,
+        }
+    }
+}
+
 /// Which time stands before a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Timestamps {

@@ -7,6 +7,7 @@ mod common;
 use common::{Done, Process, Server, enchufe, other, python, run};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 /// The sentence in English and in Spanish.
 #[track_caller]
@@ -235,17 +236,24 @@ fn an_address_in_time_wait_says_when_it_will_be_free() {
     assert!((1..=60).contains(&seconds.parse::<u32>().unwrap()), "{seconds}");
 }
 
+/// The program in a folder where every user may go. Another process copies it: a file that this one
+/// has open for writing while it starts programs elsewhere could not be started (ETXTBSY).
+fn copy_for_everybody() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = folder.path().join("enchufe");
+    let words = [env!("CARGO_BIN_EXE_enchufe"), copy.to_str().unwrap()];
+    Process::start(other("cp", &words)).finish().is(0, "", "");
+    (folder, copy)
+}
+
 #[test]
 #[cfg_attr(
     not(all(have_reserved_ports, have_setpriv)),
     ignore = "needs root, setpriv, and a port 80 that not every user may take"
 )]
 fn a_reserved_port_is_not_for_every_user() {
-    // A copy where that user may go.
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let copy = folder.path().join("enchufe");
-    std::fs::copy(env!("CARGO_BIN_EXE_enchufe"), &copy).unwrap();
+    let (_folder, copy) = copy_for_everybody();
     let ip = common::address_of_its_own().ip();
     let words = ["serve", "echo", "--lang", "en", "--listen", &format!("{ip}:80")];
     let start = ["--reuid", "65534", "--regid", "65534", "--clear-groups", copy.to_str().unwrap()];
@@ -297,10 +305,7 @@ fn a_file_that_cannot_be_read_is_named_before_anything_is_opened() {
     ignore = "needs root and setpriv: root may read everything"
 )]
 fn a_file_that_this_user_may_not_read_is_said_to_be_so() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let copy = folder.path().join("enchufe");
-    std::fs::copy(env!("CARGO_BIN_EXE_enchufe"), &copy).unwrap();
+    let (folder, copy) = copy_for_everybody();
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "x").unwrap();
     std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();

@@ -37,7 +37,10 @@ fn retry_gives_up_after_its_time() {
 
 #[test]
 fn accept_ends_after_so_many_connections() {
-    let server = Server::json(&["echo", "--accept", "3"]);
+    // At an address of its own, so that nobody else listens there afterwards.
+    let address = common::address_of_its_own().to_string();
+    let words = ["serve", "echo", "--accept", "3", "--json", "--listen", &address];
+    let server = Server::of(Process::start(enchufe("en", &words)));
     for message in ["a", "b", "c"] {
         run(&["send", &server.target(), message, "--expect", "echo", "-q"]).is(0, message, "");
     }

@@ -1,5 +1,7 @@
 //! The rules of the house that a compiler does not keep: `ARCHITECTURE.md` explains them.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking, and says why")]
+
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -175,7 +175,9 @@ fn socat_gets_its_echo_and_is_received() {
 fn sixty_four_megabytes_come_back_through_socat() {
     let address = common::address_of_its_own();
     let listen = format!("TCP-LISTEN:{},bind={},reuseaddr", address.port(), address.ip());
-    let socat = Process::start(other("socat", &["-b", "65536", &listen, "PIPE"]));
+    // It reads its own pipe, so it must never wait for room in it: what it asks poll(2) for is room for
+    // 4096 bytes (PIPE_BUF, pipe(7)).
+    let socat = Process::start(other("socat", &["-b", "4096", &listen, "PIPE"]));
     bulk_through_send(&["--retry", "1m", "-q", &address.to_string()]);
     socat.finish().is(0, "", "");
 }
@@ -189,10 +191,22 @@ fn sixty_four_megabytes_come_back_through_a_python_server() {
 
 #[test]
 fn sixty_four_megabytes_come_back_through_our_own_pair() {
-    let address = common::address_of_its_own().to_string();
-    let server = Process::start(enchufe("en", &["serve", "echo", "--once", "-q", "--listen", &address]));
-    bulk_through_send(&["--retry", "1m", "-q", &address]);
-    server.finish().is(0, "", "");
+    let server = Server::text("en", &["echo", "--once"]);
+    let mut client = Process::start_with_input(enchufe("en", &["send", &server.target()]));
+    client.write_all_beside(&BULK);
+    let done = client.finish();
+    assert_eq!(done.code, Some(0), "{}", done.errors());
+    assert!(done.out == *BULK, "{} bytes came", done.out.len());
+    // Its pieces are not told one by one.
+    let counted =
+        format!("closed: this end finished first (received {0}, sent {0} bytes; lasted", BULK.len());
+    assert!(done.errors().contains(&counted), "{}", done.errors());
+    assert!(!done.errors().contains("Received"), "{}", done.errors());
+    let done = server.finish();
+    assert_eq!((done.code, done.errors()), (Some(0), ""));
+    let counted =
+        format!("closed: the peer finished first (received {0}, sent {0} bytes; lasted", BULK.len());
+    assert!(done.text().contains(&counted));
 }
 
 /// Sends the bulk by stdin and compares what comes out of stdout.

@@ -7,9 +7,17 @@ mod common;
 use common::{Process, Server, enchufe, json, read_all, read_exactly};
 use serde_json::json;
 use std::io::Write;
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 
 const ENGINES: [&str; 2] = ["blocking", "threads"];
+
+/// A client that has had an answer: its connection is being served.
+fn served(server: &Server) -> TcpStream {
+    let mut client = server.connect();
+    client.write_all(b"x").unwrap();
+    assert_eq!(read_exactly(&client, 1), b"x");
+    client
+}
 
 #[test]
 fn a_server_at_rest_ends_well_at_the_first_signal() {
@@ -51,8 +59,7 @@ fn what_runs_is_let_end_and_nobody_new_is_let_in() {
 fn a_second_signal_cuts_what_still_runs() {
     for engine in ENGINES {
         let mut server = Server::json(&["echo", "--engine", engine, "--drain", "1h"]);
-        let client = server.connect();
-        server.process.event("accepted");
+        let client = served(&server);
         server.process.signal("INT");
         server.process.event("draining");
         server.process.signal("INT");
@@ -69,9 +76,7 @@ fn a_second_signal_cuts_what_still_runs() {
 #[test]
 fn when_the_drain_is_over_what_still_runs_is_cut() {
     let mut server = Server::text("es", &["echo", "--drain", "100ms"]);
-    let clients = [server.connect(), server.connect()];
-    server.process.until("#1 Conexión desde ");
-    server.process.until("#2 Conexión desde ");
+    let clients = [served(&server), served(&server)];
     server.process.signal("TERM");
     let line = server.process.until("Terminando");
     let words = "Terminando: quedan 2 conexiones, que tienen 100 ms para acabar (otro Ctrl-C las corta)";

@@ -212,13 +212,32 @@ fn bytes_of_a_peer_that_are_no_text_are_shown_escaped_and_are_no_error() {
         lines,
         [
             "#1 Connection from CLIENT",
-            r##"#1 Received (23 bytes): "\u{1b}[31m\r\n#9 Over\0 \xED\"\\ ""##,
+            r#"#1 Received (23 bytes): "\u{1b}[31m\r\n#9 Over\0 \xED\"\\ ""#,
             r"#1 The connection ended in the middle of a character: \xF0\x9F\x94",
             "#1 No more data from CLIENT",
             "#1 Connection with CLIENT closed: the peer finished first (received 23, sent 0 bytes; lasted TIME)",
             "Over: 1 connection served",
         ]
     );
+}
+
+#[test]
+fn a_long_payload_is_shown_by_its_first_two_thousand_characters() {
+    // Of four bytes, of one and, escaped, of more than one.
+    for (character, shown) in [("🙂", "🙂"), ("x", "x"), ("\n", "\\n")] {
+        for count in [1, 1000, 3000] {
+            let server = Server::text("en", &["echo", "--once", "--idle", "1m"]);
+            let message = character.repeat(count);
+            let client = common::run(&["send", &server.target(), &message, "--read-size", "100000"]);
+            assert_eq!((client.code, client.text()), (Some(0), message.as_str()));
+            let (bytes, unit) = (message.len(), if message.len() == 1 { "byte" } else { "bytes" });
+            let whole = shown.repeat(count);
+            let first: String = whole.chars().take(2000).collect();
+            let end = if first == whole { "" } else { "…" };
+            let line = client.errors().lines().nth(2).unwrap();
+            assert!(line == format!("Sending ({bytes} {unit}): \"{first}\"{end}"), "{count}: {line}");
+        }
+    }
 }
 
 #[test]

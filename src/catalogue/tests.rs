@@ -28,10 +28,12 @@ fn collect(elements: &[PatternElement<&str>], names: &mut BTreeSet<String>) {
         match element {
             PatternElement::Placeable { expression: Expression::Select { selector, variants } } => {
                 collect_inline(selector, names);
-                variants.iter().for_each(|variant| collect(&variant.value.elements, names));
+                for variant in variants {
+                    collect(&variant.value.elements, names);
+                }
             }
             PatternElement::Placeable { expression: Expression::Inline(inline) } => {
-                collect_inline(inline, names)
+                collect_inline(inline, names);
             }
             PatternElement::TextElement { .. } => {}
         }

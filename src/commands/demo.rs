@@ -68,11 +68,11 @@ impl Typed {
     }
 }
 
-pub fn demo(flags: flags::Demo, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
+pub fn demo(flags: &flags::Demo, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
     let screen = Columns::for_stdout();
     let stop = super::stop_on_signals()?;
     let mut tries = Vec::new();
-    for practice in practices(flags.message, catalogue) {
+    for practice in practices(flags.message.as_ref(), catalogue) {
         let stage = Stage { practice: &practice, common, catalogue, screen: &screen, stop: &stop };
         tries.push(stage.run()?);
     }
@@ -83,9 +83,9 @@ pub fn demo(flags: flags::Demo, common: Common, catalogue: &'static Catalogue) -
     super::show(&end)
 }
 
-fn practices(message: Option<OsString>, catalogue: &Catalogue) -> [Practice; 3] {
+fn practices(message: Option<&OsString>, catalogue: &Catalogue) -> [Practice; 3] {
     let text = |id: &str| OsString::from(catalogue.plain(id));
-    let says = |id: &str| message.clone().unwrap_or_else(|| text(id));
+    let says = |id: &str| message.cloned().unwrap_or_else(|| text(id));
     [
         Practice {
             title: "demo-title-echo",
@@ -133,16 +133,15 @@ impl<'a> Stage<'a> {
     fn run(&self) -> Result<(String, String), Problem> {
         let Practice { title, port, server: typed, client } = self.practice;
         say(&format!("{}\n", self.catalogue.plain(title)))?;
-        let listening = match self.listen(*port) {
-            Ok(listening) => listening,
-            // Tried, not looked up before: in between another program may take it.
-            Err(_) => {
-                let listening = self.listen(0)?;
-                let mut args = FluentArgs::new();
-                args.set("port", port.to_string());
-                say(&format!("{}\n", self.catalogue.text("demo-port-taken", &args)))?;
-                listening
-            }
+        // Tried, not looked up before: in between another program may take it.
+        let listening = if let Ok(listening) = self.listen(*port) {
+            listening
+        } else {
+            let listening = self.listen(0)?;
+            let mut args = FluentArgs::new();
+            args.set("port", port.to_string());
+            say(&format!("{}\n", self.catalogue.text("demo-port-taken", &args)))?;
+            listening
         };
         let Listening { server, address, mut show, sender } = listening;
         let titles = ["demo-client", "demo-server"].map(|id| self.catalogue.plain(id));

@@ -31,6 +31,25 @@ fn a_character_that_never_became_whole_is_shown_as_bytes() {
     assert_eq!(decoder.finish(), "");
 }
 
+proptest! {
+    #[test]
+    fn what_is_passed_over_is_decoded_no_further_than_its_end(
+        shown in proptest::collection::vec(any::<u8>(), 0..6),
+        characters in ".{0,4}",
+        kept in 0_usize..16,
+    ) {
+        let mut passed = Decoder::default();
+        let mut whole = Decoder::default();
+        let rest = characters.as_bytes();
+        let rest = &rest[..rest.len().min(kept)];
+        passed.piece(&shown);
+        passed.pass(rest);
+        whole.piece(&shown);
+        whole.piece(rest);
+        prop_assert_eq!(passed.finish(), whole.finish());
+    }
+}
+
 #[test]
 fn a_dump_shows_sixteen_bytes_a_line() {
     assert_eq!(

@@ -174,7 +174,7 @@ impl Process {
     #[track_caller]
     pub fn finish(mut self) -> Done {
         self.stdin = None;
-        while let Err(problem) = self.out.all().and_then(|()| self.err.all()) {
+        if let Err(problem) = self.out.all().and_then(|()| self.err.all()) {
             self.give_up(problem);
         }
         let status = self.child.wait().unwrap();
@@ -222,7 +222,7 @@ impl Pipe {
         Self { chunks, seen: Vec::new(), taken: 0 }
     }
 
-    /// Whether more came: `false` at its end.
+    /// Waits for more of it.
     fn more(&mut self) -> Result<(), &'static str> {
         match self.chunks.recv_timeout(GUARD) {
             Ok(chunk) => {
@@ -370,8 +370,7 @@ pub fn reset(stream: TcpStream) {
 /// all of 127.0.0.0/8 is loopback on Linux.
 pub fn address_of_its_own() -> SocketAddr {
     static COUNT: AtomicU32 = AtomicU32::new(1);
-    let [_, a, b, c] = std::process::id().to_be_bytes();
-    let _ = a;
+    let [_, _, b, c] = std::process::id().to_be_bytes();
     let number = u8::try_from(COUNT.fetch_add(1, Ordering::Relaxed)).unwrap();
     let ip = IpAddr::V4(Ipv4Addr::new(127, 64 + number, b, c));
     TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap()
@@ -411,7 +410,7 @@ fn masked(text: &str, before: &str, after: &str) -> String {
         let (number, unit) = time.split_once(' ').unwrap_or_else(|| panic!("{time} is no time"));
         let _: f64 = number.parse().unwrap();
         assert!(["ns", "µs", "ms", "s"].contains(&unit), "{time}");
-        out += &format!("{before}TIME{after}{rest}");
+        out.extend([before, "TIME", after, rest]);
     }
     out
 }
@@ -438,7 +437,7 @@ pub fn other(program: &str, words: &[&str]) -> Command {
     command
 }
 
-/// Bytes without a pattern that a mistake could repeat: SplitMix64 of `seed`.
+/// Bytes without a pattern that a mistake could repeat: `SplitMix64` of `seed`.
 pub fn noise(count: usize, mut seed: u64) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(count + 8);
     while bytes.len() < count {

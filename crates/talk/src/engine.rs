@@ -16,7 +16,7 @@
 //! 6. after [`Stop::begun`] accepts nothing more, closes the listeners, and returns when the last
 //!    connection is over;
 //! 7. meets its bounds (connections, descriptors, memory, threads) by telling
-//!    [`Told::Short`](crate::Told::Short) and going on.
+//!    [`Told::Short`] and going on.
 //!
 //! `tests/conformance` holds every engine to it.
 

@@ -29,6 +29,8 @@ pub enum Call {
     Shutdown,
     /// `poll(2)`.
     Poll,
+    /// `getsockopt(2)`.
+    GetOption,
 }
 
 impl Call {
@@ -46,6 +48,7 @@ impl Call {
             Self::Send => "send",
             Self::Shutdown => "shutdown",
             Self::Poll => "poll",
+            Self::GetOption => "getsockopt",
         }
     }
 }

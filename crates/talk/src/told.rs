@@ -150,49 +150,6 @@ pub enum Told<'a> {
     Closing,
 }
 
-impl Told<'_> {
-    /// The name in JSON and in the catalogue of texts.
-    pub const fn id(&self) -> &'static str {
-        match self {
-            Self::Starting { .. } => "starting",
-            Self::SocketMade { .. } => "socket_made",
-            Self::Options { .. } => "options",
-            Self::Bound { .. } => "bound",
-            Self::Listening { .. } => "listening",
-            Self::Skipped { .. } => "skipped",
-            Self::Waiting => "waiting",
-            Self::Queued { .. } => "queued",
-            Self::Accepted { .. } => "accepted",
-            Self::Received { .. } => "received",
-            Self::Returning { .. } => "returning",
-            Self::Answered { .. } => "answered",
-            Self::Question { .. } => "question",
-            Self::QuestionWaits { .. } => "question_waits",
-            Self::QuestionWithdrawn => "question_withdrawn",
-            Self::LineIgnored => "line_ignored",
-            Self::OperatorLeft => "operator_left",
-            Self::PeerEnded => "peer_ended",
-            Self::Discarded { .. } => "discarded",
-            Self::Closed { .. } => "closed",
-            Self::Short { .. } => "short",
-            Self::Draining { .. } => "draining",
-            Self::QueueCut { .. } => "queue_cut",
-            Self::Stopped { .. } => "stopped",
-            Self::Resolving { .. } => "resolving",
-            Self::Resolved { .. } => "resolved",
-            Self::Connecting { .. } => "connecting",
-            Self::AttemptFailed { .. } => "attempt_failed",
-            Self::Retrying { .. } => "retrying",
-            Self::Connected { .. } => "connected",
-            Self::Sending { .. } => "sending",
-            Self::HalfClosed => "half_closed",
-            Self::Acknowledged { .. } => "acknowledged",
-            Self::StillWaiting { .. } => "still_waiting",
-            Self::Closing => "closing",
-        }
-    }
-}
-
 /// Which connection an event belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct About {

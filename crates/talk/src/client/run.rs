@@ -328,7 +328,7 @@ impl Talk<'_> {
                 let gone = error.kind() == io::ErrorKind::NotConnected;
                 self.reason = Some(if gone { Reason::Reset } else { Reason::of_error(Call::Recv, error) });
             }
-            Err(error) => self.reason = Some(Reason::Failed(Call::Recv, error)),
+            Err(error) => self.reason = Some(Reason::Failed(Call::GetOption, error)),
         }
     }
 

@@ -63,6 +63,7 @@ macro_rules! for_every_engine {
                 a_reset_while_output_waits_says_what_was_not_sent
                 a_service_that_half_closes_early_goes_on_reading
                 what_comes_during_a_pause_waits_for_its_end
+                a_reset_is_seen_during_a_pause
                 a_pause_holds_when_both_directions_are_over
                 a_timer_that_is_cancelled_or_too_far_never_comes;
             limits:
@@ -108,6 +109,7 @@ macro_rules! for_real_sockets {
                 without_descriptors_who_waits_is_served_when_one_leaves
                 without_a_descriptor_for_the_bell_an_asker_waits_outside
                 a_client_that_closed_altogether_takes_its_question_back
+                a_connection_that_waits_takes_no_time
                 every_address_of_a_server_is_served
                 a_panic_of_a_service_does_not_hang_the_server;
         }

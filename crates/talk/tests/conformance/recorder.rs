@@ -41,7 +41,8 @@ pub(crate) enum What {
     Draining(usize),
     QueueCut(u64),
     Stopped(Summary),
-    Other(&'static str),
+    Skipped,
+    Other,
 }
 
 /// How a connection ended.
@@ -78,7 +79,8 @@ impl What {
             Told::Draining { open, .. } => Self::Draining(*open),
             Told::QueueCut { count } => Self::QueueCut(u64::from(*count)),
             Told::Stopped { served, cut } => Self::Stopped(Summary { served: *served, cut: *cut }),
-            other => Self::Other(other.id()),
+            Told::Skipped { .. } => Self::Skipped,
+            _ => Self::Other,
         }
     }
 }

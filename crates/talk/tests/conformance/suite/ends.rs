@@ -172,6 +172,17 @@ pub(crate) fn what_comes_during_a_pause_waits_for_its_end<W: World>(world: &W) {
     assert_eq!(report.only().received, total as u64);
 }
 
+pub(crate) fn a_reset_is_seen_during_a_pause<W: World>(world: &W) {
+    let report = world.run(&Pauses::default(), &Setup::default(), |server| {
+        let mut peer = server.connect();
+        peer.send(b"1").unwrap();
+        server.wait_received(1, 1);
+        peer.reset();
+        server.wait_closed(1);
+    });
+    report.expect(1, "Reset");
+}
+
 pub(crate) fn a_pause_holds_when_both_directions_are_over<W: World>(world: &W) {
     let service = Pauses { at_once: true, ..Pauses::default() };
     let setup = Setup::with(|limits| limits.read_size = READ);

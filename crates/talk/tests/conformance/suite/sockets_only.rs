@@ -6,7 +6,7 @@ use crate::recorder::{Seen, What};
 use crate::sockets::unconnected;
 use crate::world::{Server, Setup, World};
 use enchufe_sys::rlimit::{self, DescriptorLimit};
-use enchufe_talk::services::Echo;
+use enchufe_talk::services::{Chargen, Echo};
 use enchufe_talk::told::Shortage;
 use enchufe_talk::{Actions, Event, Service};
 use socket2::Socket;
@@ -153,9 +153,51 @@ pub(crate) fn every_address_of_a_server_is_served<W: World>(world: &W) {
         }
     });
     // Where the machine has no IPv6 that is said.
-    let skipped = report.count(|what| *what == What::Other("skipped"));
+    let skipped = report.count(|what| *what == What::Skipped);
     assert_eq!(addresses + skipped, 2);
     assert_eq!(report.summary.served, 2 * addresses as u64);
+}
+
+/// Ends its direction and reads nothing.
+struct EndsAndPauses;
+
+impl Service for EndsAndPauses {
+    type State = ();
+
+    fn event(&self, (): &mut (), event: Event<'_>, actions: &mut Actions) {
+        if let Event::Opened(_) = event {
+            actions.half_close();
+            actions.pause_reading();
+        }
+    }
+}
+
+pub(crate) fn a_connection_that_waits_takes_no_time<W: World>(world: &W) {
+    in_a_child(&test_name(world, "a_connection_that_waits_takes_no_time"), || {
+        let mut stat = File::open("/proc/self/stat").unwrap();
+        let setup = Setup::with(|limits| limits.drain = Duration::ZERO);
+        // Both directions are over, which the kernel would tell again and again.
+        world.run(&EndsAndPauses, &setup, |server| {
+            let mut peer = server.connect();
+            assert_eq!(peer.read_to_end(), b"");
+            peer.half_close();
+            expect_rest(&mut stat);
+        });
+        // The peer has ended, and the operator thinks.
+        world.run(&ASK, &setup, |server| {
+            let mut peer = server.connect();
+            peer.send(b"what?\n").unwrap();
+            peer.half_close();
+            server.wait_of(1, &What::PeerEnded);
+            expect_rest(&mut stat);
+        });
+        // The peer does not read.
+        world.run(&Chargen, &setup, |server| {
+            let mut peer = server.connect();
+            peer.read_exact(1);
+            expect_rest(&mut stat);
+        });
+    });
 }
 
 /// A service with a mistake.
@@ -171,7 +213,9 @@ impl Service for Broken {
 
 pub(crate) fn a_panic_of_a_service_does_not_hang_the_server<W: World>(world: &W) {
     let run = || {
-        world.run(&Broken, &Setup::default(), |server| {
+        // The stop that ends every case does not help it out.
+        let setup = Setup::with(|limits| limits.drain = Duration::MAX);
+        world.run(&Broken, &setup, |server| {
             let mut peer = server.connect();
             peer.send(b"hola").unwrap();
             // Its connection is gone, with or without order.

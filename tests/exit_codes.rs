@@ -1,0 +1,155 @@
+//! Each row of `docs/exit-codes.md` happens.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{Process, Server, accept, connect, enchufe, listener, other, read_exactly, run};
+use std::io::Write;
+
+/// Makes a test of each row, and one that holds the table to them.
+macro_rules! rows {
+    ($($name:ident: $code:literal $when:literal $body:block)*) => {
+        $(
+            #[test]
+            fn $name() {
+                let code: Option<i32> = $body;
+                assert_eq!(code, Some($code), $when);
+            }
+        )*
+
+        #[test]
+        fn the_table_has_these_rows_and_no_others() {
+            let rows = vec![$(format!("{} | {}", $code, $when)),*];
+            assert_eq!(table(), rows);
+        }
+    };
+}
+
+/// `code | when` of each row of the table.
+fn table() -> Vec<String> {
+    let page = include_str!("../docs/exit-codes.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| "));
+    let cells = rows.map(|row| row.split(" | ").take(2).collect::<Vec<_>>().join(" | "));
+    cells.filter(|row| row.starts_with(|c: char| c.is_ascii_digit())).collect()
+}
+
+rows! {
+    a_conversation_that_is_over_is_zero: 0 "the conversation is over and nothing else was asked" {
+        let server = Server::json(&["reply", "listo", "--once"]);
+        run(&["send", &server.target(), "Hello"]).code
+    }
+    an_expectation_that_was_met_is_zero: 0 "what was expected came" {
+        let server = Server::json(&["echo", "--once"]);
+        run(&["send", &server.target(), "Hello", "--expect", "echo"]).code
+    }
+    an_acknowledgement_is_zero: 0 "the peer's TCP acknowledged everything" {
+        let server = Server::json(&["receive", "--once"]);
+        run(&["send", &server.target(), "Hello", "--no-reply"]).code
+    }
+    a_server_that_served_its_number_is_zero: 0 "a server served as many as it was to" {
+        let server = Server::json(&["echo", "--once"]);
+        drop(server.connect());
+        server.finish().code
+    }
+    a_server_that_was_ended_is_zero: 0 "a server was ended by Ctrl-C or SIGTERM and nothing was cut" {
+        Server::json(&["echo"]).stop().code
+    }
+    output_that_nobody_reads_is_zero: 0 "nobody reads the output any more" {
+        let line = format!("{{ '{}' demo; echo $? >&2; }} | head -1", env!("CARGO_BIN_EXE_enchufe"));
+        Process::start(other("sh", &["-c", &line])).finish().errors().trim().parse().ok()
+    }
+    help_is_zero: 0 "the help or the version was asked for" {
+        let version = run(&["--version"]);
+        version.is(0, &format!("enchufe {}\n", env!("CARGO_PKG_VERSION")), "");
+        let help = run(&["--help"]);
+        assert!(help.text().contains("enchufe demo"));
+        help.code
+    }
+    an_expectation_that_was_not_met_is_one: 1 "what was expected did not come, or other than expected" {
+        let server = Server::json(&["reply", "Bye", "--once"]);
+        run(&["send", &server.target(), "Hello", "--expect", "echo"]).code
+    }
+    an_arrival_that_is_not_known_is_one: 1 "it is not known that everything arrived" {
+        let (listener, address) = listener();
+        let mut client = Process::start_with_input(enchufe("en", &["send", &address, "--no-reply"]));
+        let peer = accept(&listener);
+        client.write(b"part");
+        common::reset(peer);
+        client.errors_until("not known to have arrived");
+        client.finish().code
+    }
+    nobody_there_is_one: 1 "nobody listens" {
+        let (_taken, address) = common::refusing();
+        run(&["send", &address, "Hello"]).code
+    }
+    no_answer_in_time_is_one: 1 "there was no answer to the connection in time" {
+        // One is served and two wait, which is all that a queue of one has room for: the kernel drops
+        // the attempts of others (listen(2)).
+        let mut server = Server::json(&["echo", "--engine", "blocking", "--backlog", "1"]);
+        let first = connect(server.address);
+        server.process.event("accepted");
+        let waiting = [connect(server.address), connect(server.address)];
+        let done = run(&["send", &server.target(), "Hello", "--connect-timeout", "200ms", "-q"]);
+        let sentence = format!(
+            "enchufe: connect {}: no answer in 200 ms; \
+             check the address, or whether something on the way drops it\n",
+            server.address
+        );
+        done.is(1, "", &sentence);
+        drop((first, waiting));
+        done.code
+    }
+    a_reset_is_one: 1 "the peer reset the connection" {
+        let (listener, address) = listener();
+        let client = Process::start(enchufe("en", &["send", &address, "Hello"]));
+        common::reset(accept(&listener));
+        client.finish().code
+    }
+    a_limit_is_one: 1 "a limit of the connection was reached" {
+        let (_listener, address) = listener();
+        run(&["send", &address, "Hello", "--idle", "100ms"]).code
+    }
+    a_client_that_was_interrupted_is_one: 1 "a client was interrupted" {
+        let (listener, address) = listener();
+        let client = Process::start(enchufe("en", &["send", &address, "Hello"]));
+        let peer = accept(&listener);
+        assert_eq!(read_exactly(&peer, 5), b"Hello");
+        client.signal("INT");
+        client.finish().code
+    }
+    a_server_that_cut_something_is_one: 1 "a server that was ended had to cut something" {
+        let mut server = Server::json(&["echo", "--drain", "1h"]);
+        let mut client = server.connect();
+        client.write_all(b"x").unwrap();
+        assert_eq!(read_exactly(&client, 1), b"x");
+        server.process.signal("INT");
+        server.process.event("draining");
+        server.process.signal("INT");
+        server.finish().code
+    }
+    a_line_that_makes_no_sense_is_two: 2 "the line cannot be understood" {
+        run(&["serve", "4000"]).code
+    }
+    an_address_that_is_taken_is_two: 2 "the address cannot be listened on" {
+        let server = Server::json(&["echo"]);
+        run(&["serve", "echo", "--listen", &server.target()]).code
+    }
+    a_name_without_an_address_is_two: 2 "the name has no address" {
+        run(&["send", "nobody.invalid:4000", "Hello"]).code
+    }
+    a_file_that_is_missing_is_two: 2 "a file cannot be read or written" {
+        let log = run(&["serve", "echo", "--listen", "127.0.0.1:0", "--log", "/missing/folder/log"]);
+        assert_eq!(log.code, Some(2));
+        run(&["send", "127.0.0.1:4000", "--file", "/missing"]).code
+    }
+    no_terminal_is_two: 2 "there is no terminal where one is needed" {
+        run(&["serve", "ask", "--listen", "127.0.0.1:0"]).code
+    }
+    a_full_disk_is_two: 2 "the result cannot be written" {
+        let program = env!("CARGO_BIN_EXE_enchufe");
+        let line = format!("exec '{program}' --lang en serve echo --listen 127.0.0.1:0 > /dev/full");
+        let done = Process::start(other("sh", &["-c", &line])).finish();
+        done.could_not_run("the result cannot be written: the disk is full");
+        done.code
+    }
+}
