@@ -11,7 +11,7 @@ use enchufe_wire::file::{Item, ReadError, Reader};
 use enchufe_wire::session::{Frame, Session};
 use enchufe_wire::tcp::Limits;
 use source::Source;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read};
 use table::{Form, Table};
 
 /// Bytes read at a time.

@@ -100,7 +100,7 @@ impl<'a, W: Write> Table<'a, W> {
         let row = Row {
             number: frame.number,
             time_relative,
-            time_epoch_ns: frame.time.map(|time| time.nanos()),
+            time_epoch_ns: frame.time.map(enchufe_wire::Timestamp::nanos),
             source,
             destination,
             protocol,
