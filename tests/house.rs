@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Who may know whom.
-const FENCES: [(&str, &[&str]); 4] = [
-    ("enchufe", &["enchufe-sys", "enchufe-talk", "enchufe-wire"]),
+const FENCES: [(&str, &[&str]); 5] = [
+    ("enchufe", &["enchufe-sys", "enchufe-talk", "enchufe-watch", "enchufe-wire"]),
     ("enchufe-sys", &[]),
     ("enchufe-talk", &["enchufe-sys"]),
+    ("enchufe-watch", &["enchufe-sys", "enchufe-wire"]),
     ("enchufe-wire", &[]),
 ];
 
