@@ -180,9 +180,17 @@ pub struct Send {
 pub struct Read {
     #[arg(index = 1)]
     pub file: Option<std::path::PathBuf>,
+    #[arg(index = 2)]
+    pub filter: Option<String>,
+    #[arg(index = 3, hide = true)]
+    pub extra: Vec<String>,
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    #[arg(long, value_name = "relative|delta|utc|local")]
+    pub time: Option<String>,
     #[arg(long, conflicts_with = "json")]
     pub tsv: bool,
-    #[arg(long)]
+    #[arg(long, conflicts_with = "time")]
     pub json: bool,
     #[arg(long)]
     pub one_pass: bool,

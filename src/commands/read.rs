@@ -1,5 +1,9 @@
 //! `enchufe read`
 
+mod clock;
+mod column;
+mod filter;
+mod input;
 mod source;
 mod table;
 
@@ -7,38 +11,65 @@ use crate::catalogue::Catalogue;
 use crate::exit::Code;
 use crate::flags;
 use crate::problem::{Kind, Problem};
-use enchufe_wire::file::{Item, ReadError, Reader};
-use enchufe_wire::session::{Frame, Session};
+use clock::Clock;
+use column::Column;
+use enchufe_wire::Filter;
+use enchufe_wire::session::Session;
 use enchufe_wire::tcp::Limits;
+use input::{Stop, pass};
 use source::Source;
-use std::io::{self, BufWriter, Read};
-use table::{Form, Table};
+use std::io::{self, BufWriter};
+use table::{Form, Layout, Table};
 
-/// Bytes read at a time.
-const CHUNK: usize = 256 * 1024;
+/// What was asked for.
+struct Plan {
+    source: Source,
+    filter: Filter,
+    form: Form,
+    layout: Layout,
+    twice: bool,
+}
+
+impl Plan {
+    fn new(flags: &flags::Read) -> Result<Self, Problem> {
+        let Some(path) = &flags.file else { return Err(Problem::new(Kind::NoFile)) };
+        if let Some(word) = flags.extra.first() {
+            let word = crate::text::escape(word.as_bytes());
+            return Err(Problem::new(Kind::ExtraArgument).with("word", word));
+        }
+        let form = match (flags.tsv, flags.json) {
+            (true, _) => Form::Tsv,
+            (_, true) => Form::Json,
+            _ => Form::Text,
+        };
+        let chosen = flags.columns.iter().map(|name| Column::new(name)).collect::<Result<_, _>>()?;
+        let layout = Layout { chosen, clock: Clock::new(flags.time.as_deref())? };
+        let filter = filter::parse(flags.filter.as_deref())?;
+        let source = Source::new(path)?;
+        let twice = source.can_be_read_again() && !flags.one_pass;
+        Ok(Self { source, filter, form, layout, twice })
+    }
+}
 
 pub fn read(flags: &flags::Read, catalogue: &Catalogue) -> Result<Code, Problem> {
-    let Some(path) = &flags.file else { return Err(Problem::new(Kind::NoFile)) };
-    let source = Source::new(path)?;
-    let form = match (flags.tsv, flags.json) {
-        (true, _) => Form::Tsv,
-        (_, true) => Form::Json,
-        _ => Form::Text,
-    };
+    let plan = Plan::new(flags)?;
     let mut session = Session::new(Limits::default());
-    if source.can_be_read_again() && !flags.one_pass {
+    if plan.twice {
         // What the first pass cannot read is said by the second.
-        let _ = pass(&source, &mut session, &mut |_| Ok(()));
+        let _ = pass(&plan.source, &mut session, &mut |_| Ok(()));
         session = session.again(Limits::default());
     }
-    let mut table = Table::new(BufWriter::new(io::stdout().lock()), form, catalogue);
-    let end = pass(&source, &mut session, &mut |frame| table.row(frame));
+    let out = BufWriter::new(io::stdout().lock());
+    let mut table = Table::new(out, plan.form, &plan.layout, catalogue);
+    let end = pass(&plan.source, &mut session, &mut |seen| {
+        if plan.filter.matches(seen.frame) { table.row(seen) } else { Ok(()) }
+    });
     let shown = table.is_begun();
     let flushed = table.finish();
     match end {
         Err(Stop::Output(error)) => written(&error),
         Err(Stop::Input(problem)) => Err(problem),
-        Err(Stop::Capture(error)) => Err(source.explain(&error, shown)),
+        Err(Stop::Capture(error)) => Err(plan.source.explain(&error, shown)),
         Ok(()) => flushed.map_or_else(|error| written(&error), |()| Ok(Code::Fine)),
     }
 }
@@ -48,39 +79,5 @@ fn written(error: &io::Error) -> Result<Code, Problem> {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Ok(Code::Fine),
         _ => Err(Problem::new(Kind::WriteOutput).cause(error)),
-    }
-}
-
-/// Why a pass did not reach the end.
-enum Stop {
-    Input(Problem),
-    Capture(ReadError),
-    Output(io::Error),
-}
-
-/// Reads the capture once, each frame given to `with`.
-fn pass(
-    source: &Source,
-    session: &mut Session,
-    with: &mut dyn FnMut(&Frame<'_>) -> io::Result<()>,
-) -> Result<(), Stop> {
-    let mut input = source.open().map_err(Stop::Input)?;
-    let mut reader = Reader::new();
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        let count = match input.read(&mut chunk) {
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Stop::Input(source.unreadable(&error))),
-        };
-        reader.feed(chunk.get(..count).unwrap_or_default());
-        while let Some(item) = reader.next().map_err(Stop::Capture)? {
-            if let Item::Packet(record) = item {
-                with(&session.frame(&record)).map_err(Stop::Output)?;
-            }
-        }
-        if count == 0 {
-            return reader.finish().map_err(Stop::Capture);
-        }
     }
 }

@@ -41,6 +41,14 @@ impl Resolution {
         if octet & 0x80 == 0 { Self::Decimal(octet) } else { Self::Binary(octet & 0x7f) }
     }
 
+    /// How many decimals of a second its times have, nine at most; of a unit that is no power of ten, nine.
+    pub fn decimals(self) -> usize {
+        match self {
+            Self::Decimal(power) => usize::from(power.min(9)),
+            Self::Binary(_) => 9,
+        }
+    }
+
     /// The moment `units` after the epoch, shifted by `offset` seconds (`if_tsoffset`).
     /// What does not fit saturates: a file that says so is wrong, not a reason to stop.
     pub fn timestamp(self, units: u64, offset: i64) -> Timestamp {

@@ -1,9 +1,14 @@
 //! The packet table: a row a frame, as aligned text, bare or as JSON.
 
+use super::clock::{Clock, seconds};
+use super::column::{Column, json_value, write_value};
+use super::input::Seen;
 use crate::catalogue::Catalogue;
+use enchufe_wire::field::visit;
 use enchufe_wire::row::Columns;
-use enchufe_wire::session::Frame;
 use serde::Serialize;
+use serde_json::{Map, Value};
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
@@ -12,7 +17,7 @@ use unicode_width::UnicodeWidthStr;
 pub enum Form {
     /// Below a heading, in columns that grow as they must.
     Text,
-    /// The fields of `tshark -T tabs`, nothing else.
+    /// The fields between tabs, nothing else.
     Tsv,
     /// One object a line.
     Json,
@@ -35,34 +40,36 @@ struct Row<'a> {
     info: &'a str,
 }
 
-/// The columns before the last: what they are called, how wide they begin, on which side they stand.
-const COLUMNS: [(&str, usize, bool); 6] = [
-    ("column-number", 5, true),
-    ("column-time", 12, true),
-    ("column-source", 15, false),
-    ("column-destination", 15, false),
-    ("column-protocol", 8, false),
-    ("column-length", 6, true),
-];
+/// Which columns.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// Those that were asked for; none: Wireshark's.
+    pub chosen: Vec<Column>,
+    pub clock: Clock,
+}
 
 /// Writes the rows of one capture.
 pub struct Table<'a, W> {
     out: W,
     form: Form,
     catalogue: &'a Catalogue,
-    columns: Columns,
-    /// The row as fields between tabs, made anew for each frame.
-    fields: String,
+    layout: &'a Layout,
+    columns: Vec<Column>,
+    texts: Columns,
+    /// The row, made anew for each frame.
+    cells: Vec<String>,
     line: String,
-    widths: [usize; COLUMNS.len()],
+    widths: Vec<usize>,
     begun: bool,
 }
 
 impl<'a, W: Write> Table<'a, W> {
-    pub fn new(out: W, form: Form, catalogue: &'a Catalogue) -> Self {
-        let widths = COLUMNS.map(|(name, width, _)| width.max(catalogue.plain(name).width()));
-        let (columns, fields, line) = (Columns::new(), String::new(), String::new());
-        Self { out, form, catalogue, columns, fields, line, widths, begun: false }
+    pub fn new(out: W, form: Form, layout: &'a Layout, catalogue: &'a Catalogue) -> Self {
+        let columns = if layout.chosen.is_empty() { Column::USUAL.to_vec() } else { layout.chosen.clone() };
+        let widths = columns.iter().map(|column| column.layout().0).collect();
+        let cells = vec![String::new(); columns.len()];
+        let (texts, line) = (Columns::new(), String::new());
+        Self { out, form, catalogue, layout, columns, texts, cells, line, widths, begun: false }
     }
 
     /// Whether a row was written.
@@ -71,21 +78,20 @@ impl<'a, W: Write> Table<'a, W> {
     }
 
     /// Writes the row of a frame.
-    pub fn row(&mut self, frame: &Frame<'_>) -> io::Result<()> {
-        self.fields.clear();
-        self.columns.line(frame, &mut self.fields);
+    pub fn row(&mut self, seen: &Seen<'_, '_>) -> io::Result<()> {
+        self.texts.fill(seen.frame);
         match self.form {
-            Form::Tsv => writeln!(self.out, "{}", self.fields)?,
-            Form::Json => self.object(frame)?,
+            Form::Json if self.layout.chosen.is_empty() => self.object(seen)?,
+            Form::Json => self.chosen_object(seen)?,
+            Form::Tsv => {
+                self.fill(seen, 9);
+                self.bare()?;
+            }
             Form::Text => {
                 if !self.begun {
-                    let names: Vec<String> =
-                        COLUMNS.iter().map(|(name, ..)| self.catalogue.plain(name)).collect();
-                    let heading = format!("{}\t{}", names.join("\t"), self.catalogue.plain("column-info"));
-                    let row = std::mem::replace(&mut self.fields, heading);
-                    self.align()?;
-                    self.fields = row;
+                    self.heading()?;
                 }
+                self.fill(seen, seen.decimals);
                 self.align()?;
             }
         }
@@ -93,38 +99,110 @@ impl<'a, W: Write> Table<'a, W> {
         Ok(())
     }
 
-    fn object(&mut self, frame: &Frame<'_>) -> io::Result<()> {
-        let mut fields = self.fields.splitn(COLUMNS.len() + 1, '\t').skip(1);
-        let mut field = || fields.next().unwrap_or_default();
-        let (time_relative, source, destination, protocol) = (field(), field(), field(), field());
+    fn fill(&mut self, seen: &Seen<'_, '_>, decimals: usize) {
+        let mut has_fields = false;
+        for (cell, column) in self.cells.iter_mut().zip(&self.columns) {
+            cell.clear();
+            match column {
+                Column::Time => self.layout.clock.write(seen, decimals, cell),
+                Column::Source => cell.push_str(&self.texts.source),
+                Column::Destination => cell.push_str(&self.texts.destination),
+                Column::Protocol => cell.push_str(&self.texts.protocol),
+                Column::Info => cell.push_str(&self.texts.info),
+                // Writing into a text cannot fail.
+                Column::Number => write!(cell, "{}", seen.frame.number).unwrap_or_default(),
+                Column::Length => write!(cell, "{}", seen.frame.packet.wire_len()).unwrap_or_default(),
+                Column::Field(_) => has_fields = true,
+            }
+        }
+        if has_fields {
+            let (cells, columns) = (&mut self.cells, &self.columns);
+            visit(seen.frame, &mut |field| {
+                for (cell, column) in cells.iter_mut().zip(columns) {
+                    if *column == Column::Field(field.id) {
+                        write_value(&field, cell);
+                    }
+                }
+            });
+        }
+    }
+
+    fn heading(&mut self) -> io::Result<()> {
+        for (cell, column) in self.cells.iter_mut().zip(&self.columns) {
+            *cell = match column {
+                Column::Field(id) => id.info().name.to_owned(),
+                column => self.catalogue.plain(&format!("column-{}", column.name())),
+            };
+        }
+        self.align()
+    }
+
+    fn bare(&mut self) -> io::Result<()> {
+        for (at, cell) in self.cells.iter().enumerate() {
+            if at > 0 {
+                self.out.write_all(b"\t")?;
+            }
+            self.out.write_all(cell.as_bytes())?;
+        }
+        self.out.write_all(b"\n")
+    }
+
+    fn object(&mut self, seen: &Seen<'_, '_>) -> io::Result<()> {
+        self.line.clear();
+        seconds(seen.frame.relative, 9, &mut self.line);
         let row = Row {
-            number: frame.number,
-            time_relative,
-            time_epoch_ns: frame.time.map(enchufe_wire::Timestamp::nanos),
-            source,
-            destination,
-            protocol,
-            length: frame.packet.wire_len(),
-            info: fields.nth(1).unwrap_or_default(),
+            number: seen.frame.number,
+            time_relative: &self.line,
+            time_epoch_ns: seen.frame.time.map(enchufe_wire::Timestamp::nanos),
+            source: &self.texts.source,
+            destination: &self.texts.destination,
+            protocol: &self.texts.protocol,
+            length: seen.frame.packet.wire_len(),
+            info: &self.texts.info,
         };
         serde_json::to_writer(&mut self.out, &row)?;
         writeln!(self.out)
     }
 
-    /// Writes the fields in columns, each as wide as the widest so far.
+    /// The chosen columns; a field is a list, for a frame can have it several times.
+    fn chosen_object(&mut self, seen: &Seen<'_, '_>) -> io::Result<()> {
+        self.fill(seen, 9);
+        let mut object = Map::new();
+        for (cell, column) in self.cells.iter().zip(&self.columns) {
+            let value = match column {
+                Column::Number => seen.frame.number.into(),
+                Column::Length => seen.frame.packet.wire_len().into(),
+                Column::Field(_) => Value::Array(Vec::new()),
+                _ => cell.as_str().into(),
+            };
+            object.insert(column.name().to_owned(), value);
+        }
+        visit(seen.frame, &mut |field| {
+            if self.columns.contains(&Column::Field(field.id))
+                && let Some(Value::Array(values)) = object.get_mut(field.id.info().name)
+            {
+                values.push(json_value(&field));
+            }
+        });
+        serde_json::to_writer(&mut self.out, &object)?;
+        writeln!(self.out)
+    }
+
+    /// Writes the cells in columns, each as wide as the widest so far; the last ends where it ends.
     fn align(&mut self) -> io::Result<()> {
         self.line.clear();
-        let mut fields = self.fields.splitn(COLUMNS.len() + 1, '\t');
-        for ((_, _, right), width) in COLUMNS.iter().zip(&mut self.widths) {
-            let field = fields.next().unwrap_or_default();
-            *width = (*width).max(field.width());
-            let pad = *width - field.width();
-            let (before, after) = if *right { (pad, 0) } else { (0, pad) };
-            self.line.extend(std::iter::repeat_n(' ', before));
-            self.line.push_str(field);
-            self.line.extend(std::iter::repeat_n(' ', after + 1));
+        let last = self.cells.len().saturating_sub(1);
+        for (at, (cell, column)) in self.cells.iter().zip(&self.columns).enumerate() {
+            let Some(width) = self.widths.get_mut(at) else { continue };
+            *width = (*width).max(cell.width());
+            let pad = *width - cell.width();
+            let right = column.layout().1;
+            self.line.extend(std::iter::repeat_n(' ', if right { pad } else { 0 }));
+            self.line.push_str(cell);
+            if at < last {
+                self.line.extend(std::iter::repeat_n(' ', if right { 1 } else { pad + 1 }));
+            }
         }
-        self.line.push_str(fields.next().unwrap_or_default());
         writeln!(self.out, "{}", self.line.trim_end())
     }
 

@@ -62,6 +62,8 @@ pub struct Record<'a> {
     pub link: LinkType,
     /// When; a simple packet block has no time.
     pub time: Option<Timestamp>,
+    /// The unit of its time.
+    pub resolution: Resolution,
     /// The bytes that were kept.
     pub bytes: &'a [u8],
     /// How long the frame was on the wire.

@@ -63,6 +63,7 @@ impl Header {
             interface: 0,
             link,
             time: Some(self.resolution.timestamp(fraction, seconds)),
+            resolution: self.resolution,
             bytes: block.get(PACKET_HEADER..)?,
             wire_len: self.order.u32(block, 12)?,
             options: Options::NONE,

@@ -137,7 +137,8 @@ impl State {
         let units = u64::from(high) << 32 | u64::from(low);
         let time = Some(clock.timestamp(units));
         let options = options(body, after, order);
-        Ok(Item::Packet(Record { interface, link: clock.link, time, bytes, wire_len, options }))
+        let Clock { link, resolution, .. } = clock;
+        Ok(Item::Packet(Record { interface, link, time, resolution, bytes, wire_len, options }))
     }
 
     fn simple_packet<'a>(
@@ -151,8 +152,8 @@ impl State {
         let kept = u32::try_from(body.len()).unwrap_or(u32::MAX).saturating_sub(4);
         let limit = if clock.snaplen == 0 { u32::MAX } else { clock.snaplen };
         let (bytes, _) = data(body, 4, wire_len.min(limit).min(kept), offset)?;
-        let options = Options::NONE;
-        Ok(Item::Packet(Record { interface: 0, link: clock.link, time: None, bytes, wire_len, options }))
+        let (Clock { link, resolution, .. }, options) = (clock, Options::NONE);
+        Ok(Item::Packet(Record { interface: 0, link, time: None, resolution, bytes, wire_len, options }))
     }
 
     fn statistics<'a>(&self, body: &'a [u8], order: ByteOrder) -> Option<Item<'a>> {
