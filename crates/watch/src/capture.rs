@@ -17,6 +17,7 @@ use enchufe_sys::interfaces::{self, Interface, hardware};
 use enchufe_sys::packet_ring::{Instruction, PacketRing, RingOptions, Start};
 use enchufe_wire::LinkType;
 use enchufe_wire::file::{self, Record};
+use enchufe_wire::time::Resolution;
 use reorder::Reorder;
 use std::io;
 use std::time::{Duration, Instant};
@@ -189,6 +190,7 @@ impl Capture {
             interface: 0,
             link: self.link,
             time: Some(frame.time),
+            resolution: Resolution::NANOS,
             bytes: &frame.bytes,
             wire_len: frame.wire_len,
             options: file::Options::NONE,

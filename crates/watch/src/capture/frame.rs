@@ -14,7 +14,7 @@ pub(super) fn time(packet: &Packet<'_>) -> Timestamp {
     Timestamp::from_nanos(i64::from(packet.seconds) * 1_000_000_000 + i64::from(packet.nanoseconds))
 }
 
-/// How long the frame was on the wire, with what [`write`] adds.
+/// How long the frame was on the wire, with what [`write()`] adds.
 pub(super) fn wire_len(link: LinkType, packet: &Packet<'_>) -> u32 {
     let header = if link == LinkType::LINUX_SLL2 { COOKED } else { 0 };
     let tag = if packet.vlan.is_some() && link != LinkType::RAW { TAG } else { 0 };

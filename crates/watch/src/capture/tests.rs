@@ -128,6 +128,7 @@ fn every_byte_of_a_conversation_is_seen() {
                 interface: 0,
                 link,
                 time: Some(frame.time),
+                resolution: Resolution::NANOS,
                 bytes: &frame.bytes,
                 wire_len: frame.wire_len,
                 options: file::Options::NONE,
