@@ -51,6 +51,7 @@ pub enum Verb {
     Serve(Box<Serve>),
     Send(Box<Send>),
     Read(Read),
+    Watch(Box<Watch>),
     Completions(Completions),
     Man(Man),
 }
@@ -194,6 +195,38 @@ pub struct Read {
     pub json: bool,
     #[arg(long)]
     pub one_pass: bool,
+}
+
+/// `enchufe watch`
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag that was typed or was not")]
+pub struct Watch {
+    #[arg(index = 1)]
+    pub filter: Option<String>,
+    #[arg(index = 2, hide = true)]
+    pub extra: Vec<String>,
+    #[arg(short, long, value_name = "NAME|any")]
+    pub interface: Option<String>,
+    #[arg(short, long, value_name = "FILE")]
+    pub write: Option<std::path::PathBuf>,
+    #[arg(long, value_name = "N")]
+    pub count: Option<String>,
+    #[arg(long, value_name = "TIME")]
+    pub duration: Option<String>,
+    #[arg(long)]
+    pub list: bool,
+    #[arg(long, value_name = "N")]
+    pub snaplen: Option<String>,
+    #[arg(long)]
+    pub promiscuous: bool,
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    #[arg(long, value_name = "relative|delta|utc|local")]
+    pub time: Option<String>,
+    #[arg(long, conflicts_with = "json")]
+    pub tsv: bool,
+    #[arg(long, conflicts_with = "time")]
+    pub json: bool,
 }
 
 /// `enchufe demo`

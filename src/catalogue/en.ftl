@@ -205,6 +205,10 @@ problem-filter-slice = the filter has a slice here that cannot be read; write [0
 problem-filter-expression = the filter has a regular expression here that cannot be read
 problem-filter-function = the filter names a function here that does not exist; there are len, count, upper, lower
 problem-filter-deep = the filter has more brackets inside each other here than are read; leave some out
+problem-no-interface = there is no interface { $name }; there are: { $others } (and any, for all of them)
+problem-capture-forbidden = capturing packets needs the capability CAP_NET_RAW, which this program does not have; give it once: sudo setcap cap_net_raw+ep { $program }
+problem-promiscuous-everywhere = --promiscuous is a mode of one interface: name it with -i
+problem-capture-failed = packets cannot be captured on { $place }: { $cause }
 problem-capture-empty = { $path } is empty: it is no capture
 problem-not-a-capture = { $path } is no capture: it begins with { $first }, which is neither pcap nor pcapng (nor one of them in gzip or zstd)
 problem-capture-version = { $path }: version { $version } of that capture format is not known
@@ -246,6 +250,7 @@ usage-enchufe = enchufe COMMAND [OPTIONS]
 usage-serve = enchufe serve SERVICE [ANSWER] [OPTIONS]
 usage-send = enchufe send HOST:PORT [MESSAGE] [OPTIONS]
 usage-read = enchufe read FILE [FILTER] [OPTIONS]
+usage-watch = enchufe watch [FILTER] [OPTIONS]
 usage-demo = enchufe demo [MESSAGE] [OPTIONS]
 usage-completions = enchufe completions SHELL
 usage-man = enchufe man [DIRECTORY]
@@ -293,6 +298,7 @@ after-send = Without MESSAGE it sends its input; if that is a terminal, it asks 
       enchufe send 127.0.0.1:8080 'Hello, server!' --no-reply
       enchufe send server:4000 --retry 10s < file > answer
 about-read = Reads a capture (pcap or pcapng, also in gzip or zstd) and shows it as Wireshark's table
+about-watch = Shows the packets that pass an interface, as Wireshark's table (usually on lo; Ctrl-C ends)
 about-completions = Writes the file that completes commands in your shell
 about-man = Writes the manual pages into a directory
 
@@ -302,6 +308,7 @@ arg-send-target = To whom: 127.0.0.1:4000, name:4000, [::1]:4000; 4000 is this m
 arg-send-message = What to send, as it is
 arg-read-file = The capture, or - for standard input
 arg-read-filter = Which frames, as a display filter of Wireshark: 'tcp.port == 8080'
+arg-watch-filter = Which packets, as a display filter of Wireshark: 'tcp.port == 8080'
 arg-demo-message = What the echo client sends
 arg-completions-shell = bash, zsh, fish, elvish or powershell
 arg-man-directory = Where to write them
@@ -329,6 +336,23 @@ flag-tsv = The bare rows, separated by tabs
 flag-one-pass = Read once only: rows do not know what comes later
 flag-columns = The columns: number, time, source, destination, protocol, length, info, or fields of the filter language
 flag-time = What the time column shows (relative: since the first frame)
+flag-interface = The interface (lo); any: all of them
+flag-write = Write the packets shown into a file, too (pcapng)
+flag-count = End after N packets shown
+flag-duration = End after this time
+flag-list = Only name the interfaces
+flag-snaplen = Keep so many bytes of each packet (262144)
+flag-promiscuous = Ask the interface for packets to others, too
+watch-begun = Watching { $place }; Ctrl-C ends
+watch-ended = { $shown ->
+        [one] { $shown } packet shown
+       *[other] { $shown } packets shown
+    }, { $dropped ->
+        [one] { $dropped } lost for want of room
+       *[other] { $dropped } lost for want of room
+    }
+interface-up = up
+interface-down = down
 flag-listen = Where to listen; may be repeated; port 0 lets the system choose
 flag-engine = blocking: one connection at a time; threads: a thread each (the usual one)
 flag-once = Only once: one connection in serve, one message in send

@@ -206,6 +206,10 @@ problem-filter-slice = el filtro tiene aquí un corte que no se entiende; escrib
 problem-filter-expression = el filtro tiene aquí una expresión regular que no se entiende
 problem-filter-function = el filtro nombra aquí una función que no existe; hay len, count, upper, lower
 problem-filter-deep = el filtro tiene aquí más paréntesis anidados de los que se leen; quita algunos
+problem-no-interface = no existe la interfaz { $name }; hay: { $others } (y any, para todas)
+problem-capture-forbidden = capturar paquetes requiere la capacidad CAP_NET_RAW, que este programa no tiene; dásela una vez: sudo setcap cap_net_raw+ep { $program }
+problem-promiscuous-everywhere = --promiscuous es un modo de una sola interfaz: indícala con -i
+problem-capture-failed = no se pueden capturar paquetes en { $place }: { $cause }
 problem-capture-empty = { $path } está vacío: no es una captura
 problem-not-a-capture = { $path } no es una captura: empieza con { $first }, que no es de pcap ni de pcapng (tampoco comprimida con gzip o zstd)
 problem-capture-version = { $path }: la versión { $version } de ese formato de captura no se conoce
@@ -247,6 +251,7 @@ usage-enchufe = enchufe ORDEN [OPCIONES]
 usage-serve = enchufe serve SERVICIO [RESPUESTA] [OPCIONES]
 usage-send = enchufe send EQUIPO:PUERTO [MENSAJE] [OPCIONES]
 usage-read = enchufe read ARCHIVO [FILTRO] [OPCIONES]
+usage-watch = enchufe watch [FILTRO] [OPCIONES]
 usage-demo = enchufe demo [MENSAJE] [OPCIONES]
 usage-completions = enchufe completions INTÉRPRETE
 usage-man = enchufe man [DIRECTORIO]
@@ -294,6 +299,7 @@ after-send = Sin MENSAJE, envía la entrada; si es una terminal, pide cada mensa
       enchufe send 127.0.0.1:8080 'Hola, servidor!' --no-reply
       enchufe send servidor:4000 --retry 10s < archivo > respuesta
 about-read = Lee una captura (pcap o pcapng, también en gzip o zstd) y la muestra como la tabla de Wireshark
+about-watch = Muestra los paquetes que pasan por una interfaz, como la tabla de Wireshark (normalmente en lo; Ctrl-C termina)
 about-completions = Escribe el archivo que completa las órdenes en tu intérprete
 about-man = Escribe las páginas de manual en un directorio
 
@@ -303,6 +309,7 @@ arg-send-target = A quién: 127.0.0.1:4000, nombre:4000, [::1]:4000; 4000 es est
 arg-send-message = Qué enviar, tal cual
 arg-read-file = La captura, o - para la entrada estándar
 arg-read-filter = Qué tramas, como filtro de visualización de Wireshark: 'tcp.port == 8080'
+arg-watch-filter = Qué paquetes, como filtro de visualización de Wireshark: 'tcp.port == 8080'
 arg-demo-message = Qué envía el cliente de eco
 arg-completions-shell = bash, zsh, fish, elvish o powershell
 arg-man-directory = Dónde escribirlas
@@ -330,6 +337,23 @@ flag-tsv = Las filas solas, separadas por tabuladores
 flag-one-pass = Leer una sola vez: las filas no saben lo que viene después
 flag-columns = Las columnas: number, time, source, destination, protocol, length, info, o campos del lenguaje de filtros
 flag-time = Qué muestra la columna del tiempo (relative: desde la primera trama)
+flag-interface = La interfaz (lo); any: todas
+flag-write = Escribe además los paquetes mostrados en un archivo (pcapng)
+flag-count = Termina tras mostrar N paquetes
+flag-duration = Termina al cabo de este tiempo
+flag-list = Solo nombra las interfaces
+flag-snaplen = Guarda tantos bytes de cada paquete (262144)
+flag-promiscuous = Pide a la interfaz también los paquetes para otros
+watch-begun = Observando { $place }; Ctrl-C termina
+watch-ended = { $shown ->
+        [one] { $shown } paquete mostrado
+       *[other] { $shown } paquetes mostrados
+    }, { $dropped ->
+        [one] { $dropped } perdido por falta de sitio
+       *[other] { $dropped } perdidos por falta de sitio
+    }
+interface-up = activa
+interface-down = inactiva
 flag-listen = Dónde escuchar; se puede repetir; el puerto 0 deja elegir al sistema
 flag-engine = blocking: una conexión a la vez; threads: un hilo por conexión (el de costumbre)
 flag-once = Una sola vez: una conexión en serve, un mensaje en send

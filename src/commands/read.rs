@@ -1,11 +1,11 @@
 //! `enchufe read`
 
-mod clock;
-mod column;
-mod filter;
-mod input;
+pub(super) mod clock;
+pub(super) mod column;
+pub(super) mod filter;
+pub(super) mod input;
 mod source;
-mod table;
+pub(super) mod table;
 
 use crate::catalogue::Catalogue;
 use crate::exit::Code;
@@ -75,7 +75,7 @@ pub fn read(flags: &flags::Read, catalogue: &Catalogue) -> Result<Code, Problem>
 }
 
 /// A closed pipe is no error: who read it had enough.
-fn written(error: &io::Error) -> Result<Code, Problem> {
+pub(super) fn written(error: &io::Error) -> Result<Code, Problem> {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Ok(Code::Fine),
         _ => Err(Problem::new(Kind::WriteOutput).cause(error)),

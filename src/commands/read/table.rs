@@ -207,7 +207,12 @@ impl<'a, W: Write> Table<'a, W> {
     }
 
     /// Hands on what is still held back.
-    pub fn finish(mut self) -> io::Result<()> {
+    pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+
+    /// The same, and no row comes after it.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.flush()
     }
 }
