@@ -27,6 +27,7 @@ fn main() {
     all_there &= netcat.is_some();
     say("openbsd_nc", netcat.is_some());
     say("ipv6", TcpListener::bind("[::1]:0").is_ok());
+    say("namespaces", succeeds("unshare", &["--user", "--map-root-user", "--net", "true"]));
     say("reserved_ports", is_root() && first_free_port() > 80);
 
     // Installing what is missing changes one of these folders.
@@ -57,6 +58,10 @@ fn is_openbsd(path: &Path) -> bool {
     Command::new(path).arg("-h").output().is_ok_and(|output| {
         [output.stdout, output.stderr].iter().any(|said| String::from_utf8_lossy(said).contains("OpenBSD"))
     })
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
 }
 
 /// Whether tests can start the program as a user that may less.

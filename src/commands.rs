@@ -3,14 +3,18 @@
 
 mod demo;
 mod prompt;
+mod read;
 mod send;
 mod serve;
 mod shell;
+mod watch;
 
 pub use demo::demo;
+pub use read::read;
 pub use send::send;
 pub use serve::serve;
 pub use shell::{completions, man};
+pub use watch::watch;
 
 use crate::catalogue::Catalogue;
 use crate::exit::Code;

@@ -50,6 +50,8 @@ pub enum Verb {
     Demo(Demo),
     Serve(Box<Serve>),
     Send(Box<Send>),
+    Read(Read),
+    Watch(Box<Watch>),
     Completions(Completions),
     Man(Man),
 }
@@ -172,6 +174,59 @@ pub struct Send {
     pub socket: SocketFlags,
     #[command(flatten)]
     pub telling: Telling,
+}
+
+/// `enchufe read`
+#[derive(Debug, Args)]
+pub struct Read {
+    #[arg(index = 1)]
+    pub file: Option<std::path::PathBuf>,
+    #[arg(index = 2)]
+    pub filter: Option<String>,
+    #[arg(index = 3, hide = true)]
+    pub extra: Vec<String>,
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    #[arg(long, value_name = "relative|delta|utc|local")]
+    pub time: Option<String>,
+    #[arg(long, conflicts_with = "json")]
+    pub tsv: bool,
+    #[arg(long, conflicts_with = "time")]
+    pub json: bool,
+    #[arg(long)]
+    pub one_pass: bool,
+}
+
+/// `enchufe watch`
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag that was typed or was not")]
+pub struct Watch {
+    #[arg(index = 1)]
+    pub filter: Option<String>,
+    #[arg(index = 2, hide = true)]
+    pub extra: Vec<String>,
+    #[arg(short, long, value_name = "NAME|any")]
+    pub interface: Option<String>,
+    #[arg(short, long, value_name = "FILE")]
+    pub write: Option<std::path::PathBuf>,
+    #[arg(long, value_name = "N")]
+    pub count: Option<String>,
+    #[arg(long, value_name = "TIME")]
+    pub duration: Option<String>,
+    #[arg(long)]
+    pub list: bool,
+    #[arg(long, value_name = "N")]
+    pub snaplen: Option<String>,
+    #[arg(long)]
+    pub promiscuous: bool,
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    #[arg(long, value_name = "relative|delta|utc|local")]
+    pub time: Option<String>,
+    #[arg(long, conflicts_with = "json")]
+    pub tsv: bool,
+    #[arg(long, conflicts_with = "time")]
+    pub json: bool,
 }
 
 /// `enchufe demo`

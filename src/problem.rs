@@ -9,6 +9,8 @@ use fluent_bundle::{FluentArgs, FluentValue};
 use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
+use unicode_width::UnicodeWidthStr;
 
 /// The problems there are: each has a text `problem-NAME` in every language.
 macro_rules! kinds {
@@ -94,6 +96,31 @@ kinds! {
     ReadInput "read-input" CouldNotRun,
     WriteOutput "write-output" CouldNotRun,
     Demo "demo" CouldNotRun,
+    NoFile "no-file" CouldNotRun,
+    BadColumn "bad-column" CouldNotRun,
+    FilterField "filter-field" CouldNotRun,
+    FilterFieldNear "filter-field-near" CouldNotRun,
+    FilterOperand "filter-operand" CouldNotRun,
+    FilterUnexpected "filter-unexpected" CouldNotRun,
+    FilterNotClosed "filter-not-closed" CouldNotRun,
+    FilterNoField "filter-no-field" CouldNotRun,
+    FilterValue "filter-value" CouldNotRun,
+    FilterOperator "filter-operator" CouldNotRun,
+    FilterPair "filter-pair" CouldNotRun,
+    FilterSlice "filter-slice" CouldNotRun,
+    FilterExpression "filter-expression" CouldNotRun,
+    FilterFunction "filter-function" CouldNotRun,
+    FilterDeep "filter-deep" CouldNotRun,
+    NoInterface "no-interface" CouldNotRun,
+    CaptureForbidden "capture-forbidden" CouldNotRun,
+    PromiscuousEverywhere "promiscuous-everywhere" CouldNotRun,
+    CaptureFailed "capture-failed" CouldNotRun,
+    CaptureEmpty "capture-empty" CouldNotRun,
+    NotACapture "not-a-capture" CouldNotRun,
+    CaptureVersion "capture-version" CouldNotRun,
+    CaptureUnreadable "capture-unreadable" CouldNotRun,
+    CaptureCut "capture-cut" Bad,
+    CaptureDamaged "capture-damaged" Bad,
     Refused "refused" Bad,
     RefusedStill "refused-still" Bad,
     ResolveTimeout "resolve-timeout" Bad,
@@ -116,12 +143,14 @@ pub struct Problem {
     pub kind: Kind,
     args: Vec<(&'static str, String)>,
     counts: Vec<(&'static str, u64)>,
-    cause: Option<(io::ErrorKind, String)>,
+    words: Vec<(&'static str, &'static str)>,
+    cause: Option<Box<(io::ErrorKind, String)>>,
+    shown: Option<Box<(String, Range<usize>)>>,
 }
 
 impl Problem {
     pub const fn new(kind: Kind) -> Self {
-        Self { kind, args: Vec::new(), counts: Vec::new(), cause: None }
+        Self { kind, args: Vec::new(), counts: Vec::new(), words: Vec::new(), cause: None, shown: None }
     }
 
     pub fn with(mut self, name: &'static str, value: impl Display) -> Self {
@@ -134,8 +163,20 @@ impl Problem {
         self
     }
 
+    /// A word that has a text of its own in every language.
+    pub fn word(mut self, name: &'static str, text: &'static str) -> Self {
+        self.words.push((name, text));
+        self
+    }
+
+    /// The line in which it is, below the sentence, with carets under these bytes.
+    pub fn in_line(mut self, line: &str, spot: Range<usize>) -> Self {
+        self.shown = Some(Box::new((line.to_owned(), spot)));
+        self
+    }
+
     pub fn cause(mut self, error: &io::Error) -> Self {
-        self.cause = Some((error.kind(), error.to_string()));
+        self.cause = Some(Box::new((error.kind(), error.to_string())));
         self
     }
 
@@ -148,11 +189,26 @@ impl Problem {
         for (name, value) in &self.counts {
             args.set(*name, FluentValue::from(*value));
         }
-        if let Some((kind, text)) = &self.cause {
+        for (name, text) in &self.words {
+            args.set(*name, catalogue.plain(text));
+        }
+        if let Some((kind, text)) = self.cause.as_deref() {
             args.set("cause", cause_text(*kind, text, catalogue));
         }
-        catalogue.text(&format!("problem-{}", self.kind.name()), &args)
+        let mut text = catalogue.text(&format!("problem-{}", self.kind.name()), &args);
+        if let Some((line, spot)) = self.shown.as_deref() {
+            text.push_str(&under_carets(line, spot));
+        }
+        text
     }
+}
+
+/// The line, and a second one that points at these bytes of it.
+fn under_carets(line: &str, spot: &Range<usize>) -> String {
+    let width = |bytes: Range<usize>| line.get(bytes).unwrap_or_default().width();
+    let shown: String = line.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    let (before, carets) = (" ".repeat(width(0..spot.start)), "^".repeat(width(spot.clone()).max(1)));
+    format!("\n  {shown}\n  {before}{carets}")
 }
 
 /// An error of the system in the user's language, where there is a text; else as the system says it.

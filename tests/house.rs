@@ -8,8 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Who may know whom.
-const FENCES: [(&str, &[&str]); 3] =
-    [("enchufe", &["enchufe-sys", "enchufe-talk"]), ("enchufe-sys", &[]), ("enchufe-talk", &["enchufe-sys"])];
+const FENCES: [(&str, &[&str]); 5] = [
+    ("enchufe", &["enchufe-sys", "enchufe-talk", "enchufe-watch", "enchufe-wire"]),
+    ("enchufe-sys", &[]),
+    ("enchufe-talk", &["enchufe-sys"]),
+    ("enchufe-watch", &["enchufe-sys", "enchufe-wire"]),
+    ("enchufe-wire", &[]),
+];
 
 /// Lines of code that a file may have before its tests.
 const LONGEST_FILE: usize = 500;

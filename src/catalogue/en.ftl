@@ -197,6 +197,31 @@ problem-call-failed = { $call } { $address }: { $cause }
 problem-resources = the system does not give what it takes to work: { $cause }
 problem-read-input = the input cannot be read further: { $cause }
 problem-write-output = the result cannot be written: { $cause }
+problem-no-file = which capture to read is missing; write: enchufe read capture.pcapng (or - for standard input)
+problem-bad-column = there is no column "{ $word }"; there are number, time, source, destination, protocol, length, info and every field of the filter language
+problem-filter-field = the filter names a field that does not exist: { $name }
+problem-filter-field-near = the filter names a field that does not exist: { $name }; near it are { $near }
+problem-filter-operand = the filter lacks a field or a value here
+problem-filter-unexpected = the filter has something here that fits nowhere
+problem-filter-not-closed = the filter opens a bracket or quote here and does not close it
+problem-filter-no-field = the filter compares two values here: one side needs a field
+problem-filter-value = the filter has something here that cannot be a value of its field, which holds { $kind }
+problem-filter-operator = the filter uses an operator here that does not work on { $kind }
+problem-filter-pair = the filter compares { $left } with { $right } here, which cannot be compared
+problem-filter-slice = the filter has a slice here that cannot be read; write [0:4], [0-3] or [2]
+problem-filter-expression = the filter has a regular expression here that cannot be read
+problem-filter-function = the filter names a function here that does not exist; there are len, count, upper, lower
+problem-filter-deep = the filter has more brackets inside each other here than are read; leave some out
+problem-no-interface = there is no interface { $name }; there are: { $others } (and any, for all of them)
+problem-capture-forbidden = capturing packets needs the capability CAP_NET_RAW, which this program does not have; give it once: sudo setcap cap_net_raw+ep { $program }
+problem-promiscuous-everywhere = --promiscuous is a mode of one interface: name it with -i
+problem-capture-failed = packets cannot be captured on { $place }: { $cause }
+problem-capture-empty = { $path } is empty: it is no capture
+problem-not-a-capture = { $path } is no capture: it begins with { $first }, which is neither pcap nor pcapng (nor one of them in gzip or zstd)
+problem-capture-version = { $path }: version { $version } of that capture format is not known
+problem-capture-unreadable = { $path } cannot be read as a capture: { $cause }
+problem-capture-cut = { $path } is cut: what begins at byte { $offset } needs { $needed } bytes and { $have } are there; what is before was shown
+problem-capture-damaged = { $path } is damaged at byte { $offset }: { $cause }; what is before was shown
 problem-demo = the demonstration stopped: { $what }
 problem-refused = connect { $address }: connection refused, nobody listens there; start the server, or wait for it with --retry 5s
 problem-refused-still = connect { $address }: nobody listened there in { $limit }; start the server or give more time with --retry
@@ -233,11 +258,15 @@ heading-common = In every command
 usage-enchufe = enchufe COMMAND [OPTIONS]
 usage-serve = enchufe serve SERVICE [ANSWER] [OPTIONS]
 usage-send = enchufe send HOST:PORT [MESSAGE] [OPTIONS]
+usage-read = enchufe read FILE [FILTER] [OPTIONS]
+usage-watch = enchufe watch [FILTER] [OPTIONS]
 usage-demo = enchufe demo [MESSAGE] [OPTIONS]
 usage-completions = enchufe completions SHELL
 usage-man = enchufe man [DIRECTORY]
 
 value-FILE = FILE
+value-NAMES = NAMES
+value-filter = FILTER
 value-TIME = TIME
 value-ADDRESS = ADDRESS
 value-OPTIONS = OPTIONS
@@ -245,6 +274,7 @@ value-service = SERVICE
 value-answer = ANSWER
 value-target = HOST:PORT
 value-message = MESSAGE
+value-file = FILE
 value-shell = SHELL
 value-directory = DIRECTORY
 
@@ -276,6 +306,8 @@ after-send = Without MESSAGE it sends its input; if that is a terminal, it asks 
       enchufe send 127.0.0.1:4000 'Here is the message' --expect echo
       enchufe send 127.0.0.1:8080 'Hello, server!' --no-reply
       enchufe send server:4000 --retry 10s < file > answer
+about-read = Reads a capture (pcap or pcapng, also in gzip or zstd) and shows it as Wireshark's table
+about-watch = Shows the packets that pass an interface, as Wireshark's table (usually on lo; Ctrl-C ends)
 about-completions = Writes the file that completes commands in your shell
 about-man = Writes the manual pages into a directory
 
@@ -283,6 +315,9 @@ arg-serve-service = Which service
 arg-serve-answer = What "reply" answers
 arg-send-target = To whom: 127.0.0.1:4000, name:4000, [::1]:4000; 4000 is this machine
 arg-send-message = What to send, as it is
+arg-read-file = The capture, or - for standard input
+arg-read-filter = Which frames, as a display filter of Wireshark: 'tcp.port == 8080'
+arg-watch-filter = Which packets, as a display filter of Wireshark: 'tcp.port == 8080'
 arg-demo-message = What the echo client sends
 arg-completions-shell = bash, zsh, fish, elvish or powershell
 arg-man-directory = Where to write them
@@ -293,7 +328,7 @@ flag-quiet = Do not tell what happens
 flag-verbose = Tell more details of the same
 flag-help = Show this help
 flag-version = Show the version
-flag-json = What happens, one JSON object a line on standard output
+flag-json = One JSON object a line on standard output
 flag-hex = Payload in hexadecimal
 flag-timestamps = The time before each line
 flag-log = Also write what happens to FILE, with date and time
@@ -306,6 +341,27 @@ flag-ipv6 = IPv6 only
 flag-socket = Socket options: nodelay, keepalive=30s, sndbuf=N, rcvbuf=N, linger=0s
 flag-newline = Add an end of line (LF) to each message
 flag-crlf = Add CR LF to each message
+flag-tsv = The bare rows, separated by tabs
+flag-one-pass = Read once only: rows do not know what comes later
+flag-columns = The columns: number, time, source, destination, protocol, length, info, or fields of the filter language
+flag-time = What the time column shows (relative: since the first frame)
+flag-interface = The interface (lo); any: all of them
+flag-write = Write the packets shown into a file, too (pcapng)
+flag-count = End after N packets shown
+flag-duration = End after this time
+flag-list = Only name the interfaces
+flag-snaplen = Keep so many bytes of each packet (262144)
+flag-promiscuous = Ask the interface for packets to others, too
+watch-begun = Watching { $place }; Ctrl-C ends
+watch-ended = { $shown ->
+        [one] { $shown } packet shown
+       *[other] { $shown } packets shown
+    }, { $dropped ->
+        [one] { $dropped } lost for want of room
+       *[other] { $dropped } lost for want of room
+    }
+interface-up = up
+interface-down = down
 flag-listen = Where to listen; may be repeated; port 0 lets the system choose
 flag-engine = blocking: one connection at a time; threads: a thread each (the usual one)
 flag-once = Only once: one connection in serve, one message in send
@@ -326,6 +382,23 @@ flag-source = From which address (and port) of this machine
 
 ## The client that asks, and the demonstration
 
+column-number = No.
+column-time = Time
+column-source = Source
+column-destination = Destination
+column-protocol = Protocol
+column-length = Length
+column-info = Info
+kind-protocol = a protocol
+kind-number = numbers
+kind-flag = yes or no
+kind-ipv4 = IPv4 addresses
+kind-ipv6 = IPv6 addresses
+kind-ether = hardware addresses
+kind-bytes = bytes
+kind-text = text
+kind-seconds = times
+kind-label = nothing but being there
 prompt-message = Give me a message:{" "}
 progress-send = sent { $sent }, received { $received } ({ $elapsed })
 shown-written = Written: { $path }

@@ -198,6 +198,31 @@ problem-call-failed = { $call } { $address }: { $cause }
 problem-resources = el sistema no da lo necesario para trabajar: { $cause }
 problem-read-input = no se puede seguir leyendo la entrada: { $cause }
 problem-write-output = no se puede escribir el resultado: { $cause }
+problem-no-file = falta qué captura leer; escribe: enchufe read captura.pcapng (o - para la entrada estándar)
+problem-bad-column = no hay una columna «{ $word }»; hay number, time, source, destination, protocol, length, info y todos los campos del lenguaje de filtros
+problem-filter-field = el filtro nombra un campo que no existe: { $name }
+problem-filter-field-near = el filtro nombra un campo que no existe: { $name }; se le parecen { $near }
+problem-filter-operand = al filtro le falta aquí un campo o un valor
+problem-filter-unexpected = el filtro tiene aquí algo que no encaja
+problem-filter-not-closed = el filtro abre aquí un paréntesis o una comilla que no cierra
+problem-filter-no-field = el filtro compara aquí dos valores: un lado tiene que ser un campo
+problem-filter-value = el filtro tiene aquí algo que no puede ser valor de su campo, que guarda { $kind }
+problem-filter-operator = el filtro usa aquí un operador que no sirve con { $kind }
+problem-filter-pair = el filtro compara aquí { $left } con { $right }, y no se pueden comparar
+problem-filter-slice = el filtro tiene aquí un corte que no se entiende; escribe [0:4], [0-3] o [2]
+problem-filter-expression = el filtro tiene aquí una expresión regular que no se entiende
+problem-filter-function = el filtro nombra aquí una función que no existe; hay len, count, upper, lower
+problem-filter-deep = el filtro tiene aquí más paréntesis anidados de los que se leen; quita algunos
+problem-no-interface = no existe la interfaz { $name }; hay: { $others } (y any, para todas)
+problem-capture-forbidden = capturar paquetes requiere la capacidad CAP_NET_RAW, que este programa no tiene; dásela una vez: sudo setcap cap_net_raw+ep { $program }
+problem-promiscuous-everywhere = --promiscuous es un modo de una sola interfaz: indícala con -i
+problem-capture-failed = no se pueden capturar paquetes en { $place }: { $cause }
+problem-capture-empty = { $path } está vacío: no es una captura
+problem-not-a-capture = { $path } no es una captura: empieza con { $first }, que no es de pcap ni de pcapng (tampoco comprimida con gzip o zstd)
+problem-capture-version = { $path }: la versión { $version } de ese formato de captura no se conoce
+problem-capture-unreadable = { $path } no se puede leer como captura: { $cause }
+problem-capture-cut = { $path } está cortado: lo que empieza en el byte { $offset } necesita { $needed } bytes y hay { $have }; lo de antes se mostró
+problem-capture-damaged = { $path } está dañado en el byte { $offset }: { $cause }; lo de antes se mostró
 problem-demo = la demostración se detuvo: { $what }
 problem-refused = connect { $address }: conexión rechazada, nadie escucha ahí; levanta el servidor, o espéralo con --retry 5s
 problem-refused-still = connect { $address }: nadie escuchó ahí en { $limit }; levanta el servidor o da más tiempo con --retry
@@ -234,11 +259,15 @@ heading-common = En todas las órdenes
 usage-enchufe = enchufe ORDEN [OPCIONES]
 usage-serve = enchufe serve SERVICIO [RESPUESTA] [OPCIONES]
 usage-send = enchufe send EQUIPO:PUERTO [MENSAJE] [OPCIONES]
+usage-read = enchufe read ARCHIVO [FILTRO] [OPCIONES]
+usage-watch = enchufe watch [FILTRO] [OPCIONES]
 usage-demo = enchufe demo [MENSAJE] [OPCIONES]
 usage-completions = enchufe completions INTÉRPRETE
 usage-man = enchufe man [DIRECTORIO]
 
 value-FILE = ARCHIVO
+value-NAMES = NOMBRES
+value-filter = FILTRO
 value-TIME = TIEMPO
 value-ADDRESS = DIRECCIÓN
 value-OPTIONS = OPCIONES
@@ -246,6 +275,7 @@ value-service = SERVICIO
 value-answer = RESPUESTA
 value-target = EQUIPO:PUERTO
 value-message = MENSAJE
+value-file = ARCHIVO
 value-shell = INTÉRPRETE
 value-directory = DIRECTORIO
 
@@ -277,6 +307,8 @@ after-send = Sin MENSAJE, envía la entrada; si es una terminal, pide cada mensa
       enchufe send 127.0.0.1:4000 'Aquí va el mensaje' --expect echo
       enchufe send 127.0.0.1:8080 '¡Hola, servidor!' --no-reply
       enchufe send servidor:4000 --retry 10s < archivo > respuesta
+about-read = Lee una captura (pcap o pcapng, también en gzip o zstd) y la muestra como la tabla de Wireshark
+about-watch = Muestra los paquetes que pasan por una interfaz, como la tabla de Wireshark (normalmente en lo; Ctrl-C termina)
 about-completions = Escribe el archivo que completa las órdenes en tu intérprete
 about-man = Escribe las páginas de manual en un directorio
 
@@ -284,6 +316,9 @@ arg-serve-service = Qué servicio dar
 arg-serve-answer = Qué responde «reply»
 arg-send-target = A quién: 127.0.0.1:4000, nombre:4000, [::1]:4000; 4000 es esta computadora
 arg-send-message = Qué enviar, tal cual
+arg-read-file = La captura, o - para la entrada estándar
+arg-read-filter = Qué tramas, como filtro de visualización de Wireshark: 'tcp.port == 8080'
+arg-watch-filter = Qué paquetes, como filtro de visualización de Wireshark: 'tcp.port == 8080'
 arg-demo-message = Qué envía el cliente de eco
 arg-completions-shell = bash, zsh, fish, elvish o powershell
 arg-man-directory = Dónde escribirlas
@@ -294,7 +329,7 @@ flag-quiet = No contar lo que pasa
 flag-verbose = Contar más detalles de lo mismo
 flag-help = Mostrar esta ayuda
 flag-version = Mostrar la versión
-flag-json = Lo que pasa, un objeto JSON por línea en la salida estándar
+flag-json = Un objeto JSON por línea en la salida estándar
 flag-hex = Los datos en hexadecimal
 flag-timestamps = La hora antes de cada línea
 flag-log = Escribir también en ARCHIVO lo que pasa, con fecha y hora
@@ -307,6 +342,27 @@ flag-ipv6 = Solo IPv6
 flag-socket = Opciones del socket: nodelay, keepalive=30s, sndbuf=N, rcvbuf=N, linger=0s
 flag-newline = Agregar un fin de línea (LF) a cada mensaje
 flag-crlf = Agregar CR LF a cada mensaje
+flag-tsv = Las filas solas, separadas por tabuladores
+flag-one-pass = Leer una sola vez: las filas no saben lo que viene después
+flag-columns = Las columnas: number, time, source, destination, protocol, length, info, o campos del lenguaje de filtros
+flag-time = Qué muestra la columna del tiempo (relative: desde la primera trama)
+flag-interface = La interfaz (lo); any: todas
+flag-write = Escribe además los paquetes mostrados en un archivo (pcapng)
+flag-count = Termina tras mostrar N paquetes
+flag-duration = Termina al cabo de este tiempo
+flag-list = Solo nombra las interfaces
+flag-snaplen = Guarda tantos bytes de cada paquete (262144)
+flag-promiscuous = Pide a la interfaz también los paquetes para otros
+watch-begun = Observando { $place }; Ctrl-C termina
+watch-ended = { $shown ->
+        [one] { $shown } paquete mostrado
+       *[other] { $shown } paquetes mostrados
+    }, { $dropped ->
+        [one] { $dropped } perdido por falta de sitio
+       *[other] { $dropped } perdidos por falta de sitio
+    }
+interface-up = activa
+interface-down = inactiva
 flag-listen = Dónde escuchar; se puede repetir; el puerto 0 deja elegir al sistema
 flag-engine = blocking: una conexión a la vez; threads: un hilo por conexión (el de costumbre)
 flag-once = Una sola vez: una conexión en serve, un mensaje en send
@@ -327,6 +383,23 @@ flag-source = Desde qué dirección (y puerto) de esta computadora
 
 ## El cliente que pregunta y la demostración
 
+column-number = Núm.
+column-time = Tiempo
+column-source = Origen
+column-destination = Destino
+column-protocol = Protocolo
+column-length = Largo
+column-info = Información
+kind-protocol = un protocolo
+kind-number = números
+kind-flag = sí o no
+kind-ipv4 = direcciones IPv4
+kind-ipv6 = direcciones IPv6
+kind-ether = direcciones de hardware
+kind-bytes = octetos
+kind-text = texto
+kind-seconds = tiempos
+kind-label = solo si está o no
 prompt-message = Dame un mensaje:{" "}
 progress-send = enviados { $sent }, recibidos { $received } ({ $elapsed })
 shown-written = Escrito: { $path }

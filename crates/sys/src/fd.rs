@@ -5,6 +5,7 @@ use std::ffi::c_int;
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
 
 /// Plain old data that the kernel may fill in: any bytes, all zeros among them, are a value.
 ///
@@ -30,10 +31,19 @@ pub(crate) fn option<T: Plain>(fd: BorrowedFd<'_>, level: c_int, name: c_int) ->
 
 /// `setsockopt(2)` with an integer.
 pub(crate) fn set_option(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
-    // The size of a `c_int` fits everywhere.
-    let length = libc::socklen_t::try_from(mem::size_of::<c_int>()).unwrap_or(0);
-    // SAFETY: the pointer is to a live integer of `length` bytes, which the kernel only reads.
-    check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, (&raw const value).cast(), length) })?;
+    set_value(fd, level, name, &value)
+}
+
+/// `setsockopt(2)` with any plain value.
+pub(crate) fn set_value<T: Plain>(
+    fd: BorrowedFd<'_>,
+    level: c_int,
+    name: c_int,
+    value: &T,
+) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(mem::size_of::<T>()).unwrap_or(0);
+    // SAFETY: the pointer is to a live value of `length` bytes, which the kernel only reads.
+    check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, ptr::from_ref(value).cast(), length) })?;
     Ok(())
 }
 

@@ -20,7 +20,10 @@ mod fd;
 
 pub mod eventfd;
 pub mod host;
+pub mod interfaces;
+pub mod namespace;
 pub mod origin;
+pub mod packet_ring;
 pub mod parent_death;
 pub mod poll;
 pub mod process;

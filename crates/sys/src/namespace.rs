@@ -1,0 +1,86 @@
+//! namespaces(7): a network of one's own, without privileges.
+
+use crate::errno::check;
+use std::ffi::{CStr, c_char, c_int};
+use std::io;
+use std::mem;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::ptr;
+
+/// Makes `command` start in a user and a network namespace of its own, as root of both, with the loopback
+/// interface up and no other.
+///
+/// Root there is who starts it here: nothing of this machine becomes allowed (`user_namespaces(7)`). The
+/// command fails to start (`EPERM`, `ENOSPC`, `EUSERS`) where the system forbids such namespaces.
+pub fn isolate(command: &mut Command) -> &mut Command {
+    // SAFETY: no memory is passed, and these two cannot fail.
+    let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
+    let (users, groups) = (format!("0 {user} 1"), format!("0 {group} 1"));
+    // SAFETY: between fork and exec the closure only makes system calls, with memory allocated before.
+    unsafe {
+        command.pre_exec(move || {
+            check(libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET))?;
+            // Without this a group map is refused to who is not root (user_namespaces(7)).
+            write(c"/proc/self/setgroups", "deny")?;
+            write(c"/proc/self/uid_map", &users)?;
+            write(c"/proc/self/gid_map", &groups)?;
+            raise_loopback()
+        })
+    }
+}
+
+fn write(path: &CStr, text: &str) -> io::Result<()> {
+    // SAFETY: the path is a live C string.
+    let raw = check(unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) })?;
+    // SAFETY: the kernel has just given us this descriptor, and nobody else has it.
+    let file = unsafe { OwnedFd::from_raw_fd(raw) };
+    // SAFETY: the pointer is to live memory of that length.
+    check(unsafe { libc::write(file.as_raw_fd(), text.as_ptr().cast(), text.len()) })?;
+    Ok(())
+}
+
+fn raise_loopback() -> io::Result<()> {
+    // SAFETY: no memory is passed.
+    let raw = check(unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) })?;
+    // SAFETY: the kernel has just given us this descriptor, and nobody else has it.
+    let socket = unsafe { OwnedFd::from_raw_fd(raw) };
+    // SAFETY: all zeros are an `ifreq`: bytes, integers and null pointers.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(*b"lo") {
+        *to = c_char::from_ne_bytes([from]);
+    }
+    request.ifr_ifru.ifru_flags = UP;
+    // SAFETY: the request is live, and the kernel only reads it.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, ptr::from_ref(&request)) })?;
+    Ok(())
+}
+
+/// `IFF_UP`, as `ifreq` has it.
+const UP: i16 = 1;
+const _: () = assert!(UP as c_int == libc::IFF_UP);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interfaces::interfaces;
+    use std::env;
+
+    const CHILD: &str = "ENCHUFE_SYS_TEST_NAMESPACE";
+
+    #[test]
+    #[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+    fn an_isolated_command_has_the_loopback_interface_up_and_no_other() {
+        if env::var_os(CHILD).is_some() {
+            let all = interfaces().unwrap();
+            assert_eq!(all.iter().map(|one| (one.name.as_str(), one.up)).collect::<Vec<_>>(), [("lo", true)]);
+            return;
+        }
+        let name = "namespace::tests::an_isolated_command_has_the_loopback_interface_up_and_no_other";
+        let mut command = Command::new(env::current_exe().unwrap());
+        let output = isolate(command.args(["--exact", name]).env(CHILD, "1")).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    }
+}

@@ -1,0 +1,439 @@
+//! packet(7): frames as they pass an interface, in a ring of blocks that the kernel and we share
+//! (`TPACKET_V3`, <https://docs.kernel.org/networking/packet_mmap.html>). Needs `CAP_NET_RAW` in the user
+//! namespace that owns the network namespace.
+//!
+//! The kernel fills a block, marks it ours, and goes on with the next; [`PacketRing::block`] lends it and
+//! its drop gives it back. Where no block is free, frames are dropped and counted.
+//!
+//! Facts of `net/packet/af_packet.c`, Linux 6.18, that its manual page does not state:
+//! * The length kept of a frame is what the program returned, at most the frame, and what fits into a block.
+//! * Stamps are nanoseconds of `CLOCK_REALTIME`, taken before the place in the ring: two CPUs can take them
+//!   in one order and their places in the other.
+//! * A block that has frames and is not full becomes ours after the retire time; an empty one never does.
+//! * The tag of a VLAN is taken out of the bytes before the ring sees them, and stands beside them.
+
+use crate::errno::check;
+use crate::fd::{self, Plain};
+use std::ffi::c_int;
+use std::io;
+use std::mem::{self, offset_of};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr::{self, NonNull};
+use std::slice;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// How a ring is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct RingOptions<'a> {
+    /// The number of the interface, or every one of the namespace.
+    pub interface: Option<u32>,
+    /// Where the bytes of a frame begin.
+    pub start: Start,
+    /// Decides, before a place in the ring is taken, which frames to keep and how much of each. Empty: all
+    /// of every frame.
+    pub program: &'a [Instruction],
+    /// Bytes of a block: a multiple of the page size. No frame is kept beyond its end.
+    pub block_size: u32,
+    /// How many blocks.
+    pub block_count: u32,
+    /// After how long a block with frames in it is handed over though it is not full. Whole milliseconds.
+    pub retire: Duration,
+    /// Leaves out what this machine sends (`PACKET_IGNORE_OUTGOING`, Linux 4.20). On the loopback interface,
+    /// where all is sent and received, each frame is then seen once.
+    pub ignore_outgoing: bool,
+    /// Asks the interface for frames to others, too. Ends with the ring. Only for one interface.
+    pub promiscuous: bool,
+}
+
+/// Where the bytes of a frame begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the link header of the interface.
+    LinkHeader,
+    /// Behind it, at the network header: for interfaces of several kinds at once.
+    NetworkHeader,
+}
+
+/// One instruction of a classic BPF program (<https://docs.kernel.org/networking/filter.html>), `struct
+/// sock_filter`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Instruction {
+    /// What it does.
+    pub code: u16,
+    /// How many instructions to skip if the comparison holds.
+    pub on_true: u8,
+    /// How many instructions to skip if it does not.
+    pub on_false: u8,
+    /// Its number.
+    pub value: u32,
+}
+
+const _: () = assert!(mem::size_of::<Instruction>() == mem::size_of::<libc::sock_filter>());
+const _: () = assert!(offset_of!(Instruction, value) == offset_of!(libc::sock_filter, k));
+
+impl Instruction {
+    /// Ends: keeps this many bytes of the frame, 0 for none of it.
+    pub const fn keep(bytes: u32) -> Self {
+        Self { code: 0x06, on_true: 0, on_false: 0, value: bytes }
+    }
+
+    /// Loads the `ARPHRD_` number of the interface (`SKF_AD_HATYPE`).
+    pub const fn load_hardware() -> Self {
+        Self { code: 0x20, on_true: 0, on_false: 0, value: ANCILLARY + 28 }
+    }
+
+    /// Loads which way the frame goes, as in [`Packet::direction`] (`SKF_AD_PKTTYPE`).
+    pub const fn load_direction() -> Self {
+        Self { code: 0x20, on_true: 0, on_false: 0, value: ANCILLARY + 4 }
+    }
+
+    /// Compares what was loaded with a number, and skips instructions.
+    pub const fn skip_if_equal(value: u32, on_true: u8, on_false: u8) -> Self {
+        Self { code: 0x15, on_true, on_false, value }
+    }
+}
+
+/// `SKF_AD_OFF`, −4096: loads from there are no bytes of the frame.
+const ANCILLARY: u32 = 0xffff_f000;
+
+/// The third of `enum tpacket_versions`, which begins with 0.
+const TPACKET_V3: c_int = 2;
+
+/// The ring.
+#[derive(Debug)]
+pub struct PacketRing {
+    socket: OwnedFd,
+    map: Map,
+    block_size: usize,
+    block_count: usize,
+    /// The block that the kernel fills next, or has filled.
+    next: usize,
+}
+
+// SAFETY: integers, in which every bit pattern is a value.
+unsafe impl Plain for libc::tpacket_req3 {}
+// SAFETY: as above.
+unsafe impl Plain for libc::tpacket_stats_v3 {}
+// SAFETY: as above.
+unsafe impl Plain for libc::packet_mreq {}
+// SAFETY: as above.
+unsafe impl Plain for libc::tpacket3_hdr {}
+// SAFETY: as above.
+unsafe impl Plain for libc::tpacket_hdr_v1 {}
+// SAFETY: as above.
+unsafe impl Plain for libc::sockaddr_ll {}
+
+impl PacketRing {
+    /// Opens the ring; frames are kept from now on.
+    ///
+    /// Fails with [`io::ErrorKind::PermissionDenied`] without `CAP_NET_RAW`, with `ENODEV` where there is no
+    /// such interface, with `EINVAL` for sizes that the kernel refuses, with `ENOMEM`. On an interface that
+    /// is down it opens, and the first wait fails ([`take_error`](Self::take_error)).
+    pub fn open(options: &RingOptions<'_>) -> io::Result<Self> {
+        let kind = match options.start {
+            Start::LinkHeader => libc::SOCK_RAW,
+            Start::NetworkHeader => libc::SOCK_DGRAM,
+        };
+        // With protocol 0 nothing is received until the bind, when all the rest is set (packet(7)).
+        // SAFETY: no memory is passed.
+        let raw = check(unsafe {
+            libc::socket(libc::AF_PACKET, kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0)
+        })?;
+        // SAFETY: the kernel has just given us this descriptor, and nobody else has it.
+        let socket = unsafe { OwnedFd::from_raw_fd(raw) };
+        let fd = socket.as_fd();
+        fd::set_option(fd, libc::SOL_PACKET, libc::PACKET_VERSION, TPACKET_V3)?;
+        if options.ignore_outgoing {
+            fd::set_option(fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
+        }
+        fd::set_value(fd, libc::SOL_PACKET, libc::PACKET_RX_RING, &request(options))?;
+        let (block_size, block_count) = (options.block_size as usize, options.block_count as usize);
+        let length = block_size.checked_mul(block_count).ok_or(io::ErrorKind::InvalidInput)?;
+        let map = Map::new(fd, length)?;
+        let ring = Self { socket, map, block_size, block_count, next: 0 };
+        if !options.program.is_empty() {
+            ring.attach(options.program)?;
+        }
+        if options.promiscuous {
+            ring.be_promiscuous(options.interface.ok_or(io::ErrorKind::InvalidInput)?)?;
+        }
+        ring.bind(options.interface)?;
+        Ok(ring)
+    }
+
+    /// From now on this program decides (`SO_ATTACH_FILTER`). Fails with `EINVAL` where it is none: too long
+    /// (4,096), without an end on each way, with a jump behind it.
+    pub fn attach(&self, program: &[Instruction]) -> io::Result<()> {
+        let len = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let program = libc::sock_fprog { len, filter: program.as_ptr().cast_mut().cast() };
+        let length = libc::socklen_t::try_from(mem::size_of_val(&program)).unwrap_or(0);
+        // SAFETY: an `Instruction` has the layout of `sock_filter`, as proved above; the kernel only reads
+        // `len` of them, which are live.
+        check(unsafe {
+            libc::setsockopt(
+                self.socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_ATTACH_FILTER,
+                (&raw const program).cast(),
+                length,
+            )
+        })?;
+        Ok(())
+    }
+
+    fn be_promiscuous(&self, interface: u32) -> io::Result<()> {
+        let membership = libc::packet_mreq {
+            mr_ifindex: number(interface)?,
+            // It is 1: it fits.
+            mr_type: u16::try_from(libc::PACKET_MR_PROMISC).unwrap_or_default(),
+            mr_alen: 0,
+            mr_address: [0; 8],
+        };
+        fd::set_value(self.socket.as_fd(), libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &membership)
+    }
+
+    fn bind(&self, interface: Option<u32>) -> io::Result<()> {
+        // SAFETY: all zeros are a `sockaddr_ll`: integers.
+        let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+        // Both are small constants: they fit.
+        address.sll_family = u16::try_from(libc::AF_PACKET).unwrap_or_default();
+        address.sll_protocol = u16::try_from(libc::ETH_P_ALL).unwrap_or_default().to_be();
+        address.sll_ifindex = number(interface.unwrap_or(0))?;
+        let length = libc::socklen_t::try_from(mem::size_of_val(&address)).unwrap_or(0);
+        // SAFETY: the pointer is to a live address of that length, which the kernel only reads.
+        check(unsafe { libc::bind(self.socket.as_raw_fd(), (&raw const address).cast(), length) })?;
+        Ok(())
+    }
+
+    /// The next block that the kernel has filled, or `None` while there is none: then wait until the ring
+    /// can be read.
+    pub fn block(&mut self) -> Option<Block<'_>> {
+        // Acquire: what the kernel wrote before it marked the block ours is seen behind this.
+        let ours = self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER != 0;
+        ours.then(|| Block { ring: self })
+    }
+
+    fn start(&self) -> *mut u8 {
+        // SAFETY: `next` is less than `block_count`, and so many blocks are mapped.
+        unsafe { self.map.start.as_ptr().add(self.next * self.block_size) }
+    }
+
+    fn status(&self) -> &AtomicU32 {
+        let offset =
+            offset_of!(libc::tpacket_block_desc, hdr) + offset_of!(libc::tpacket_hdr_v1, block_status);
+        // SAFETY: the word is inside of the block, which is mapped as long as `self` lives and aligned to a
+        // page; it is the one that the kernel and we hand the block over with, each by whole words.
+        unsafe { AtomicU32::from_ptr(self.start().add(offset).cast()) }
+    }
+
+    /// What was counted since the last call (`PACKET_STATISTICS` starts anew each time).
+    pub fn statistics(&self) -> io::Result<Statistics> {
+        let (told, _): (libc::tpacket_stats_v3, _) =
+            fd::option(self.socket.as_fd(), libc::SOL_PACKET, libc::PACKET_STATISTICS)?;
+        Ok(Statistics { packets: told.tp_packets, drops: told.tp_drops, freezes: told.tp_freeze_q_cnt })
+    }
+
+    /// The error that made the socket ready, if any: `ENETDOWN` when the interface went down or away. Taking
+    /// it lets the next wait wait.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        let (error, _): (c_int, _) = fd::option(self.socket.as_fd(), libc::SOL_SOCKET, libc::SO_ERROR)?;
+        Ok((error != 0).then(|| io::Error::from_raw_os_error(error)))
+    }
+}
+
+impl AsFd for PacketRing {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// An interface as the kernel numbers it in addresses.
+fn number(interface: u32) -> io::Result<c_int> {
+    c_int::try_from(interface).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))
+}
+
+fn request(options: &RingOptions<'_>) -> libc::tpacket_req3 {
+    libc::tpacket_req3 {
+        tp_block_size: options.block_size,
+        tp_block_nr: options.block_count,
+        // In this version frames are as long as they are; these two must only fit the blocks.
+        tp_frame_size: options.block_size,
+        tp_frame_nr: options.block_count,
+        // 0 would let the kernel choose.
+        tp_retire_blk_tov: u32::try_from(options.retire.as_millis()).unwrap_or(u32::MAX).max(1),
+        tp_sizeof_priv: 0,
+        tp_feature_req_word: 0,
+    }
+}
+
+/// What a ring counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Statistics {
+    /// Frames that the program let through, dropped ones among them.
+    pub packets: u32,
+    /// Frames for which there was no room.
+    pub drops: u32,
+    /// How often the kernel found no free block.
+    pub freezes: u32,
+}
+
+/// Memory shared with the kernel.
+#[derive(Debug)]
+struct Map {
+    start: NonNull<u8>,
+    length: usize,
+}
+
+// SAFETY: it is memory like any other: owned here, and freed once, by whichever thread.
+unsafe impl Send for Map {}
+// SAFETY: through a shared borrow only the atomic status of a block is looked at.
+unsafe impl Sync for Map {}
+
+impl Map {
+    fn new(socket: BorrowedFd<'_>, length: usize) -> io::Result<Self> {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: a new mapping at a place that the kernel chooses, over nothing that there is.
+        let start =
+            unsafe { libc::mmap(ptr::null_mut(), length, access, libc::MAP_SHARED, socket.as_raw_fd(), 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { start, length })
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, and nothing borrows from it any more. It cannot fail for one that is.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.length) };
+    }
+}
+
+/// A block of frames, ours until it is dropped.
+#[derive(Debug)]
+pub struct Block<'a> {
+    ring: &'a mut PacketRing,
+}
+
+impl Block<'_> {
+    /// Its frames, in the order of their places, which is not always that of their times.
+    pub fn packets(&self) -> Packets<'_> {
+        // SAFETY: the block is mapped, and the kernel does not write to it before it is given back, which
+        // ends this borrow.
+        Packets::new(unsafe { slice::from_raw_parts(self.ring.start(), self.ring.block_size) })
+    }
+}
+
+impl Drop for Block<'_> {
+    fn drop(&mut self) {
+        // Release: what we read of the block was read before the kernel may write to it.
+        self.ring.status().store(libc::TP_STATUS_KERNEL, Ordering::Release);
+        self.ring.next = (self.ring.next + 1) % self.ring.block_count;
+    }
+}
+
+/// Walks the frames of a block. No length that stands in it is trusted: what does not fit ends the walk.
+#[derive(Clone, Debug)]
+pub struct Packets<'a> {
+    block: &'a [u8],
+    offset: usize,
+    left: u32,
+}
+
+impl<'a> Packets<'a> {
+    fn new(block: &'a [u8]) -> Self {
+        let header: Option<libc::tpacket_hdr_v1> = value(block, offset_of!(libc::tpacket_block_desc, hdr));
+        let (offset, left) =
+            header.map_or((0, 0), |header| (header.offset_to_first_pkt as usize, header.num_pkts));
+        Self { block, offset, left }
+    }
+}
+
+impl<'a> Iterator for Packets<'a> {
+    type Item = Packet<'a>;
+
+    fn next(&mut self) -> Option<Packet<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let header: libc::tpacket3_hdr = value(self.block, self.offset)?;
+        let address = mem::size_of_val(&header).next_multiple_of(libc::TPACKET_ALIGNMENT);
+        let address: libc::sockaddr_ll = value(self.block, self.offset.checked_add(address)?)?;
+        let begin = self.offset.checked_add(header.tp_mac.into())?;
+        let end = begin.checked_add(header.tp_snaplen as usize)?;
+        let bytes = self.block.get(begin..end)?;
+        self.offset = self.offset.checked_add(header.tp_next_offset as usize)?;
+        Some(Packet {
+            seconds: header.tp_sec,
+            nanoseconds: header.tp_nsec,
+            bytes,
+            wire_len: header.tp_len,
+            interface: u32::try_from(address.sll_ifindex).unwrap_or(0),
+            hardware: address.sll_hatype,
+            direction: address.sll_pkttype,
+            protocol: u16::from_be(address.sll_protocol),
+            address: address.sll_addr,
+            address_len: address.sll_halen,
+            vlan: vlan(&header),
+            checksum_missing: header.tp_status & libc::TP_STATUS_CSUMNOTREADY != 0,
+        })
+    }
+}
+
+fn vlan(header: &libc::tpacket3_hdr) -> Option<Vlan> {
+    const ETH_P_8021Q: u16 = 0x8100;
+    let has = |flag| header.tp_status & flag != 0;
+    let protocol = if has(libc::TP_STATUS_VLAN_TPID_VALID) { header.hv1.tp_vlan_tpid } else { ETH_P_8021Q };
+    // The kernel's field is wider than the tag.
+    let control = u16::try_from(header.hv1.tp_vlan_tci & 0xffff).unwrap_or_default();
+    has(libc::TP_STATUS_VLAN_VALID).then_some(Vlan { protocol, control })
+}
+
+/// A copy of the value at this place, if it fits.
+fn value<T: Plain>(bytes: &[u8], offset: usize) -> Option<T> {
+    let bytes = bytes.get(offset..)?.get(..mem::size_of::<T>())?;
+    // SAFETY: the bytes are as many as the value has, and `Plain` promises that any are one.
+    Some(unsafe { ptr::read_unaligned(bytes.as_ptr().cast()) })
+}
+
+/// One frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet<'a> {
+    /// When, in seconds after 1970-01-01 UTC.
+    pub seconds: u32,
+    /// And nanoseconds.
+    pub nanoseconds: u32,
+    /// What was kept of it, from where [`Start`] says, without the VLAN tag.
+    pub bytes: &'a [u8],
+    /// How many bytes it has from there.
+    pub wire_len: u32,
+    /// The number of the interface that it passed.
+    pub interface: u32,
+    /// Its `ARPHRD_` number.
+    pub hardware: u16,
+    /// Which way it goes: `PACKET_HOST` 0, broadcast 1, multicast 2, to somebody else 3, outgoing 4.
+    pub direction: u8,
+    /// The `EtherType`, behind the VLAN tag if there was one; below 0x600 a number of `if_ether.h`.
+    pub protocol: u16,
+    /// The link address of its sender, from the first byte on.
+    pub address: [u8; 8],
+    /// How long that is, which may be more than there is room for.
+    pub address_len: u8,
+    /// The VLAN tag that was taken out of the bytes.
+    pub vlan: Option<Vlan>,
+    /// Whether the checksums of TCP and UDP are not filled in, which the device was to do.
+    pub checksum_missing: bool,
+}
+
+/// The tag of a VLAN (IEEE 802.1Q).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vlan {
+    /// The `EtherType` that announces it: 0x8100, 0x88a8.
+    pub protocol: u16,
+    /// Priority, drop eligibility, and the VLAN's number in the lower 12 bits.
+    pub control: u16,
+}
+
+#[cfg(test)]
+mod tests;

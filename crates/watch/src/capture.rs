@@ -1,0 +1,302 @@
+//! Live capture: each frame once, in the order of its time.
+//!
+//! **Once.** What crosses the loopback interface is sent there and received there, and the kernel shows both.
+//! Kept is the copy that was *received*: it is the one that the receiver's TCP gets, and a frame that the
+//! sender's queue dropped never was on the wire. Of one interface the kernel is asked to leave the other copy
+//! out before it is made (`PACKET_IGNORE_OUTGOING`). Of all interfaces at once that would hide what goes to
+//! other machines, so a program in the kernel refuses what goes out on loopback interfaces only.
+//!
+//! **In the order of time.** Two CPUs can stamp frames in one order and store them in the other. Frames wait
+//! in a small buffer until one that is a few milliseconds younger has come, or the capture pauses.
+
+mod frame;
+mod reorder;
+
+use enchufe_sys::host::{self, Bell, Interest, Watch};
+use enchufe_sys::interfaces::{self, Interface, hardware};
+use enchufe_sys::packet_ring::{Instruction, PacketRing, RingOptions, Start};
+use enchufe_wire::LinkType;
+use enchufe_wire::file::{self, Record};
+use enchufe_wire::time::Resolution;
+use reorder::Reorder;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// Bytes of a block of the ring: room for the longest frame that is kept.
+const BLOCK: u32 = 512 << 10;
+const BLOCKS: u32 = 32;
+
+/// How long the kernel keeps a block that is not full.
+const RETIRE: Duration = Duration::from_millis(10);
+
+/// With nothing new for this long no earlier frame is in a block that the kernel still fills.
+const PAUSE: Duration = Duration::from_millis(30);
+
+/// The most bytes of a frame that are kept, and the default: what readers of capture files take.
+pub const LONGEST: u32 = file::LONGEST_PACKET;
+
+/// Where to capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// On every interface of this network namespace, also those that come later.
+    Everywhere,
+    /// On the interface of this name.
+    Interface(&'a str),
+}
+
+/// How to capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The most bytes of each frame that are kept: 1 to [`LONGEST`], others become the nearest of these.
+    pub snaplen: u32,
+    /// Whether the interface is asked for frames to others, too.
+    pub promiscuous: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { snaplen: LONGEST, promiscuous: false }
+    }
+}
+
+/// Why there is no capture.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// There is no interface of that name.
+    #[error("there is no interface {name}")]
+    NoInterface {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        others: Vec<String>,
+    },
+    /// The kernel wants `CAP_NET_RAW`.
+    #[error("capturing packets needs CAP_NET_RAW: {0}")]
+    Permission(io::Error),
+    /// Promiscuous mode is a mode of one interface.
+    #[error("promiscuous mode needs one interface")]
+    PromiscuousEverywhere,
+    /// Anything else that the kernel said.
+    #[error("cannot capture packets: {0}")]
+    System(#[from] io::Error),
+}
+
+/// What [`Capture::next`] found.
+#[derive(Clone, Copy, Debug)]
+pub enum Next<'a> {
+    /// A frame.
+    Frame(Record<'a>),
+    /// All that came was handed out; told once each time the frames pause. A good moment to show them.
+    Pause,
+    /// The bell rang or the time was over, and all that came before was handed out. It stays so.
+    End,
+}
+
+/// A running capture.
+#[derive(Debug)]
+pub struct Capture {
+    ring: PacketRing,
+    link: LinkType,
+    snaplen: u32,
+    reorder: Reorder,
+    drops: u64,
+    state: State,
+}
+
+/// What the caller was told last, and what is to be told next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Frames come, or may.
+    Running,
+    /// None came for a while: those that wait are handed out.
+    Pausing,
+    /// And that was told.
+    Paused,
+    /// None are taken any more: those that are there are handed out.
+    Ending,
+    /// Also the last ones.
+    Emptying,
+    Ended,
+}
+
+impl Capture {
+    /// Begins to capture: what comes from now on is seen.
+    pub fn open(place: Place<'_>, options: &Options) -> Result<Self, CaptureError> {
+        if options.promiscuous && place == Place::Everywhere {
+            return Err(CaptureError::PromiscuousEverywhere);
+        }
+        let interface = match place {
+            Place::Everywhere => None,
+            Place::Interface(name) => Some(find(name)?),
+        };
+        let kind = interface.as_ref().and_then(|interface| interface.hardware);
+        let (link, start) = if interface.is_some() { link(kind) } else { COOKED };
+        let snaplen = options.snaplen.clamp(1, LONGEST);
+        let ring = PacketRing::open(&RingOptions {
+            interface: interface.as_ref().map(|interface| interface.index),
+            start,
+            program: &program(place, snaplen),
+            block_size: BLOCK,
+            block_count: BLOCKS,
+            retire: RETIRE,
+            ignore_outgoing: kind == Some(hardware::LOOPBACK),
+            promiscuous: options.promiscuous,
+        })
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => CaptureError::Permission(error),
+            _ => CaptureError::System(error),
+        })?;
+        Ok(Self { ring, link, snaplen, reorder: Reorder::default(), drops: 0, state: State::Running })
+    }
+
+    /// What its frames start with.
+    pub const fn link(&self) -> LinkType {
+        self.link
+    }
+
+    /// The most bytes of a frame that it keeps.
+    pub const fn snaplen(&self) -> u32 {
+        self.snaplen
+    }
+
+    /// The next frame. Waits for one until `stop` rings (it is not silenced) or `until` is past.
+    ///
+    /// Fails when the interface goes down or away (`ENETDOWN`); the capture goes on with the next call, and
+    /// has frames again if the interface comes back.
+    pub fn next(&mut self, stop: &Bell, until: Option<Instant>) -> io::Result<Next<'_>> {
+        while !self.reorder.advance(self.empties()) {
+            match self.state {
+                State::Pausing => {
+                    self.state = State::Paused;
+                    return Ok(Next::Pause);
+                }
+                State::Emptying | State::Ended => {
+                    self.state = State::Ended;
+                    return Ok(Next::End);
+                }
+                State::Running | State::Paused if is_over(stop, until)? => {
+                    // Nothing more comes in; what is in the ring comes out.
+                    self.ring.attach(&[Instruction::keep(0)])?;
+                    self.state = State::Ending;
+                }
+                State::Running | State::Paused | State::Ending => {}
+            }
+            if !self.take_block() {
+                self.wait(stop, until)?;
+            }
+        }
+        let Some(frame) = self.reorder.current() else { return Ok(Next::Pause) };
+        Ok(Next::Frame(Record {
+            interface: 0,
+            link: self.link,
+            time: Some(frame.time),
+            resolution: Resolution::NANOS,
+            bytes: &frame.bytes,
+            wire_len: frame.wire_len,
+            options: file::Options::NONE,
+        }))
+    }
+
+    /// Frames that were lost for want of room, since the beginning.
+    pub fn drops(&mut self) -> io::Result<u64> {
+        self.drops += u64::from(self.ring.statistics()?.drops);
+        Ok(self.drops)
+    }
+
+    /// Whether no earlier frame can come any more.
+    fn empties(&self) -> bool {
+        matches!(self.state, State::Pausing | State::Emptying | State::Ended)
+    }
+
+    /// Takes the frames of the next block, if there is one.
+    fn take_block(&mut self) -> bool {
+        let Some(block) = self.ring.block() else { return false };
+        for packet in block.packets() {
+            let wire_len = frame::wire_len(self.link, &packet);
+            let fill = |out: &mut Vec<u8>| frame::write(self.link, self.snaplen, &packet, out);
+            self.reorder.push(frame::time(&packet), wire_len, fill);
+        }
+        if self.state == State::Paused {
+            self.state = State::Running;
+        }
+        true
+    }
+
+    /// Waits for a block, at most for a pause if that is still to be told.
+    fn wait(&mut self, stop: &Bell, until: Option<Instant>) -> io::Result<()> {
+        let begun = Instant::now();
+        let left = until.map(|until| until.saturating_duration_since(begun));
+        let timeout = match self.state {
+            State::Paused => left,
+            State::Ending => Some(PAUSE),
+            _ => Some(left.unwrap_or(PAUSE).min(PAUSE)),
+        };
+        let mut watches = [Watch::new(&self.ring, Interest::READ), Watch::new(stop, Interest::READ)];
+        // Once it has rung it would not let us wait.
+        let count = if self.state == State::Ending { 1 } else { 2 };
+        let found = host::wait(watches.get_mut(..count).unwrap_or_default(), timeout)?;
+        let failed = watches.first().is_some_and(|ring| ring.ready().failed);
+        if failed && let Some(error) = self.ring.take_error()? {
+            return Err(error);
+        }
+        if found == 0 && begun.elapsed() >= PAUSE {
+            self.state = match self.state {
+                State::Ending => State::Emptying,
+                State::Paused => State::Paused,
+                _ => State::Pausing,
+            };
+        }
+        Ok(())
+    }
+}
+
+fn is_over(stop: &Bell, until: Option<Instant>) -> io::Result<bool> {
+    let over = until.is_some_and(|until| until <= Instant::now());
+    Ok(over || host::wait(&mut [Watch::new(stop, Interest::READ)], Some(Duration::ZERO))? > 0)
+}
+
+fn find(name: &str) -> Result<Interface, CaptureError> {
+    let mut all = interfaces::interfaces()?;
+    match all.iter().position(|interface| interface.name == name) {
+        Some(place) => Ok(all.swap_remove(place)),
+        None => Err(CaptureError::NoInterface {
+            name: name.to_owned(),
+            others: all.into_iter().map(|interface| interface.name).collect(),
+        }),
+    }
+}
+
+/// Frames of any kind of interface.
+const COOKED: (LinkType, Start) = (LinkType::LINUX_SLL2, Start::NetworkHeader);
+
+/// What frames of this kind of interface (`ARPHRD_`) start with. Kinds whose header is not known here are
+/// taken without it.
+const fn link(kind: Option<u16>) -> (LinkType, Start) {
+    match kind {
+        Some(hardware::ETHERNET | hardware::LOOPBACK) => (LinkType::ETHERNET, Start::LinkHeader),
+        Some(hardware::NONE | hardware::RAW_IP | hardware::TUNNEL | hardware::TUNNEL6 | hardware::SIT) => {
+            (LinkType::RAW, Start::LinkHeader)
+        }
+        _ => COOKED,
+    }
+}
+
+/// What the kernel keeps: so many bytes of each frame, and of all interfaces no outgoing copy on loopback.
+fn program(place: Place<'_>, snaplen: u32) -> Vec<Instruction> {
+    const OUTGOING: u32 = 4;
+    let mut program = match place {
+        Place::Interface(_) => Vec::new(),
+        Place::Everywhere => vec![
+            Instruction::load_hardware(),
+            Instruction::skip_if_equal(hardware::LOOPBACK.into(), 0, 3),
+            Instruction::load_direction(),
+            Instruction::skip_if_equal(OUTGOING, 0, 1),
+            Instruction::keep(0),
+        ],
+    };
+    program.push(Instruction::keep(snaplen));
+    program
+}
+
+#[cfg(test)]
+mod tests;

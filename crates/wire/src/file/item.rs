@@ -1,0 +1,167 @@
+//! What a capture file holds, one item at a time.
+
+use super::options::{Options, code};
+use crate::bytes::ByteOrder;
+use crate::link::LinkType;
+use crate::time::{Resolution, Timestamp};
+
+/// One thing of a capture file, borrowed from the reader's buffer.
+#[derive(Clone, Copy, Debug)]
+pub enum Item<'a> {
+    /// A section (for pcap: the file header).
+    Section(Section<'a>),
+    /// An interface of the section, in the order of their numbers.
+    Interface(Interface<'a>),
+    /// A packet.
+    Packet(Record<'a>),
+    /// One record of a name resolution block.
+    Names(NameRecord<'a>),
+    /// An interface statistics block.
+    Statistics(Statistics<'a>),
+    /// A custom block.
+    Custom(Custom<'a>),
+    /// A block that carries nothing used here (secrets, journal entries, unknown types).
+    Other {
+        /// The type of the block.
+        block_type: u32,
+    },
+}
+
+/// A section header.
+#[derive(Clone, Copy, Debug)]
+pub struct Section<'a> {
+    /// Byte order of everything in it.
+    pub order: ByteOrder,
+    /// Options: hardware, system, program, comments (none in pcap).
+    pub options: Options<'a>,
+}
+
+/// An interface description.
+#[derive(Clone, Copy, Debug)]
+pub struct Interface<'a> {
+    /// Its number within the section.
+    pub index: u32,
+    /// What its frames start with.
+    pub link: LinkType,
+    /// The most bytes of a frame that were kept, or 0 where there was no limit.
+    pub snaplen: u32,
+    /// The unit of its times.
+    pub resolution: Resolution,
+    /// Seconds to add to its times.
+    pub time_offset: i64,
+    /// Options: name, description, filter, comments.
+    pub options: Options<'a>,
+}
+
+/// A packet as it stands in the file.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// The interface that saw it, within the section.
+    pub interface: u32,
+    /// What it starts with.
+    pub link: LinkType,
+    /// When; a simple packet block has no time.
+    pub time: Option<Timestamp>,
+    /// The unit of its time.
+    pub resolution: Resolution,
+    /// The bytes that were kept.
+    pub bytes: &'a [u8],
+    /// How long the frame was on the wire.
+    pub wire_len: u32,
+    /// Options of its block: comments, flags, process (none in pcap).
+    pub options: Options<'a>,
+}
+
+impl Record<'_> {
+    /// Process and thread, as Wireshark's development version writes them (option 8).
+    pub fn process(&self) -> Option<PacketProcess> {
+        let order = self.options.order;
+        let option = self.options.into_iter().find(|option| option.code == code::PACKET_PROCESS)?;
+        Some(PacketProcess { pid: order.u32(option.value, 0)?, tid: order.u32(option.value, 4)? })
+    }
+}
+
+/// Who sent or received a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PacketProcess {
+    /// The process.
+    pub pid: u32,
+    /// The thread.
+    pub tid: u32,
+}
+
+/// A name resolution block: address and names, one record after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct NameRecord<'a> {
+    pub(super) order: ByteOrder,
+    pub(super) records: &'a [u8],
+}
+
+impl<'a> NameRecord<'a> {
+    /// Each record: its type (1 IPv4, 2 IPv6), the address, and its names (each ended by a zero byte).
+    pub fn records(&self) -> impl Iterator<Item = (u16, &'a [u8], &'a [u8])> {
+        Options { order: self.order, bytes: self.records }.into_iter().filter_map(|record| {
+            let address_len = if record.code == 1 { 4 } else { 16 };
+            let (address, names) = record.value.split_at_checked(address_len)?;
+            Some((record.code, address, names))
+        })
+    }
+}
+
+/// Interface statistics.
+#[derive(Clone, Copy, Debug)]
+pub struct Statistics<'a> {
+    /// The interface.
+    pub interface: u32,
+    /// When they were taken.
+    pub time: Option<Timestamp>,
+    /// Options: start and end, received, dropped, filtered.
+    pub options: Options<'a>,
+}
+
+impl Statistics<'_> {
+    /// A counter among the options (`code::RECEIVED`, `code::DROPPED`, …).
+    pub fn counter(&self, code: u16) -> Option<u64> {
+        let option = self.options.into_iter().find(|option| option.code == code)?;
+        self.options.order.u64(option.value, 0)
+    }
+}
+
+/// A custom block.
+#[derive(Clone, Copy, Debug)]
+pub struct Custom<'a> {
+    /// Private enterprise number of who defined it.
+    pub enterprise: u32,
+    /// Whether a program that changes the file may keep it.
+    pub copied: bool,
+    /// Everything after the enterprise number.
+    pub data: &'a [u8],
+    /// Byte order of the section.
+    pub order: ByteOrder,
+}
+
+impl<'a> Custom<'a> {
+    /// Wireshark's enterprise number.
+    pub const WIRESHARK: u32 = 32_622;
+    const PROCESS_ENTRY: u32 = 3;
+
+    /// The process that this block describes, if it is Wireshark's process information block: entry type 3,
+    /// then the process id, little-endian whatever the section is, then options.
+    pub fn process(&self) -> Option<Process<'a>> {
+        let little = ByteOrder::Little;
+        if self.enterprise != Self::WIRESHARK || little.u32(self.data, 0)? != Self::PROCESS_ENTRY {
+            return None;
+        }
+        let options = Options { order: little, bytes: self.data.get(8..).unwrap_or_default() };
+        Some(Process { pid: little.u32(self.data, 4)?, options })
+    }
+}
+
+/// A process, as Wireshark's development version describes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Process<'a> {
+    /// Its id.
+    pub pid: u32,
+    /// Name 2, path 3, command line 4, parent 5, user id 6, user 7, start time 9.
+    pub options: Options<'a>,
+}

@@ -1,0 +1,132 @@
+//! Writes pcapng, little-endian, in nanoseconds, into a buffer of the caller.
+
+use super::item::PacketProcess;
+use super::options::code;
+use super::pcapng::{CUSTOM, CUSTOM_COPIED, ENHANCED_PACKET, INTERFACE, ORDER_MAGIC, SECTION};
+use crate::link::LinkType;
+use crate::time::Timestamp;
+
+/// A writer of one section. Every method appends whole blocks, so a file that ends between two calls is readable.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Writer {
+    interfaces: u32,
+}
+
+/// What is said of an interface.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InterfaceInfo<'a> {
+    /// Its name, if known.
+    pub name: &'a str,
+    /// The most bytes of a frame that are kept, 0 for all.
+    pub snaplen: u32,
+}
+
+/// What is said beside a packet.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PacketNotes<'a> {
+    /// Comments, in order. Longer ones than 65,535 bytes are cut: the format has no room.
+    pub comments: &'a [&'a [u8]],
+    /// Process and thread, as Wireshark's development version writes them.
+    pub process: Option<PacketProcess>,
+}
+
+impl Writer {
+    /// A writer that has written nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The section header; the first thing in a file.
+    pub fn section(&mut self, out: &mut Vec<u8>, application: &str) {
+        self.interfaces = 0;
+        block(out, SECTION, |out| {
+            out.extend_from_slice(&ORDER_MAGIC.to_le_bytes());
+            out.extend_from_slice(&1u16.to_le_bytes());
+            out.extend_from_slice(&0u16.to_le_bytes());
+            // The section's length: unknown, as it is written while it grows.
+            out.extend_from_slice(&u64::MAX.to_le_bytes());
+            option(out, code::APPLICATION, application.as_bytes());
+            option(out, 0, &[]);
+        });
+    }
+
+    /// An interface; gives its number for [`packet`](Self::packet).
+    pub fn interface(&mut self, out: &mut Vec<u8>, link: LinkType, info: &InterfaceInfo<'_>) -> u32 {
+        block(out, INTERFACE, |out| {
+            out.extend_from_slice(&u16::try_from(link.0).unwrap_or(u16::MAX).to_le_bytes());
+            out.extend_from_slice(&[0, 0]);
+            out.extend_from_slice(&info.snaplen.to_le_bytes());
+            if !info.name.is_empty() {
+                option(out, code::NAME, info.name.as_bytes());
+            }
+            option(out, code::RESOLUTION, &[9]);
+            option(out, 0, &[]);
+        });
+        self.interfaces += 1;
+        self.interfaces - 1
+    }
+
+    /// A packet of an interface. Times before 1970 are written as 1970.
+    pub fn packet(
+        &self,
+        out: &mut Vec<u8>,
+        interface: u32,
+        time: Timestamp,
+        bytes: &[u8],
+        wire_len: u32,
+        notes: &PacketNotes<'_>,
+    ) {
+        let units = u64::try_from(time.nanos()).unwrap_or_default().to_le_bytes();
+        let (low, high) = units.split_at(4);
+        block(out, ENHANCED_PACKET, |out| {
+            out.extend_from_slice(&interface.to_le_bytes());
+            out.extend_from_slice(high);
+            out.extend_from_slice(low);
+            out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+            out.extend_from_slice(&wire_len.to_le_bytes());
+            padded(out, bytes);
+            for comment in notes.comments {
+                option(out, code::COMMENT, comment);
+            }
+            if let Some(PacketProcess { pid, tid }) = notes.process {
+                let ids = [pid.to_le_bytes(), tid.to_le_bytes()].concat();
+                option(out, code::PACKET_PROCESS, &ids);
+            }
+            if !notes.comments.is_empty() || notes.process.is_some() {
+                option(out, 0, &[]);
+            }
+        });
+    }
+
+    /// A custom block of an enterprise number. `copied` lets other programs keep it in a changed file.
+    pub fn custom(&self, out: &mut Vec<u8>, enterprise: u32, copied: bool, data: &[u8]) {
+        block(out, if copied { CUSTOM_COPIED } else { CUSTOM }, |out| {
+            out.extend_from_slice(&enterprise.to_le_bytes());
+            padded(out, data);
+        });
+    }
+}
+
+fn block(out: &mut Vec<u8>, block_type: u32, body: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend_from_slice(&block_type.to_le_bytes());
+    out.extend_from_slice(&[0; 4]);
+    body(out);
+    let length = u32::try_from(out.len() - start + 4).unwrap_or(u32::MAX).to_le_bytes();
+    out.extend_from_slice(&length);
+    if let Some(head) = out.get_mut(start + 4..start + 8) {
+        head.copy_from_slice(&length);
+    }
+}
+
+fn option(out: &mut Vec<u8>, code: u16, value: &[u8]) {
+    let value = value.get(..usize::from(u16::MAX)).unwrap_or(value);
+    out.extend_from_slice(&code.to_le_bytes());
+    out.extend_from_slice(&u16::try_from(value.len()).unwrap_or(u16::MAX).to_le_bytes());
+    padded(out, value);
+}
+
+fn padded(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(bytes);
+    out.resize(out.len() + bytes.len().next_multiple_of(4) - bytes.len(), 0);
+}

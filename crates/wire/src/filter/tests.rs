@@ -1,0 +1,47 @@
+use super::*;
+fn problem(text: &str) -> (std::ops::Range<usize>, FilterProblem) {
+    let error = Filter::parse(text).unwrap_err();
+    (error.span, error.problem)
+}
+
+#[test]
+fn an_unknown_field_names_the_nearest_ones_and_its_place() {
+    let (span, problem) = problem("ip and tcp.prot == 80");
+    assert_eq!(span, 7..15);
+    let FilterProblem::UnknownField { name, nearest } = problem else { panic!("{problem:?}") };
+    assert_eq!((name.as_str(), nearest[0]), ("tcp.prot", "tcp.port"));
+}
+
+#[test]
+fn what_is_wrong_is_pointed_at() {
+    use crate::field::Kind;
+    assert_eq!(problem("tcp.port == abc"), (12..15, FilterProblem::BadValue { kind: Kind::Number }));
+    assert_eq!(problem("ip.src == 1.2.3.400"), (10..19, FilterProblem::BadValue { kind: Kind::Ipv4 }));
+    assert_eq!(problem("ip.src == 1.2.3.0/33"), (10..20, FilterProblem::BadValue { kind: Kind::Ipv4 }));
+    assert_eq!(problem("tcp.port contains 80"), (9..17, FilterProblem::BadOperator { kind: Kind::Number }));
+    assert_eq!(problem("tcp.port =="), (11..11, FilterProblem::OperandExpected));
+    assert_eq!(problem("(tcp"), (0..1, FilterProblem::NotClosed));
+    assert_eq!(problem("tcp)"), (3..4, FilterProblem::Unexpected));
+    assert_eq!(problem("\"abc"), (0..4, FilterProblem::NotClosed));
+    assert_eq!(problem("tcp.port in 80"), (12..14, FilterProblem::Unexpected));
+    assert_eq!(problem("tcp.payload matches \"(\""), (20..23, FilterProblem::BadExpression));
+    assert_eq!(problem("tcp[0-]"), (3..7, FilterProblem::BadSlice));
+    assert_eq!(problem("80 == 80"), (0..2, FilterProblem::NoField));
+    assert_eq!(problem("size(tcp) == 1"), (0..4, FilterProblem::UnknownFunction));
+    assert_eq!(
+        problem("ip.src == tcp.port"),
+        (7..9, FilterProblem::BadPair { left: Kind::Ipv4, right: Kind::Number })
+    );
+    assert_eq!(problem("ip §"), (3..5, FilterProblem::Unexpected));
+}
+
+#[test]
+fn no_filter_can_exhaust_the_stack() {
+    for (open, close) in [("(", ")"), ("!", ""), ("len(", ")"), ("not ", "")] {
+        let text = format!("{}tcp{}", open.repeat(100_000), close.repeat(100_000));
+        let error = Filter::parse(&text).unwrap_err();
+        assert!(matches!(error.problem, FilterProblem::TooDeep), "{open}: {error:?}");
+    }
+    let chain = vec!["tcp"; 5_000].join(" or ");
+    Filter::parse(&chain).unwrap();
+}

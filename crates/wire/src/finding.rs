@@ -1,0 +1,190 @@
+//! What deserves attention: each flag of the analysis and each end that was not FIN and FIN, as an id with its packets.
+//!
+//! Ids are values: what they mean to people, in which language, is said elsewhere.
+
+use std::collections::BTreeMap;
+
+use crate::session::Frame;
+use crate::tcp::{Completeness, Conversation, Conversations, End, Flag, ResetCause};
+
+/// The most packet numbers that one finding keeps; all are counted.
+pub const MOST_PACKETS: usize = 1_000;
+/// The most findings that are kept, over all conversations.
+pub const MOST_FINDINGS: usize = 100_000;
+
+/// What was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FindingId {
+    /// A SYN that nobody answered.
+    Unanswered,
+    /// A reset answered the SYN: nobody listens there.
+    Refused,
+    /// A reset by a side that had sent its FIN, answering data that came after.
+    DataAfterClose,
+    /// A reset that ended an open connection.
+    Aborted,
+    /// Only one side sent its FIN.
+    HalfClosed,
+    /// One of the flags of the analysis.
+    Flag(Flag),
+}
+
+/// How bad it is, in Wireshark's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Part of a normal conversation.
+    Chat,
+    /// Worth knowing.
+    Note,
+    /// Worth looking at.
+    Warn,
+}
+
+/// Where a behaviour is defined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rfc {
+    /// The number of the RFC.
+    pub number: u16,
+    /// Its section.
+    pub section: &'static str,
+}
+
+impl FindingId {
+    /// How bad it is. Those of flags are Wireshark's.
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::Unanswered
+            | Self::Refused
+            | Self::DataAfterClose
+            | Self::Aborted
+            | Self::Flag(
+                Flag::ZeroWindow
+                | Flag::LostSegment
+                | Flag::WindowFull
+                | Flag::AckLostSegment
+                | Flag::OutOfOrder,
+            ) => Severity::Warn,
+            Self::Flag(Flag::WindowUpdate) => Severity::Chat,
+            Self::HalfClosed | Self::Flag(_) => Severity::Note,
+        }
+    }
+
+    /// Where it is defined.
+    pub const fn rfc(self) -> Rfc {
+        const fn rfc(number: u16, section: &'static str) -> Rfc {
+            Rfc { number, section }
+        }
+        match self {
+            Self::Unanswered => rfc(9293, "3.8.3"),
+            Self::Refused => rfc(9293, "3.10.7.1"),
+            Self::DataAfterClose => rfc(9293, "3.6.1"),
+            Self::Aborted => rfc(9293, "3.10.5"),
+            Self::HalfClosed => rfc(9293, "3.6"),
+            Self::Flag(flag) => match flag {
+                Flag::ReusedPorts => rfc(9293, "3.4.1"),
+                Flag::Retransmission => rfc(6298, "5"),
+                Flag::FastRetransmission => rfc(5681, "3.2"),
+                Flag::SpuriousRetransmission => rfc(2883, "4"),
+                Flag::OutOfOrder => rfc(5681, "4.2"),
+                Flag::LostSegment | Flag::AckLostSegment => rfc(9293, "3.4"),
+                Flag::DuplicateAck => rfc(5681, "2"),
+                Flag::WindowUpdate => rfc(9293, "3.8.6.2.2"),
+                Flag::WindowFull | Flag::ZeroWindow => rfc(9293, "3.8.6"),
+                Flag::ZeroWindowProbe | Flag::ZeroWindowProbeAck => rfc(9293, "3.8.6.1"),
+                Flag::KeepAlive | Flag::KeepAliveAck => rfc(9293, "3.8.4"),
+            },
+        }
+    }
+}
+
+/// Something found in one conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What.
+    pub id: FindingId,
+    /// `tcp.stream`
+    pub stream: u32,
+    /// The frames, in order, at most [`MOST_PACKETS`].
+    pub packets: Vec<u64>,
+    /// How many frames there were.
+    pub count: u64,
+}
+
+/// Gathers findings.
+#[derive(Debug, Default)]
+pub struct Findings {
+    found: BTreeMap<(u32, FindingId), Finding>,
+    /// Findings that were not kept.
+    left_out: u64,
+}
+
+impl Findings {
+    /// Nothing found yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many findings were not kept, past [`MOST_FINDINGS`].
+    pub const fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// Takes the next frame.
+    pub fn frame(&mut self, frame: &Frame<'_>) {
+        let Some(note) = frame.tcp.filter(|note| !note.analysis.is_empty()) else { return };
+        for flag in note.analysis.iter() {
+            self.add(note.stream, FindingId::Flag(flag), frame.number);
+        }
+    }
+
+    fn add(&mut self, stream: u32, id: FindingId, frame: u64) {
+        let room = self.found.len() < MOST_FINDINGS;
+        if !room && !self.found.contains_key(&(stream, id)) {
+            self.left_out += 1;
+            return;
+        }
+        let new = || Finding { id, stream, packets: Vec::new(), count: 0 };
+        let finding = self.found.entry((stream, id)).or_insert_with(new);
+        finding.count += 1;
+        if finding.packets.len() < MOST_PACKETS {
+            finding.packets.push(frame);
+        }
+    }
+
+    /// All findings, the most severe first, then by conversation; `conversations` tells how each one ended.
+    pub fn finish(mut self, conversations: &Conversations) -> Vec<Finding> {
+        for conversation in conversations.sorted() {
+            if let Some((id, frame)) = ending(conversation) {
+                self.add(conversation.stream, id, frame);
+            }
+        }
+        let mut all: Vec<_> = self.found.into_values().collect();
+        all.sort_by_key(|finding| (std::cmp::Reverse(finding.id.severity()), finding.stream, finding.id));
+        all
+    }
+}
+
+/// What the end of a conversation gives to say, and the frame that shows it.
+fn ending(conversation: &Conversation) -> Option<(FindingId, u64)> {
+    let [_, b] = &conversation.sides;
+    if let Some(reset) = conversation.reset {
+        let id = match reset.cause {
+            ResetCause::Refused => FindingId::Refused,
+            ResetCause::DataAfterClose => FindingId::DataAfterClose,
+            ResetCause::Abort => FindingId::Aborted,
+        };
+        return Some((id, reset.frame));
+    }
+    let (first, _) = conversation.first;
+    match conversation.end() {
+        End::HalfClosed { by_b } => {
+            let [a, b] = &conversation.sides;
+            let (frame, _) = if by_b { b.fin } else { a.fin }?;
+            Some((FindingId::HalfClosed, frame))
+        }
+        End::Open if b.packets == 0 && conversation.completeness.has(Completeness::SYN) => {
+            Some((FindingId::Unanswered, first))
+        }
+        End::Open | End::Closed | End::Reset { .. } => None,
+    }
+}

@@ -1,0 +1,220 @@
+//! DNS messages (RFC 1035), also as multicast DNS (RFC 6762) and LLMNR (RFC 4795).
+
+use std::fmt::Write as _;
+
+use crate::bytes::Bytes;
+
+/// Which of the protocols that share the message format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the protocols' own")]
+pub enum DnsFlavour {
+    Dns,
+    Mdns,
+    Llmnr,
+}
+
+/// A message header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dns {
+    /// Which protocol, by its port.
+    pub flavour: DnsFlavour,
+    /// `dns.id`
+    pub id: u16,
+    /// `dns.flags`
+    pub flags: u16,
+    /// Questions, answers, authorities, additionals.
+    pub counts: [u16; 4],
+}
+
+impl Dns {
+    pub(crate) const LEN: usize = 12;
+
+    /// What of the header is there: a cut one says at least which protocol it is of.
+    pub(super) fn parse(flavour: DnsFlavour, bytes: &[u8]) -> Self {
+        let word = |at| bytes.be16(at).unwrap_or_default();
+        Self { flavour, id: word(0), flags: word(2), counts: [word(4), word(6), word(8), word(10)] }
+    }
+
+    /// `dns.flags.response`
+    pub const fn response(&self) -> bool {
+        self.flags & 0x8000 != 0
+    }
+
+    /// `dns.flags.opcode`
+    pub const fn opcode(&self) -> u8 {
+        (self.flags >> 11 & 0xf) as u8
+    }
+
+    /// `dns.flags.rcode`
+    pub const fn rcode(&self) -> u8 {
+        (self.flags & 0xf) as u8
+    }
+
+    /// Whether `message` holds all that its header promises.
+    pub(super) fn is_whole(&self, message: &[u8]) -> bool {
+        if message.len() < Self::LEN {
+            return false;
+        }
+        let mut walk = self.walk(message);
+        while let Some(part) = walk.part() {
+            let ends = match part {
+                DnsPart::Ends => true,
+                DnsPart::Question(_) => false,
+                DnsPart::Record(record) => message.len() < record.data_at + record.data_len,
+            };
+            if ends {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The questions, then the records of all sections, of the message that starts `message`.
+    pub fn walk<'a>(&self, message: &'a [u8]) -> Walk<'a> {
+        Walk { message, at: Self::LEN, left: self.counts }
+    }
+}
+
+/// A question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Where its name starts in the message.
+    pub name_at: usize,
+    /// `dns.qry.type`
+    pub kind: u16,
+    /// `dns.qry.class`
+    pub class: u16,
+}
+
+/// A resource record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DnsRecord {
+    /// 1 answer, 2 authority, 3 additional.
+    pub section: u8,
+    /// Where its name starts in the message.
+    pub name_at: usize,
+    /// `dns.resp.type`
+    pub kind: u16,
+    /// `dns.resp.class`
+    pub class: u16,
+    /// `dns.resp.ttl`
+    pub ttl: u32,
+    /// Where its data starts in the message.
+    pub data_at: usize,
+    /// `dns.resp.len`
+    pub data_len: usize,
+}
+
+/// One thing of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DnsPart {
+    Question(Question),
+    Record(DnsRecord),
+    /// The message ends before what its header promises.
+    Ends,
+}
+
+/// Walks the questions and records of a message.
+#[derive(Clone, Debug)]
+pub struct Walk<'a> {
+    message: &'a [u8],
+    at: usize,
+    left: [u16; 4],
+}
+
+impl Walk<'_> {
+    pub(crate) fn part(&mut self) -> Option<DnsPart> {
+        let (section, left) = self.left.iter_mut().enumerate().find(|(_, left)| **left > 0)?;
+        *left -= 1;
+        let section = u8::try_from(section).unwrap_or_default();
+        let part = if section == 0 { self.question() } else { self.record(section) };
+        if part.is_none() {
+            self.left = [0; 4];
+        }
+        Some(part.unwrap_or(DnsPart::Ends))
+    }
+
+    fn question(&mut self) -> Option<DnsPart> {
+        let name_at = self.at;
+        let after = skip_name(self.message, name_at)?;
+        let (kind, class) = (self.message.be16(after)?, self.message.be16(after + 2)?);
+        self.at = after + 4;
+        Some(DnsPart::Question(Question { name_at, kind, class }))
+    }
+
+    fn record(&mut self, section: u8) -> Option<DnsPart> {
+        let name_at = self.at;
+        let after = skip_name(self.message, name_at)?;
+        let (kind, class) = (self.message.be16(after)?, self.message.be16(after + 2)?);
+        let (ttl, data_len) = (self.message.be32(after + 4)?, usize::from(self.message.be16(after + 8)?));
+        let data_at = after + 10;
+        self.at = data_at + data_len;
+        Some(DnsPart::Record(DnsRecord { section, name_at, kind, class, ttl, data_at, data_len }))
+    }
+}
+
+/// Where a name ends: after its root label or its first pointer.
+fn skip_name(message: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match message.u8_at(at)? {
+            len @ 1..=0x3f => at += 1 + usize::from(len),
+            0xc0.. => return message.u8_at(at + 1).map(|_| at + 2),
+            // The root label, or a kind that no document defines.
+            _ => return Some(at + 1),
+        }
+    }
+}
+
+/// How a name came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    Whole,
+    /// The bytes end inside it.
+    Cut,
+}
+
+/// Appends the name at `at`, as Wireshark shows it.
+pub(crate) fn write_name(message: &[u8], at: usize, out: &mut String) -> Name {
+    // RFC 1035 §2.3.4: 255 octets; every jump of a sane name goes backwards, so this many labels suffice.
+    const MOST_JUMPS: usize = 64;
+    const LONGEST: usize = 255;
+    let (mut at, mut jumps, mut written, start) = (at, 0, 0, out.len());
+    loop {
+        match message.u8_at(at) {
+            None => return Name::Cut,
+            Some(0) => break,
+            Some(len @ 1..=0x3f) => {
+                let end = at + 1 + usize::from(len);
+                let Some(label) = message.get(at + 1..end) else { return Name::Cut };
+                if written > 0 {
+                    out.push('.');
+                }
+                crate::text::escaped(label, out);
+                written += label.len() + 1;
+                at = end;
+            }
+            Some(0xc0..) => {
+                let Some(pointer) = message.be16(at) else { return Name::Cut };
+                at = usize::from(pointer & 0x3fff);
+                jumps += 1;
+                if jumps > MOST_JUMPS {
+                    out.push_str("<Name contains a pointer that loops>");
+                    return Name::Whole;
+                }
+            }
+            Some(other) => {
+                let _ = write!(out, "<Unknown extended label: {other}>");
+                return Name::Whole;
+            }
+        }
+        if written > LONGEST {
+            out.truncate(start);
+            out.push_str("<Name too long>");
+            return Name::Whole;
+        }
+    }
+    if written == 0 {
+        out.push_str("<Root>");
+    }
+    Name::Whole
+}

@@ -1,0 +1,232 @@
+//! UDP (RFC 768) and TCP (RFC 9293) with its options.
+
+use crate::bytes::Bytes;
+use crate::seq::Seq;
+
+/// A UDP header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Udp {
+    /// `udp.srcport`
+    pub source_port: u16,
+    /// `udp.dstport`
+    pub destination_port: u16,
+    /// `udp.length`, as it stands in the header.
+    pub len: u16,
+    /// `udp.checksum`
+    pub checksum: u16,
+    /// It begins the first part of a datagram that is not whole.
+    pub fragmented: bool,
+}
+
+impl Udp {
+    pub(crate) const LEN: usize = 8;
+
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        Some(Self {
+            source_port: bytes.be16(0)?,
+            destination_port: bytes.be16(2)?,
+            len: bytes.be16(4)?,
+            checksum: bytes.be16(6)?,
+            fragmented: false,
+        })
+    }
+}
+
+/// The twelve bits beside a TCP header's length (RFC 9293 §3.1, RFC 3168, RFC 7560).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpFlags(pub u16);
+
+#[allow(missing_docs, reason = "the names are the flags' own")]
+impl TcpFlags {
+    pub const FIN: u16 = 0x001;
+    pub const SYN: u16 = 0x002;
+    pub const RST: u16 = 0x004;
+    pub const PSH: u16 = 0x008;
+    pub const ACK: u16 = 0x010;
+    pub const URG: u16 = 0x020;
+    pub const ECE: u16 = 0x040;
+    pub const CWR: u16 = 0x080;
+    pub const AE: u16 = 0x100;
+    pub const RESERVED: u16 = 0xe00;
+
+    /// Whether any of these bits is set.
+    pub const fn any(self, bits: u16) -> bool {
+        self.0 & bits != 0
+    }
+
+    /// Whether all of these bits are set.
+    pub const fn all(self, bits: u16) -> bool {
+        self.0 & bits == bits
+    }
+}
+
+/// A TCP header. The options lie in its view, see [`options`](Self::options).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tcp {
+    /// `tcp.srcport`
+    pub source_port: u16,
+    /// `tcp.dstport`
+    pub destination_port: u16,
+    /// `tcp.seq_raw`
+    pub seq: Seq,
+    /// `tcp.ack_raw`
+    pub ack: Seq,
+    /// `tcp.hdr_len`, in bytes.
+    pub header_len: u8,
+    /// `tcp.flags`
+    pub flags: TcpFlags,
+    /// `tcp.window_size_value`
+    pub window: u16,
+    /// `tcp.checksum`
+    pub checksum: u16,
+    /// `tcp.urgent_pointer`
+    pub urgent: u16,
+    /// `tcp.len`: payload bytes on the wire; `None` where the segment is shorter than its header says, or a fragment.
+    pub payload_len: Option<u32>,
+}
+
+impl Tcp {
+    pub(crate) const LEN: usize = 20;
+
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let offset_flags = bytes.be16(12)?;
+        Some(Self {
+            source_port: bytes.be16(0)?,
+            destination_port: bytes.be16(2)?,
+            seq: Seq(bytes.be32(4)?),
+            ack: Seq(bytes.be32(8)?),
+            header_len: u8::try_from(offset_flags >> 12).unwrap_or_default() * 4,
+            flags: TcpFlags(offset_flags & 0x0fff),
+            window: bytes.be16(14)?,
+            // A header cut after the window still says what matters.
+            checksum: bytes.be16(16).unwrap_or_default(),
+            urgent: bytes.be16(18).unwrap_or_default(),
+            payload_len: None,
+        })
+    }
+
+    /// What an ICMP error has to quote: ports and sequence number (RFC 792).
+    pub(super) fn quoted(bytes: &[u8]) -> Option<Self> {
+        Some(Self {
+            source_port: bytes.be16(0)?,
+            destination_port: bytes.be16(2)?,
+            seq: Seq(bytes.be32(4)?),
+            ack: Seq::default(),
+            header_len: 0,
+            flags: TcpFlags::default(),
+            window: 0,
+            checksum: 0,
+            urgent: 0,
+            payload_len: None,
+        })
+    }
+
+    /// Why the options of a header that is longer than its segment cannot be read: an option that fits the header
+    /// but not the segment is another error than none being there.
+    pub(super) fn cut_inside_option(&self, segment: &[u8]) -> bool {
+        let mut at = Self::LEN;
+        while let Some(kind) = segment.get(at) {
+            let len = match (kind, segment.get(at + 1)) {
+                (&TcpOption::NOP, _) => 1,
+                (&TcpOption::END, _) | (_, None | Some(0 | 1)) => return false,
+                (_, Some(len)) => usize::from(*len),
+            };
+            if at + len > usize::from(self.header_len) {
+                return false;
+            }
+            at += len;
+        }
+        at > segment.len()
+    }
+
+    /// The options, given the bytes from the header's start.
+    pub fn options<'a>(&self, segment: &'a [u8]) -> TcpOptions<'a> {
+        let end = usize::from(self.header_len);
+        let rest = segment.get(Self::LEN..end.min(segment.len())).unwrap_or_default();
+        TcpOptions { rest, at: Self::LEN }
+    }
+
+    /// How far this segment moves the sequence number: its payload, and one each for SYN and FIN.
+    pub const fn sequence_len(&self) -> u32 {
+        let payload = match self.payload_len {
+            Some(len) => len,
+            None => 0,
+        };
+        payload + self.flags.any(TcpFlags::SYN) as u32 + self.flags.any(TcpFlags::FIN) as u32
+    }
+}
+
+/// One TCP option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpOption<'a> {
+    /// Where it starts, from the header's start.
+    pub at: usize,
+    /// `tcp.option_kind`
+    pub kind: u8,
+    /// Its data, after kind and length.
+    pub data: &'a [u8],
+}
+
+impl TcpOption<'_> {
+    pub(crate) const END: u8 = 0;
+    pub(crate) const NOP: u8 = 1;
+    pub(crate) const MSS: u8 = 2;
+    pub(crate) const WINDOW_SCALE: u8 = 3;
+    pub(crate) const SACK_PERMITTED: u8 = 4;
+    pub(crate) const SACK: u8 = 5;
+    pub(crate) const TIMESTAMPS: u8 = 8;
+    pub(crate) const MULTIPATH: u8 = 30;
+    pub(crate) const ACCURATE_ECN_0: u8 = 172;
+    pub(crate) const ACCURATE_ECN_1: u8 = 174;
+}
+
+/// Why a list of options ends early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcpOptionError {
+    /// The length is below two, or goes past the header.
+    Length,
+    /// The bytes end inside an option.
+    Missing,
+}
+
+/// Walks TCP options.
+#[derive(Clone, Debug)]
+pub struct TcpOptions<'a> {
+    rest: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Iterator for TcpOptions<'a> {
+    type Item = Result<TcpOption<'a>, TcpOptionError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let kind = *self.rest.first()?;
+        let at = self.at;
+        let len = match kind {
+            TcpOption::END => {
+                let option = TcpOption { at, kind, data: &[] };
+                self.rest = &[];
+                return Some(Ok(option));
+            }
+            TcpOption::NOP => 1,
+            _ => match self.rest.get(1) {
+                None => return Some(self.end(TcpOptionError::Missing)),
+                Some(len @ 2..) => usize::from(*len),
+                Some(_) => return Some(self.end(TcpOptionError::Length)),
+            },
+        };
+        let Some((option, rest)) = self.rest.split_at_checked(len) else {
+            return Some(self.end(TcpOptionError::Length));
+        };
+        self.rest = rest;
+        self.at += len;
+        Some(Ok(TcpOption { at, kind, data: option.get(2..).unwrap_or_default() }))
+    }
+}
+
+impl<'a> TcpOptions<'a> {
+    fn end(&mut self, error: TcpOptionError) -> Result<TcpOption<'a>, TcpOptionError> {
+        self.rest = &[];
+        Err(error)
+    }
+}

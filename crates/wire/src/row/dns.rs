@@ -1,0 +1,146 @@
+//! The row of a DNS, mDNS or LLMNR message.
+
+use super::Columns;
+use crate::bytes::Bytes;
+use crate::layer::{Dns, DnsFlavour, DnsPart, DnsRecord, write_name};
+use crate::names;
+use crate::text;
+
+pub(super) fn write(columns: &mut Columns, dns: &Dns, message: &[u8]) {
+    columns.begin(match dns.flavour {
+        DnsFlavour::Dns => "DNS",
+        DnsFlavour::Mdns => "MDNS",
+        DnsFlavour::Llmnr => "LLMNR",
+    });
+    if message.len() < HEAD {
+        return;
+    }
+    head(columns, dns);
+    let multicast = dns.flavour == DnsFlavour::Mdns;
+    let mut walk = dns.walk(message);
+    while let Some(part) = walk.part() {
+        match part {
+            DnsPart::Question(question) => {
+                kind(columns, question.kind);
+                columns.info.push(' ');
+                write_name(message, question.name_at, &mut columns.info);
+                if multicast {
+                    let unicast = question.class & 0x8000 != 0;
+                    columns.info.push_str(if unicast { ", \"QU\" question" } else { ", \"QM\" question" });
+                }
+            }
+            DnsPart::Record(record) => {
+                kind(columns, record.kind);
+                // The class of EDNS is a size (RFC 6891 §6.1.2).
+                if multicast && record.class & 0x8000 != 0 && record.kind != OPT {
+                    columns.info.push_str(", cache flush");
+                }
+                data(columns, &record, message);
+            }
+            DnsPart::Ends => return,
+        }
+    }
+}
+
+/// Id and flags.
+const HEAD: usize = 4;
+const OPT: u16 = 41;
+
+fn head(columns: &mut Columns, dns: &Dns) {
+    match dns.opcode() {
+        0 => columns.info.push_str("Standard query"),
+        1 => columns.info.push_str("Inverse query"),
+        2 => columns.info.push_str("Server status request"),
+        4 => columns.info.push_str("Zone change notification"),
+        5 => columns.info.push_str("Dynamic update"),
+        6 => columns.info.push_str("DNS Stateful operations (DSO)"),
+        other => {
+            columns.numbered("Unknown operation (", other);
+            columns.info.push(')');
+        }
+    }
+    columns.info.push_str(if dns.response() { " response 0x" } else { " 0x" });
+    text::hex(u32::from(dns.id), 4, &mut columns.info);
+    if dns.response() && dns.rcode() != 0 {
+        columns.info.push(' ');
+        if let Some(name) = RCODES.get(usize::from(dns.rcode())) {
+            columns.info.push_str(name);
+        } else {
+            columns.numbered("Unknown error (", dns.rcode());
+            columns.info.push(')');
+        }
+    }
+}
+
+const RCODES: [&str; 12] = [
+    "No error",
+    "Format error",
+    "Server failure",
+    "No such name",
+    "Not implemented",
+    "Refused",
+    "Name exists",
+    "RRset exists",
+    "RRset does not exist",
+    "Not authoritative",
+    "Name out of zone",
+    "DSO-Type not implemented",
+];
+
+fn kind(columns: &mut Columns, kind: u16) {
+    columns.info.push(' ');
+    if let Some(name) = names::dns_type(kind) {
+        columns.info.push_str(name);
+    } else {
+        columns.numbered("Unknown (", kind);
+        columns.info.push(')');
+    }
+}
+
+fn data(columns: &mut Columns, record: &DnsRecord, message: &[u8]) {
+    const A: u16 = 1;
+    const NS: u16 = 2;
+    const CNAME: u16 = 5;
+    const SOA: u16 = 6;
+    const PTR: u16 = 12;
+    const MX: u16 = 15;
+    const AAAA: u16 = 28;
+    const SRV: u16 = 33;
+    const DNAME: u16 = 39;
+    const NSEC: u16 = 47;
+    let at = record.data_at;
+    if record.data_len == 0 {
+        return;
+    }
+    match record.kind {
+        A => {
+            if let Some(address) = message.array(at) {
+                columns.info.push(' ');
+                text::ipv4(address, &mut columns.info);
+            }
+        }
+        AAAA => {
+            if let Some(address) = message.array(at) {
+                columns.info.push(' ');
+                text::ipv6(address, &mut columns.info);
+            }
+        }
+        NS | CNAME | SOA | PTR | DNAME | NSEC => {
+            columns.info.push(' ');
+            write_name(message, at, &mut columns.info);
+        }
+        MX => {
+            columns.numbered(" ", message.be16(at).unwrap_or_default());
+            columns.info.push(' ');
+            write_name(message, at + 2, &mut columns.info);
+        }
+        SRV => {
+            for field in 0..3 {
+                columns.numbered(" ", message.be16(at + field * 2).unwrap_or_default());
+            }
+            columns.info.push(' ');
+            write_name(message, at + 6, &mut columns.info);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,308 @@
+//! A capture being read: each record becomes a [`Frame`], with the memory that rows need of those before.
+//!
+//! **One pass or two.** Some rows tell what comes later (`(reply in 7)`, `[Reassembled in #9]`). Reading twice shows
+//! them: give every record to a first session, then start the second one with [`Session::again`]. Reading once
+//! leaves them out, as Wireshark does while it captures.
+
+use std::collections::HashMap;
+
+use crate::bytes::Bytes;
+use crate::file::Record;
+use crate::fragments::Fragments;
+use crate::layer::{Arp, Fragment, Icmp, Icmpv6, Layer, Packet, Placed, continue_with, dissect};
+use crate::tcp::{Conversations, Endpoint, Limits, Segment, TcpNote};
+use crate::time::Timestamp;
+
+/// The most echo requests, addresses and links to later frames that are remembered; past it new ones are not.
+const MOST_REMEMBERED: usize = 1_000_000;
+
+/// What only a first pass can tell.
+#[derive(Debug, Default)]
+struct Later {
+    /// From a fragment to the frame that completed its datagram.
+    reassembled_in: HashMap<u64, u64>,
+    /// From an echo request to its reply.
+    replies: HashMap<u64, u64>,
+}
+
+/// A capture being read.
+#[derive(Debug, Default)]
+pub struct Session {
+    number: u64,
+    first_time: Option<Timestamp>,
+    tcp: Conversations,
+    fragments: Fragments,
+    reassembled: Vec<u8>,
+    echoes: HashMap<EchoKey, u64>,
+    addresses: HashMap<[u8; 4], [u8; 6]>,
+    found: Later,
+    told: Option<Later>,
+}
+
+/// Source, destination, id and number of an echo request.
+type EchoKey = ([u8; 16], [u8; 16], u16, u16);
+
+/// What an echo's partner is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Echo {
+    /// A request whose reply is not known (in one pass: not yet).
+    Unanswered,
+    /// A request answered in that frame.
+    ReplyIn(u64),
+    /// A reply to the request in that frame.
+    RequestIn(u64),
+}
+
+/// One frame, with what it means beside those before it.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// `frame.number`, from 1.
+    pub number: u64,
+    /// `frame.time_epoch`; a simple packet block has none.
+    pub time: Option<Timestamp>,
+    /// `frame.time_relative`, in nanoseconds since the first frame; since 1970 where the first frame has no time.
+    pub relative: Option<i64>,
+    /// Its layers.
+    pub packet: Packet<'a>,
+    /// What its TCP segment means.
+    pub tcp: Option<TcpNote>,
+    /// The frame that completes the datagram that this one is a fragment of.
+    pub reassembled_in: Option<u64>,
+    /// Its echo partner.
+    pub echo: Option<Echo>,
+    /// An address in ARP that another hardware address had used: that address.
+    pub duplicate_address: Option<[u8; 4]>,
+    /// Whether it was read with the knowledge of a first pass.
+    pub second_pass: bool,
+}
+
+impl Session {
+    /// The start of a capture, with bounds on memory.
+    pub fn new(limits: Limits) -> Self {
+        Self { tcp: Conversations::new(limits), ..Self::default() }
+    }
+
+    /// The second reading of the same records, with what this first one found.
+    #[must_use = "the second reading is a new session"]
+    pub fn again(self, limits: Limits) -> Self {
+        Self { told: Some(self.found), tcp: self.tcp.again(limits), ..Self::default() }
+    }
+
+    /// The TCP conversations so far.
+    pub const fn conversations(&self) -> &Conversations {
+        &self.tcp
+    }
+
+    /// Takes the next record.
+    pub fn frame<'s>(&'s mut self, record: &Record<'s>) -> Frame<'s> {
+        self.number += 1;
+        let first = *self.first_time.get_or_insert(record.time.unwrap_or_default());
+        let relative = record.time.map(|now| now.since(first));
+        let mut frame = Frame {
+            number: self.number,
+            time: record.time,
+            relative,
+            packet: dissect(record.link, record.bytes, record.wire_len),
+            tcp: None,
+            reassembled_in: None,
+            echo: None,
+            duplicate_address: None,
+            second_pass: self.told.is_some(),
+        };
+        let mut reassembled = std::mem::take(&mut self.reassembled);
+        let continues = self.fragment(&mut frame, &mut reassembled);
+        self.reassembled = reassembled;
+        let Self { tcp, reassembled, echoes, addresses, found, told, .. } = self;
+        if let Some((protocol, ipv6)) = continues {
+            frame.packet.pop();
+            frame.packet.with_reassembled(reassembled);
+            continue_with(&mut frame.packet, protocol, ipv6);
+        }
+        frame.tcp = note(tcp, &frame);
+        frame.echo = echo(&frame.packet, frame.number, echoes, found, told.as_ref());
+        frame.duplicate_address = duplicate_address(&frame.packet, addresses);
+        frame
+    }
+
+    /// Keeps a fragment; gives the protocol of the datagram that it completes.
+    fn fragment(&mut self, frame: &mut Frame<'_>, whole: &mut Vec<u8>) -> Option<(u8, bool)> {
+        let (fragment, placed, ipv6) = fragment_of(&frame.packet)?;
+        let told = self.told.as_ref().and_then(|told| told.reassembled_in.get(&frame.number));
+        frame.reassembled_in = told.copied();
+        let done = self.fragments.add(&fragment, frame.packet.slice(placed.view), frame.number)?;
+        *whole = done.bytes;
+        for part in done.frames {
+            if part != frame.number && self.found.reassembled_in.len() < MOST_REMEMBERED {
+                self.found.reassembled_in.insert(part, frame.number);
+            }
+        }
+        frame.reassembled_in = None;
+        Some((fragment.protocol, ipv6))
+    }
+}
+
+/// The fragment that ends the layers of a packet.
+fn fragment_of(packet: &Packet<'_>) -> Option<(Fragment, Placed, bool)> {
+    let [.., carrier, last] = packet.layers() else { return None };
+    let len = last.view.captured_len();
+    if !matches!(last.layer, Layer::FragmentData(_)) {
+        return None;
+    }
+    let (mut source, mut destination) = ([0; 16], [0; 16]);
+    for placed in packet.layers() {
+        match placed.layer {
+            Layer::Ipv4(ip) => (source, destination) = (widened(ip.source), widened(ip.destination)),
+            Layer::Ipv6(ip) => (source, destination) = (ip.source, ip.destination),
+            _ => {}
+        }
+    }
+    let mut whole = None;
+    let (id, protocol, offset, more, ipv6) = match carrier.layer {
+        Layer::Ipv4(ip) => {
+            whole = Some(usize::from(ip.total_len).saturating_sub(usize::from(ip.header_len)));
+            (u32::from(ip.id), ip.protocol, ip.offset(), ip.more_fragments(), false)
+        }
+        Layer::Ipv6Fragment(header) => {
+            (header.id, header.next_header, header.offset(), header.more_fragments(), true)
+        }
+        _ => return None,
+    };
+    if whole.is_some_and(|whole| len < whole) {
+        return None;
+    }
+    Some((Fragment { source, destination, id, protocol, offset, more }, *last, ipv6))
+}
+
+fn widened(address: [u8; 4]) -> [u8; 16] {
+    let mut wide = [0; 16];
+    wide.iter_mut().zip(address).for_each(|(to, from)| *to = from);
+    wide
+}
+
+/// The ends of the innermost IP header before the transport.
+pub(crate) fn addresses(packet: &Packet<'_>) -> Option<[Endpoint; 2]> {
+    let mut routed = None;
+    packet.layers().iter().rev().find_map(|placed| match placed.layer {
+        Layer::Ipv6Extension(extension) => {
+            routed = routed.or(extension.final_destination);
+            None
+        }
+        Layer::Ipv4(ip) => {
+            let ends = [ip.source, ip.destination];
+            Some(ends.map(|address| Endpoint { address: widened(address), ipv6: false, port: 0 }))
+        }
+        Layer::Ipv6(ip) => {
+            let ends = [ip.source, routed.unwrap_or(ip.destination)];
+            Some(ends.map(|address| Endpoint { address, ipv6: true, port: 0 }))
+        }
+        _ => None,
+    })
+}
+
+fn note(tcp: &mut Conversations, frame: &Frame<'_>) -> Option<TcpNote> {
+    let (header, view) = frame.packet.tcp()?;
+    let [mut source, mut destination] = addresses(&frame.packet)?;
+    (source.port, destination.port) = (header.source_port, header.destination_port);
+    let bytes = frame.packet.slice(view);
+    let time = frame.time.unwrap_or_default();
+    let mut segment = Segment::new(frame.number, time, [source, destination], *header, bytes);
+    segment.frame_len = u32::try_from(frame.packet.wire_len()).unwrap_or(u32::MAX);
+    Some(tcp.segment(&segment))
+}
+
+fn echo(
+    packet: &Packet<'_>,
+    number: u64,
+    echoes: &mut HashMap<EchoKey, u64>,
+    found: &mut Later,
+    told: Option<&Later>,
+) -> Option<Echo> {
+    let last = packet.layers().last()?;
+    let request = match last.layer {
+        Layer::Icmp(Icmp { kind: Icmp::ECHO, .. }) | Layer::Icmpv6(Icmpv6 { kind: Icmpv6::ECHO, .. }) => true,
+        Layer::Icmp(Icmp { kind: Icmp::ECHO_REPLY, .. })
+        | Layer::Icmpv6(Icmpv6 { kind: Icmpv6::ECHO_REPLY, .. }) => false,
+        _ => return None,
+    };
+    // Requests and replies with a wrong checksum are no pair.
+    if last.view.captured == last.view.reported && !checksum_holds(packet, last) {
+        return if request { Some(Echo::Unanswered) } else { None };
+    }
+    let bytes = packet.slice(last.view);
+    let (id, sequence) = (bytes.be16(4)?, bytes.be16(6)?);
+    let [source, destination] = addresses(packet)?.map(|end| end.address);
+    if request {
+        if echoes.len() < MOST_REMEMBERED {
+            echoes.insert((source, destination, id, sequence), number);
+        }
+        let reply = told.and_then(|told| told.replies.get(&number));
+        return Some(reply.map_or(Echo::Unanswered, |reply| Echo::ReplyIn(*reply)));
+    }
+    let asked = echoes.remove(&(destination, source, id, sequence))?;
+    if found.replies.len() < MOST_REMEMBERED {
+        found.replies.insert(asked, number);
+    }
+    Some(Echo::RequestIn(asked))
+}
+
+/// The Internet checksum (RFC 1071) of an ICMP message, with the pseudo-header of IPv6 (RFC 8200 §8.1).
+fn checksum_holds(packet: &Packet<'_>, message: &Placed) -> bool {
+    let bytes = packet.slice(message.view);
+    let mut sum: u32 = 0;
+    let mut add = |bytes: &[u8]| {
+        for pair in bytes.chunks(2) {
+            let low = pair.get(1).copied().unwrap_or_default();
+            sum += u32::from(pair.first().copied().unwrap_or_default()) << 8 | u32::from(low);
+            sum = (sum & 0xffff) + (sum >> 16);
+        }
+    };
+    add(bytes);
+    if matches!(message.layer, Layer::Icmpv6(_)) {
+        const NEXT_HEADER: [u8; 2] = [0, 58];
+        let Some(ends) = addresses(packet) else { return false };
+        // An IPv4 address in its wide form ends in zeros, which count nothing.
+        for end in ends {
+            add(&end.address);
+        }
+        add(&u32::try_from(bytes.len()).unwrap_or_default().to_be_bytes());
+        add(&NEXT_HEADER);
+    }
+    sum == 0xffff
+}
+
+/// An IPv4 address in ARP whose hardware address is not the one that it had before.
+fn duplicate_address(packet: &Packet<'_>, known: &mut HashMap<[u8; 4], [u8; 6]>) -> Option<[u8; 4]> {
+    let last = packet.layers().last()?;
+    let Layer::Arp(
+        arp @ Arp {
+            protocol_type: 0x0800,
+            hardware_len: 6,
+            protocol_len: 4,
+            opcode: 1 | 2,
+            hardware_type: 1 | 6,
+            ..
+        },
+    ) = last.layer
+    else {
+        return None;
+    };
+    let bytes = packet.slice(last.view);
+    let [sender_hardware, sender, target_hardware, target] = arp.addresses(bytes)?;
+    let mut duplicate = None;
+    let reply = (arp.opcode == Arp::REPLY).then_some((target_hardware, target));
+    for (hardware, protocol) in [Some((sender_hardware, sender)), reply].into_iter().flatten() {
+        let (hardware, protocol) = (hardware.array::<6>(0)?, protocol.array::<4>(0)?);
+        let room = known.len() < MOST_REMEMBERED || known.contains_key(&protocol);
+        let [first, ..] = hardware;
+        // A group's address belongs to nobody.
+        if protocol == [0; 4] || hardware == [0; 6] || first & 1 == 1 || !room {
+            continue;
+        }
+        // The first one that used an address keeps it.
+        let holder = known.entry(protocol).or_insert(hardware);
+        if *holder != hardware {
+            duplicate = duplicate.or(Some(protocol));
+        }
+    }
+    duplicate
+}

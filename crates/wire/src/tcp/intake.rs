@@ -1,0 +1,206 @@
+//! A conversation takes its next segment: what is counted, analysed and shown.
+
+use super::conversation::{Completeness, Conversation, Reset, ResetCause, Side};
+use super::direction::Scale;
+use super::rules::Rules;
+use super::table::Segment;
+use super::{Final, Flag, TcpNote};
+use crate::layer::TcpFlags;
+
+impl Final {
+    /// Puts into the note what the second pass shows; gives the scale of this segment's window.
+    fn show(&mut self, segment: &Segment, note: &mut TcpNote) -> Scale {
+        let tcp = &segment.tcp;
+        let ([a, b], [scale_a, scale_b]) = (&mut self.base, self.scale);
+        let (base, peer_base) = if note.from_b { (b, a) } else { (a, b) };
+        let scale = if note.from_b { scale_b } else { scale_a };
+        if tcp.flags.all(TcpFlags::SYN | TcpFlags::ACK) && base.is_some_and(|base| base != tcp.seq) {
+            *base = Some(tcp.seq);
+            note.analysis.set(Flag::ReusedPorts);
+        }
+        if tcp.payload_len.is_some() {
+            note.base = base.unwrap_or_default();
+            note.peer_base = peer_base.unwrap_or_default();
+        }
+        scale
+    }
+}
+
+impl Conversation {
+    /// A SYN on known ends whose number is not the one that the conversation began with.
+    pub(super) fn begins_again(&self, segment: &Segment) -> bool {
+        let flags = segment.tcp.flags;
+        let from_b = segment.source != self.a;
+        let [a, b] = &self.sides;
+        let base = if from_b { b.direction.base } else { a.direction.base };
+        flags.any(TcpFlags::SYN)
+            && !flags.any(TcpFlags::ACK)
+            && base.is_some_and(|base| base != segment.tcp.seq)
+    }
+
+    /// Takes the next segment of this conversation.
+    pub(super) fn take(&mut self, segment: &Segment, note: &mut TcpNote, room: &mut usize) {
+        let from_b = segment.source != self.a;
+        note.stream = self.stream;
+        note.from_b = from_b;
+        self.count(segment, from_b);
+        let initial_rtt = self.initial_rtt;
+        self.round_trip(segment);
+        note.initial_rtt = self.initial_rtt;
+        note.completeness = self.completeness;
+        self.complete(segment);
+        if note.analysis.has(Flag::ReusedPorts) {
+            note.completeness = self.completeness;
+        }
+        if let Some(told) = &self.told {
+            note.completeness = told.completeness;
+        }
+        self.analyse(segment, note, initial_rtt, room);
+        self.scale(segment, note);
+        self.agree_on_ecn(segment.tcp.flags);
+        note.accurate_ecn = self.accurate_ecn.1;
+        self.accurate_ecn.1 |= segment.accurate_ecn;
+    }
+
+    /// The side that sent the segment, and its peer.
+    fn sides(&mut self, from_b: bool) -> (&mut Side, &mut Side) {
+        let [a, b] = &mut self.sides;
+        if from_b { (b, a) } else { (a, b) }
+    }
+
+    fn analyse(&mut self, segment: &Segment, note: &mut TcpNote, initial_rtt: Option<i64>, room: &mut usize) {
+        let tcp = &segment.tcp;
+        let (this, peer) = self.sides(note.from_b);
+        let syn_ack = tcp.flags.all(TcpFlags::SYN | TcpFlags::ACK);
+        if syn_ack && this.direction.base.is_some_and(|base| base != tcp.seq) {
+            this.direction.base = Some(tcp.seq);
+            note.analysis.set(Flag::ReusedPorts);
+        }
+        if let Some(len) = tcp.payload_len {
+            let syn = tcp.flags.any(TcpFlags::SYN);
+            this.direction.base.get_or_insert(if syn { tcp.seq } else { tcp.seq - 1u32 });
+            if tcp.flags.any(TcpFlags::ACK) {
+                peer.direction.base.get_or_insert(tcp.ack - 1u32);
+            }
+            note.base = this.direction.base.unwrap_or_default();
+            note.peer_base = peer.direction.base.unwrap_or_default();
+            let (this, peer) = (&mut this.direction, &mut peer.direction);
+            Rules { this, peer, segment, initial_rtt, note, room }.apply(len);
+        }
+        let repeated = [Flag::Retransmission, Flag::FastRetransmission, Flag::SpuriousRetransmission];
+        if repeated.into_iter().any(|flag| note.analysis.has(flag)) {
+            this.retransmissions += 1;
+        }
+        this.direction.sack = segment.sack;
+        this.direction.sack_len = segment.sack_len;
+    }
+
+    /// The window of this segment, and what its options mean for those that follow.
+    fn scale(&mut self, segment: &Segment, note: &mut TcpNote) {
+        let flags = segment.tcp.flags;
+        let (this, peer) = self.sides(note.from_b);
+        let (this, peer) = (&mut this.direction, &mut peer.direction);
+        let mut scale = this.scale;
+        if let Some(shift) = segment.scale {
+            this.scale = Scale::Shift(shift);
+        }
+        if flags.any(TcpFlags::SYN) && this.scale == Scale::Unknown {
+            this.scale = Scale::Off;
+        }
+        // RFC 7323 §1.3: both sides offer a scale, or neither uses one.
+        let syn_ack = flags.all(TcpFlags::SYN | TcpFlags::ACK);
+        if syn_ack && (this.scale == Scale::Off || peer.scale == Scale::Off) {
+            (this.scale, peer.scale) = (Scale::Off, Scale::Off);
+        }
+        if let Some(told) = &mut self.told {
+            scale = told.show(segment, note);
+        }
+        note.window = u32::from(segment.tcp.window);
+        if !flags.any(TcpFlags::SYN) && segment.tcp.payload_len.is_some() {
+            note.window <<= scale.shift();
+            note.window_shift = if let Scale::Shift(shift) = scale { Some(shift) } else { None };
+        }
+    }
+
+    fn count(&mut self, segment: &Segment, from_b: bool) {
+        let flags = segment.tcp.flags;
+        if flags.any(TcpFlags::RST) && self.reset.is_none() {
+            self.reset = Some(self.explain(segment, from_b));
+        }
+        let [a, b] = &mut self.sides;
+        let side = if from_b { b } else { a };
+        let now = (segment.number, segment.time);
+        side.last_had_data = segment.tcp.payload_len.is_some_and(|len| len > 0);
+        side.accepted |= flags.any(TcpFlags::ACK) && !flags.any(TcpFlags::RST);
+        side.packets += 1;
+        side.bytes += u64::from(segment.frame_len);
+        side.payload += u64::from(segment.tcp.payload_len.unwrap_or_default());
+        if segment.tcp.flags.any(TcpFlags::FIN) {
+            side.fin.get_or_insert(now);
+        }
+        if segment.tcp.flags.any(TcpFlags::RST) {
+            side.rst.get_or_insert(now);
+        } else {
+            side.last = Some(now);
+        }
+        self.last = now;
+    }
+
+    fn explain(&self, segment: &Segment, by_b: bool) -> Reset {
+        let [a, b] = &self.sides;
+        let (own, peer) = if by_b { (b, a) } else { (a, b) };
+        let syn_only = self.completeness.has(Completeness::SYN) && !own.accepted && !peer.accepted;
+        let cause = if syn_only && own.packets == 0 {
+            ResetCause::Refused
+        } else if own.fin.is_some() && peer.last_had_data {
+            ResetCause::DataAfterClose
+        } else {
+            ResetCause::Abort
+        };
+        let answers = peer.last.map(|(frame, _)| frame);
+        let (_, before) = self.last;
+        Reset { by_b, frame: segment.number, answers, idle: segment.time.since(before), cause }
+    }
+
+    /// From the last SYN to the first segment that acknowledges and opens nothing.
+    fn round_trip(&mut self, segment: &Segment) {
+        let flags = segment.tcp.flags;
+        if flags.any(TcpFlags::SYN) {
+            if !flags.any(TcpFlags::ACK) {
+                self.syn_time = Some(segment.time);
+            }
+        } else if flags.any(TcpFlags::ACK) && self.initial_rtt.is_none() {
+            self.initial_rtt = self.syn_time.map(|syn| segment.time.since(syn));
+        }
+    }
+
+    /// RFC 9768 §3.1.1: a SYN with all three flags, answered by one of four combinations.
+    fn agree_on_ecn(&mut self, flags: TcpFlags) {
+        let ecn = flags.0 >> 6 & 7;
+        if flags.all(TcpFlags::SYN | TcpFlags::ACK) {
+            self.accurate_ecn.1 = self.accurate_ecn.0 && matches!(ecn, 0b010 | 0b011 | 0b100 | 0b110);
+        } else if flags.any(TcpFlags::SYN) {
+            self.accurate_ecn.0 = ecn == 0b111;
+        }
+    }
+
+    fn complete(&mut self, segment: &Segment) {
+        let tcp = &segment.tcp;
+        let [a, b] = &self.sides;
+        let (syn, ack) = (tcp.flags.any(TcpFlags::SYN), tcp.flags.any(TcpFlags::ACK));
+        // Of a conversation's first segment only a SYN counts.
+        if a.packets + b.packets == 1 && (ack || !syn) {
+            return;
+        }
+        let mut bits = self.completeness.0;
+        let mut add = |yes: bool, bit: u8| bits |= if yes { bit } else { 0 };
+        add(syn && !ack, Completeness::SYN);
+        add(syn && ack, Completeness::SYN_ACK);
+        let data = tcp.payload_len.is_some_and(|len| len > 0);
+        add(!syn && ack && !data, Completeness::ACK);
+        add(data, Completeness::DATA);
+        add(tcp.flags.any(TcpFlags::FIN), Completeness::FIN);
+        add(tcp.flags.any(TcpFlags::RST), Completeness::RST);
+        self.completeness = Completeness(bits);
+    }
+}

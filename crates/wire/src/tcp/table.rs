@@ -1,0 +1,269 @@
+//! All conversations: a hash map from the two ends to a slot, and the order of use for the bound on memory.
+
+use std::collections::HashMap;
+
+use super::conversation::{Conversation, Endpoint};
+use super::direction::MOST_SACK;
+use super::{Final, Flag, TcpNote};
+use crate::bytes::Bytes;
+use crate::layer::{Tcp, TcpOption};
+use crate::seq::Seq;
+use crate::time::Timestamp;
+
+/// One TCP segment as it goes into the analysis.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    /// The frame's number, from 1.
+    pub number: u64,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// The frame's length on the wire.
+    pub frame_len: u32,
+    /// Who sent it.
+    pub source: Endpoint,
+    /// To whom.
+    pub destination: Endpoint,
+    /// Its header.
+    pub tcp: Tcp,
+    pub(super) scale: Option<u8>,
+    pub(super) accurate_ecn: bool,
+    pub(super) sack: [(Seq, Seq); MOST_SACK],
+    pub(super) sack_len: usize,
+}
+
+impl Segment {
+    /// A segment of these ends; `bytes` from the TCP header's start, for the options that analysis needs.
+    pub fn new(number: u64, time: Timestamp, ends: [Endpoint; 2], tcp: Tcp, bytes: &[u8]) -> Self {
+        let [source, destination] = ends;
+        let mut segment = Self {
+            number,
+            time,
+            frame_len: 0,
+            source,
+            destination,
+            tcp,
+            scale: None,
+            accurate_ecn: false,
+            sack: Default::default(),
+            sack_len: 0,
+        };
+        for option in tcp.options(bytes).map_while(Result::ok) {
+            match (option.kind, option.data) {
+                (TcpOption::WINDOW_SCALE, [shift]) => segment.scale = Some((*shift).min(14)),
+                (TcpOption::ACCURATE_ECN_0 | TcpOption::ACCURATE_ECN_1, _) => segment.accurate_ecn = true,
+                (TcpOption::SACK, blocks) => segment.sack_blocks(blocks),
+                _ => {}
+            }
+        }
+        segment
+    }
+
+    fn sack_blocks(&mut self, blocks: &[u8]) {
+        for block in blocks.chunks_exact(8) {
+            let edges = block.be32(0).zip(block.be32(4));
+            let (Some((left, right)), Some(slot)) = (edges, self.sack.get_mut(self.sack_len)) else { return };
+            *slot = (Seq(left), Seq(right));
+            self.sack_len += 1;
+        }
+    }
+}
+
+/// Bounds on memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The most conversations that are kept; past it the longest idle one is forgotten.
+    pub conversations: usize,
+    /// The most unacknowledged segments that are remembered, over all conversations.
+    pub unacked: usize,
+}
+
+impl Default for Limits {
+    /// A million conversations, four million segments on their way.
+    fn default() -> Self {
+        Self { conversations: 1_000_000, unacked: 4_000_000 }
+    }
+}
+
+const NONE: u32 = u32::MAX;
+
+#[derive(Debug)]
+struct Slot {
+    conversation: Conversation,
+    key: (Endpoint, Endpoint),
+    older: u32,
+    newer: u32,
+}
+
+/// All conversations of a capture.
+#[derive(Debug)]
+pub struct Conversations {
+    slots: Vec<Slot>,
+    index: HashMap<(Endpoint, Endpoint), u32>,
+    /// The longest idle and the most recently used slot.
+    oldest: u32,
+    newest: u32,
+    streams: u32,
+    forgotten: u64,
+    limits: Limits,
+    room: usize,
+    /// By stream, what a first pass left behind.
+    told: Vec<Final>,
+    /// The same of conversations that were forgotten.
+    lost: HashMap<u32, Final>,
+}
+
+impl Default for Conversations {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl Conversations {
+    /// No conversations yet.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            slots: Vec::new(),
+            index: HashMap::new(),
+            oldest: NONE,
+            newest: NONE,
+            streams: 0,
+            forgotten: 0,
+            room: limits.unacked,
+            limits,
+            told: Vec::new(),
+            lost: HashMap::new(),
+        }
+    }
+
+    /// The start of a second pass over the same segments.
+    pub(crate) fn again(self, limits: Limits) -> Self {
+        let streams = usize::try_from(self.streams).unwrap_or_default().min(limits.conversations);
+        let mut told = vec![Final::default(); streams];
+        let kept = self.slots.iter().map(|slot| (slot.conversation.stream, slot.conversation.finals()));
+        for (stream, end) in kept.chain(self.lost) {
+            if let Some(place) = usize::try_from(stream).ok().and_then(|at| told.get_mut(at)) {
+                *place = end;
+            }
+        }
+        Self { told, ..Self::new(limits) }
+    }
+
+    /// The conversations that are kept, in the order in which they began.
+    pub fn sorted(&self) -> Vec<&Conversation> {
+        let mut all: Vec<_> = self.slots.iter().map(|slot| &slot.conversation).collect();
+        all.sort_by_key(|conversation| conversation.stream);
+        all
+    }
+
+    /// How many were forgotten to keep the bound.
+    pub const fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    /// Takes the next segment, in file order.
+    pub fn segment(&mut self, segment: &Segment) -> TcpNote {
+        let mut note = TcpNote::default();
+        let at = self.slot_of(segment, &mut note);
+        self.touch(at);
+        let room = &mut self.room;
+        if let Some(slot) = usize::try_from(at).ok().and_then(|at| self.slots.get_mut(at)) {
+            slot.conversation.take(segment, &mut note, room);
+        }
+        note
+    }
+
+    /// The segment's slot: that of its ends, or a new one where there is none or the ports begin again.
+    fn slot_of(&mut self, segment: &Segment, note: &mut TcpNote) -> u32 {
+        let (source, destination) = (segment.source, segment.destination);
+        let key = if source <= destination { (source, destination) } else { (destination, source) };
+        let found = self.recent(&key).or_else(|| self.index.get(&key).copied());
+        let known = found.and_then(|at| self.slots.get(usize::try_from(at).ok()?));
+        match (found, known) {
+            (Some(at), Some(slot)) => {
+                if !slot.conversation.begins_again(segment) {
+                    return at;
+                }
+                note.analysis.set(Flag::ReusedPorts);
+                self.add(key, segment)
+            }
+            _ => self.add(key, segment),
+        }
+    }
+
+    /// Frames come in bursts: the last conversation is the likeliest.
+    fn recent(&self, key: &(Endpoint, Endpoint)) -> Option<u32> {
+        let slot = self.slots.get(usize::try_from(self.newest).ok()?)?;
+        (slot.key == *key && self.newest != NONE && self.index.get(key) == Some(&self.newest))
+            .then_some(self.newest)
+    }
+
+    fn add(&mut self, key: (Endpoint, Endpoint), segment: &Segment) -> u32 {
+        let Segment { number, time, source, destination, .. } = *segment;
+        let mut conversation = Conversation::new(self.streams, source, destination, number, time);
+        let stream = usize::try_from(self.streams).unwrap_or(usize::MAX);
+        conversation.told = self.told.get(stream).copied();
+        self.streams = self.streams.saturating_add(1);
+        let slot = Slot { conversation, key, older: NONE, newer: NONE };
+        let at = if self.slots.len() < self.limits.conversations.max(1) {
+            self.slots.push(slot);
+            u32::try_from(self.slots.len() - 1).unwrap_or(NONE)
+        } else {
+            self.replace_oldest(slot)
+        };
+        self.index.insert(key, at);
+        at
+    }
+
+    fn replace_oldest(&mut self, slot: Slot) -> u32 {
+        let at = self.oldest;
+        self.unlink(at);
+        let Some(old) = usize::try_from(at).ok().and_then(|at| self.slots.get_mut(at)) else { return NONE };
+        let old = std::mem::replace(old, slot);
+        // A conversation whose ports were used again is no longer what the index finds.
+        if self.index.get(&old.key) == Some(&at) {
+            self.index.remove(&old.key);
+        }
+        self.room += old.conversation.sides.iter().map(|side| side.direction.unacked.len()).sum::<usize>();
+        if self.lost.len() < self.limits.conversations {
+            self.lost.insert(old.conversation.stream, old.conversation.finals());
+        }
+        self.forgotten += 1;
+        at
+    }
+
+    fn links(&mut self, at: u32) -> Option<&mut Slot> {
+        self.slots.get_mut(usize::try_from(at).ok()?)
+    }
+
+    fn unlink(&mut self, at: u32) {
+        let Some(slot) = self.links(at) else { return };
+        let (older, newer) = (slot.older, slot.newer);
+        (slot.older, slot.newer) = (NONE, NONE);
+        if let Some(slot) = self.links(older) {
+            slot.newer = newer;
+        } else if self.oldest == at {
+            self.oldest = newer;
+        }
+        if let Some(slot) = self.links(newer) {
+            slot.older = older;
+        } else if self.newest == at {
+            self.newest = older;
+        }
+    }
+
+    fn touch(&mut self, at: u32) {
+        if self.newest == at {
+            return;
+        }
+        self.unlink(at);
+        let newest = self.newest;
+        if let Some(slot) = self.links(at) {
+            slot.older = newest;
+        }
+        match self.links(newest) {
+            Some(slot) => slot.newer = at,
+            None => self.oldest = at,
+        }
+        self.newest = at;
+    }
+}

@@ -1,0 +1,18 @@
+//! Makes captures: each scenario is a name and a function that says what went over the wire.
+//!
+//! The golden rows beside it were written by tshark from these very captures, see `golden/README.md`.
+
+pub(crate) mod packets;
+mod report;
+mod tcp;
+mod traffic;
+
+use packets::Capture;
+
+/// Every scenario by its name; the name is also that of its golden files.
+pub(crate) fn all() -> Vec<(&'static str, Capture)> {
+    let mut all = tcp::scenarios();
+    all.extend(traffic::scenarios());
+    all.push(("report", report::capture()));
+    all
+}

@@ -1,0 +1,162 @@
+//! Every row of every crafted capture, beside the row that tshark wrote.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it expects by unwrapping"
+)]
+
+mod craft;
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use enchufe_wire::field::{FieldId, Value, by_name, visit};
+use enchufe_wire::file::{Item, Reader};
+use enchufe_wire::filter::Filter;
+use enchufe_wire::row::Columns;
+use enchufe_wire::session::Session;
+use enchufe_wire::tcp::Limits;
+
+fn rows(pcap: &[u8], session: &mut Session) -> Vec<String> {
+    let (mut reader, mut columns, mut rows) = (Reader::new(), Columns::new(), Vec::new());
+    reader.feed(pcap);
+    while let Some(item) = reader.next().unwrap() {
+        if let Item::Packet(record) = item {
+            let mut row = String::new();
+            columns.line(&session.frame(&record), &mut row);
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+fn golden(name: &str, passes: &str) -> Vec<String> {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.{passes}.tsv"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut lines = text.lines().map(str::to_owned);
+    let version = lines.next().unwrap();
+    assert!(version.starts_with("# TShark (Wireshark) 4.0.17"), "{name}: {version}");
+    lines.collect()
+}
+
+fn differences(name: &str, passes: &str, rows: &[String]) -> String {
+    let golden = golden(name, passes);
+    let mut report = String::new();
+    if golden.len() != rows.len() {
+        writeln!(report, "{name} {passes}: {} rows, not {}", rows.len(), golden.len()).unwrap();
+    }
+    for (expected, row) in golden.iter().zip(rows).filter(|(expected, row)| expected != row) {
+        writeln!(report, "{name} {passes}\n  tshark {expected}\n  here   {row}").unwrap();
+    }
+    report
+}
+
+#[test]
+fn every_row_is_the_one_that_tshark_writes() {
+    let mut report = String::new();
+    for (name, capture) in craft::all() {
+        let pcap = capture.pcap();
+        let mut session = Session::new(Limits::default());
+        report += &differences(name, "one", &rows(&pcap, &mut session));
+        let mut session = session.again(Limits::default());
+        report += &differences(name, "two", &rows(&pcap, &mut session));
+    }
+    assert!(report.is_empty(), "{report}");
+}
+
+/// A value as tshark prints it.
+fn shown(value: &Value<'_>) -> String {
+    match value {
+        Value::Number(number) => number.to_string(),
+        Value::Flag(flag) => u8::from(*flag).to_string(),
+        Value::Seconds(nanos) => format!("{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000),
+        Value::Ipv4(address) => std::net::Ipv4Addr::from(*address).to_string(),
+        Value::Ipv6(address) => std::net::Ipv6Addr::from(*address).to_string(),
+        Value::Ether(address) => address.map(|byte| format!("{byte:02x}")).join(":"),
+        Value::Text(text) => text.clone().into_owned(),
+        Value::Bytes(_) | Value::Label => String::new(),
+    }
+}
+
+/// Every field of `golden/fields`, a line for each frame.
+fn values(pcap: &[u8]) -> Vec<String> {
+    let ids: Vec<FieldId> =
+        include_str!("golden/fields").lines().map(|name| by_name(name).unwrap()).collect();
+    let (mut reader, mut session, mut lines) = (Reader::new(), Session::new(Limits::default()), Vec::new());
+    reader.feed(pcap);
+    while let Some(item) = reader.next().unwrap() {
+        let Item::Packet(record) = item else { continue };
+        let mut columns = vec![String::new(); ids.len()];
+        visit(&session.frame(&record), &mut |field| {
+            if let Some(at) = ids.iter().position(|id| *id == field.id) {
+                let separator = if columns[at].is_empty() { "" } else { "," };
+                write!(columns[at], "{separator}{}", shown(&field.value)).unwrap();
+            }
+        });
+        lines.push(columns.join("\t"));
+    }
+    lines
+}
+
+#[test]
+fn every_field_has_the_value_that_tshark_gives_it() {
+    // Of a header that is cut or contradicts itself, Wireshark gives the fields before the fault; here it has none, or
+    // those that an impossible length leads to. The rows of these captures are compared all the same.
+    let damaged = |name: &str| {
+        name.ends_with("_cut")
+            || name.ends_with("_short")
+            || name.ends_with("_protocols")
+            || name == "flags"
+            || name == "udp"
+    };
+    // An empty or broken SACK option ends Wireshark's analysis; of a dynamic update it counts other sections.
+    let excused = [("options", 66), ("options", 68), ("dns", 9)];
+    let mut report = String::new();
+    for (name, capture) in craft::all().into_iter().filter(|(name, _)| !damaged(name)) {
+        let mut lines = values(&capture.pcap());
+        for (_, frame) in excused.iter().filter(|(excused, _)| *excused == name) {
+            lines[frame - 1].clone_from(&golden(name, "fields")[frame - 1]);
+        }
+        report += &differences(name, "fields", &lines);
+    }
+    assert!(report.is_empty(), "{report}");
+}
+
+#[test]
+fn every_filter_lets_the_frames_through_that_tshark_does() {
+    let text = include_str!("golden/filters.tsv");
+    assert!(text.starts_with("# TShark (Wireshark) 4.0.17"));
+    let captures = craft::all();
+    let mut report = String::new();
+    for line in text.lines().skip(1) {
+        let [name, filter, frames] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let (_, capture) = captures.iter().find(|(other, _)| *other == name).unwrap();
+        let (mut reader, mut session) = (Reader::new(), Session::new(Limits::default()));
+        let checked = Filter::parse(filter).unwrap();
+        let mut found = String::new();
+        reader.feed(&capture.pcap());
+        while let Some(item) = reader.next().unwrap() {
+            let Item::Packet(record) = item else { continue };
+            let frame = session.frame(&record);
+            if checked.matches(&frame) {
+                write!(found, "{} ", frame.number).unwrap();
+            }
+        }
+        if found != frames {
+            writeln!(report, "{name}: {filter}\n  tshark {frames}\n  here   {found}").unwrap();
+        }
+    }
+    assert!(report.is_empty(), "{report}");
+}
+
+#[test]
+#[ignore = "writes the captures into $CAPTURES, for tshark to read"]
+fn write_the_captures() {
+    let directory = std::env::var_os("CAPTURES").expect("CAPTURES names a directory");
+    for (name, capture) in craft::all() {
+        std::fs::write(Path::new(&directory).join(format!("{name}.pcap")), capture.pcap()).unwrap();
+    }
+}

@@ -1,0 +1,183 @@
+//! Reading captures: the program beside the rows that tshark wrote, and beside what a hand reckoned.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+#[allow(dead_code, reason = "the captures of the library's own tests; these use a part")]
+#[path = "../crates/wire/tests/craft/mod.rs"]
+mod craft;
+
+use common::{Done, Process, enchufe, run};
+use std::io::Write;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// A crafted capture in a folder of its own.
+struct Captured {
+    _folder: TempDir,
+    path: PathBuf,
+}
+
+impl Captured {
+    fn new(name: &str) -> Self {
+        let (_, capture) = craft::all().into_iter().find(|(known, _)| *known == name).unwrap();
+        Self::of(&capture.pcap())
+    }
+
+    fn of(bytes: &[u8]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("capture.pcap");
+        std::fs::write(&path, bytes).unwrap();
+        Self { _folder: folder, path }
+    }
+
+    fn words<'a>(&'a self, words: &[&'a str]) -> Vec<&'a str> {
+        [&["read", self.path.to_str().unwrap()], words].concat()
+    }
+
+    fn read(&self, words: &[&str]) -> Done {
+        run(&self.words(words))
+    }
+
+    fn read_in(&self, language: &str, words: &[&str]) -> Done {
+        Process::start(enchufe(language, &self.words(words))).finish()
+    }
+
+    /// The lines of a reading without a complaint.
+    #[track_caller]
+    fn lines(&self, words: &[&str]) -> Vec<String> {
+        let done = self.read(words);
+        assert_eq!((done.code, done.errors()), (Some(0), ""));
+        done.text().lines().map(str::to_owned).collect()
+    }
+}
+
+/// The capture with its times in microseconds, as most programs write them.
+fn in_microseconds(capture: &craft::packets::Capture) -> Vec<u8> {
+    let mut bytes = capture.pcap();
+    bytes[..4].copy_from_slice(&0xa1b2_c3d4_u32.to_le_bytes());
+    let mut at = 24;
+    for (nanos, frame, _) in &capture.frames {
+        let micros = u32::try_from(nanos % 1_000_000_000 / 1_000).unwrap();
+        bytes[at + 4..at + 8].copy_from_slice(&micros.to_le_bytes());
+        at += 16 + frame.len();
+    }
+    bytes
+}
+
+fn report() -> Captured {
+    let (_, capture) = craft::all().into_iter().find(|(name, _)| *name == "report").unwrap();
+    Captured::of(&in_microseconds(&capture))
+}
+
+/// What tshark wrote of this capture.
+fn golden(name: &str, passes: &str) -> Vec<String> {
+    let path = format!("{}/crates/wire/tests/golden/{name}.{passes}.tsv", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap().lines().skip(1).map(str::to_owned).collect()
+}
+
+#[test]
+fn bare_rows_are_those_of_tshark_in_two_passes_and_in_one() {
+    for name in ["report", "icmp", "fragments", "retransmissions", "dns"] {
+        let capture = Captured::new(name);
+        assert_eq!(capture.lines(&["--tsv"]), golden(name, "two"), "{name}");
+        assert_eq!(capture.lines(&["--tsv", "--one-pass"]), golden(name, "one"), "{name}");
+    }
+}
+
+#[test]
+fn standard_input_is_read_once() {
+    let mut process = Process::start_with_input(enchufe("en", &["read", "-", "--tsv"]));
+    let (_, capture) = craft::all().into_iter().find(|(name, _)| *name == "icmp").unwrap();
+    process.write(&capture.pcap());
+    let done = process.finish();
+    assert_eq!(done.text().lines().collect::<Vec<_>>(), golden("icmp", "one"));
+}
+
+#[test]
+fn a_compressed_capture_reads_as_the_capture() {
+    let (_, capture) = craft::all().into_iter().find(|(name, _)| *name == "report").unwrap();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(&capture.pcap()).unwrap();
+    assert_eq!(Captured::of(&packed.finish().unwrap()).lines(&["--tsv"]), golden("report", "two"));
+}
+
+#[test]
+fn the_time_has_the_digits_of_the_file() {
+    let first_two = |capture: &Captured, words: &[&str]| {
+        let lines = capture.lines(words);
+        lines[1..3]
+            .iter()
+            .map(|line| line.split(" 127").next().unwrap().trim().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(first_two(&Captured::new("report"), &[]), ["1 0.000000000", "2 0.000084000"]);
+    let report = report();
+    assert_eq!(first_two(&report, &[]), ["1 0.000000", "2 0.000084"]);
+    assert_eq!(first_two(&report, &["--time", "utc"])[1], "2 2023-11-14 22:13:20.000084");
+    let lines = report.lines(&["--time", "delta", "--columns", "time"]);
+    assert_eq!(lines[1..5], ["0.000000", "0.000084", "0.000081", "0.000250"]);
+}
+
+#[test]
+fn local_time_is_that_of_the_zone() {
+    let report = report();
+    let mut command =
+        enchufe("en", &report.words(&["--time", "local", "--columns", "time", "tcp.flags.syn"]));
+    command.env("TZ", "America/Mexico_City");
+    let done = Process::start(command).finish();
+    // The time zone's data is the system's; without it the zone is UTC.
+    let known = std::path::Path::new("/usr/share/zoneinfo/America/Mexico_City").exists();
+    let hour = if known { "16" } else { "22" };
+    assert_eq!(done.text().lines().nth(1).unwrap().trim(), format!("2023-11-14 {hour}:13:20.000000"));
+}
+
+#[test]
+fn a_filter_lets_the_frames_through_that_tshark_does() {
+    let text = include_str!("../crates/wire/tests/golden/filters.tsv");
+    let cases = text.lines().skip(1).filter(|line| line.starts_with("report\t"));
+    let report = report();
+    let mut count = 0;
+    for line in cases {
+        let [_, filter, frames] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let found = report.lines(&[filter, "--tsv", "--one-pass", "--columns", "number"]);
+        assert_eq!(found.join(" "), frames.trim_end(), "{filter}");
+        count += 1;
+    }
+    assert!(count > 0, "there are filters for this capture");
+}
+
+#[test]
+fn a_filter_that_cannot_be_read_is_shown_with_the_spot() {
+    let report = report();
+    report.read(&["tcp.port == 8080 and tcp.prot == 1"]).could_not_run(
+        "the filter names a field that does not exist: tcp.prot; near it are tcp.port, ip.proto\n  \
+         tcp.port == 8080 and tcp.prot == 1\n                       ^^^^^^^^",
+    );
+    report.read(&["tcp.port == abc"]).could_not_run(
+        "the filter has something here that cannot be a value of its field, which holds numbers\n  \
+         tcp.port == abc\n              ^^^",
+    );
+    report
+        .read_in("es", &["(tcp"])
+        .could_not_run("el filtro abre aquí un paréntesis o una comilla que no cierra\n  (tcp\n  ^");
+}
+
+#[test]
+fn columns_are_wiresharks_and_any_field() {
+    let report = report();
+    let words = ["tcp.len > 0", "--columns", "number,tcp.len,ip.addr,tcp.flags.syn", "--tsv"];
+    assert_eq!(report.lines(&words), ["4\t21\t127.0.0.1,127.0.0.1\t0", "6\t22\t127.0.0.1,127.0.0.1\t0"]);
+    let words = ["frame.number == 4", "--columns", "number,info,tcp.len,ip.src,dns", "--json"];
+    let line: serde_json::Value = serde_json::from_str(&report.lines(&words)[0]).unwrap();
+    let info = "63661 → 8080 [PSH, ACK] Seq=1 Ack=1 Win=2619648 Len=21";
+    let expected = serde_json::json!({
+        "number": 4, "info": info, "tcp.len": [21], "ip.src": ["127.0.0.1"], "dns": [],
+    });
+    assert_eq!(line, expected);
+    let words = ["frame.number == 4", "--columns", "tcp.len,number"];
+    assert_eq!(report.lines(&words), ["tcp.len   No.", "21          4"]);
+    report.read(&["--columns", "number,flavour"]).could_not_run(
+        "there is no column \"flavour\"; there are number, time, source, destination, protocol, length, info \
+         and every field of the filter language",
+    );
+}
