@@ -184,6 +184,19 @@ pub struct Read {
     pub filter: Option<String>,
     #[arg(index = 3, hide = true)]
     pub extra: Vec<String>,
+    #[arg(long, value_name = "packets|conversations|findings")]
+    pub view: Option<String>,
+    #[arg(long, conflicts_with_all = ["view", "json", "tsv"])]
+    pub explain: bool,
+    #[command(flatten)]
+    pub rows: Rows,
+    #[arg(long)]
+    pub one_pass: bool,
+}
+
+/// How rows are written.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Rows {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub columns: Vec<String>,
     #[arg(long, value_name = "relative|delta|utc|local")]
@@ -192,8 +205,6 @@ pub struct Read {
     pub tsv: bool,
     #[arg(long, conflicts_with = "time")]
     pub json: bool,
-    #[arg(long)]
-    pub one_pass: bool,
 }
 
 /// `enchufe demo`

@@ -181,3 +181,87 @@ fn columns_are_wiresharks_and_any_field() {
          and every field of the filter language",
     );
 }
+
+#[test]
+fn the_reports_capture_is_told_as_the_report_tells_it() {
+    let english = "\
+Conversation 0: 127.0.0.1:63661 and 127.0.0.1:8080
+  Handshake in 1-3: 127.0.0.1:63661 is the client, 127.0.0.1:8080 the server
+  21 bytes from the client in 4, acknowledged by 5
+  22 bytes from the server in 6, acknowledged by 7
+  Closing: the client first, in 8-9
+  Then the server, in 10-11
+  Every byte once and in order
+Frames 12-21 belong to no TCP conversation
+";
+    let spanish = "\
+Conversación 0: 127.0.0.1:63661 y 127.0.0.1:8080
+  Saludo de tres pasos en 1-3: 127.0.0.1:63661 es el cliente, 127.0.0.1:8080 el servidor
+  21 bytes que envía el cliente en 4, confirmados por 5
+  22 bytes que envía el servidor en 6, confirmados por 7
+  Cierre: primero el cliente, en 8-9
+  Después el servidor, en 10-11
+  Cada byte una sola vez y en orden
+Las tramas 12-21 no son de ninguna conversación TCP
+";
+    let report = report();
+    report.read(&["--explain"]).is(0, english, "");
+    report.read_in("es", &["--explain"]).is(0, spanish, "");
+    // A filter chooses conversations, and those of the other frames that fit.
+    report.read(&["tcp.len == 22", "--explain"]).is(0, &english[..english.find("Frames").unwrap()], "");
+}
+
+#[test]
+fn conversations_have_a_row_each() {
+    let report = report();
+    // Lengths of the report's frames: 1, 3, 4, 7, 8 and 11 from the client, the others from the server.
+    let (client, server) = (56 + 44 + 65 + 44 + 44 + 44, 56 + 44 + 66 + 44 + 44);
+    let bytes = client + server;
+    let row = format!(
+        "0\t127.0.0.1:63661\t127.0.0.1:8080\t11\t{bytes}\t{client}\t{server}\t0.004935000\t0.000165000\t0\tclosed"
+    );
+    assert_eq!(report.lines(&["--view", "conversations", "--tsv"]), [row]);
+    assert_eq!(report.lines(&["udp", "--view", "conversations", "--tsv"]), [""; 0]);
+    let line: serde_json::Value =
+        serde_json::from_str(&report.lines(&["--view", "conversations", "--json"])[0]).unwrap();
+    assert_eq!(line["a_payload"], 21);
+    assert_eq!(line["b_payload"], 22);
+    assert_eq!((&line["first"], &line["last"]), (&1.into(), &11.into()));
+    assert_eq!((&line["handshake_ns"], &line["end"]), (&165_000.into(), &"closed".into()));
+    let text = report.lines(&["--view", "conversations"]);
+    assert_eq!(text.len(), 2);
+    assert!(text[1].ends_with("4.93 ms     165 µs              0  both closed"), "{}", text[1]);
+}
+
+#[test]
+fn findings_are_told_the_most_severe_first() {
+    let rows = Captured::new("endings").lines(&["--view", "findings", "--tsv"]);
+    let rows: Vec<Vec<&str>> = rows.iter().map(|row| row.split('\t').collect()).collect();
+    let severities: Vec<_> = rows.iter().map(|row| row[0]).collect();
+    let mut sorted = severities.clone();
+    sorted.sort_by_key(|severity| ["warn", "note", "chat"].iter().position(|known| known == severity));
+    assert_eq!(severities, sorted);
+    // The ends that the library's own test reckons by hand.
+    assert!(rows.iter().any(|row| row[1..3] == ["1", "refused"] && row[4] == "RFC 9293 §3.10.7.1"));
+    assert_eq!(report().lines(&["--view", "findings"]), ["Nothing that deserves attention."]);
+    let told = Captured::new("endings").read(&["--explain"]);
+    let told = told.text();
+    assert!(
+        told.contains("warning: a reset answered the SYN: nobody listens there (9; RFC 9293 §3.10.7.1)"),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_only_the_packet_table_knows_is_refused_elsewhere() {
+    let report = report();
+    report
+        .read(&["--view", "findings", "--time", "utc"])
+        .could_not_run("--time has no effect in --view: leave it out");
+    report
+        .read(&["--explain", "--json"])
+        .could_not_run("--explain and --json exclude each other: leave one out");
+    report
+        .read(&["--view", "rows"])
+        .could_not_run("--view cannot be \"rows\"; it can be: packets, conversations, findings");
+}
