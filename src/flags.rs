@@ -50,7 +50,7 @@ pub enum Verb {
     Demo(Demo),
     Serve(Box<Serve>),
     Send(Box<Send>),
-    Read(Read),
+    Read(Box<Read>),
     Completions(Completions),
     Man(Man),
 }
@@ -189,9 +189,22 @@ pub struct Read {
     #[arg(long, conflicts_with_all = ["view", "json", "tsv"])]
     pub explain: bool,
     #[command(flatten)]
+    pub one: One,
+    #[command(flatten)]
     pub rows: Rows,
     #[arg(long)]
     pub one_pass: bool,
+}
+
+/// One conversation or packet.
+#[derive(Clone, Debug, Default, Args)]
+pub struct One {
+    #[arg(long, value_name = "N", conflicts_with_all = ["view", "explain", "json", "tsv"])]
+    pub follow: Option<String>,
+    #[arg(long, value_name = "text|hex|raw")]
+    pub follow_as: Option<String>,
+    #[arg(long, value_name = "N", conflicts_with_all = ["follow", "view", "explain", "json", "tsv"])]
+    pub packet: Option<String>,
 }
 
 /// How rows are written.

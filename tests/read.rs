@@ -265,3 +265,80 @@ fn what_only_the_packet_table_knows_is_refused_elsewhere() {
         .read(&["--view", "rows"])
         .could_not_run("--view cannot be \"rows\"; it can be: packets, conversations, findings");
 }
+
+#[test]
+fn a_conversation_is_followed_as_text_hex_and_raw() {
+    let report = report();
+    let text = "\
+Conversation 0: 127.0.0.1:63661 and 127.0.0.1:8080
+A → B     4  Hola desde el cliente
+B → A     6  Hola desde el servidor
+";
+    report.read(&["--follow", "0"]).is(0, text, "");
+    report.read(&["--follow", "0", "--follow-as", "raw"]).is(
+        0,
+        "Hola desde el clienteHola desde el servidor",
+        "",
+    );
+    let hex = report.lines(&["--follow", "0", "--follow-as", "hex"]);
+    assert_eq!(hex[1], "A → B     4  @0");
+    assert_eq!(hex[2], "    0000  48 6f 6c 61 20 64 65 73 64 65 20 65 6c 20 63 6c  Hola desde el cl");
+    assert_eq!(hex[3], "    0010  69 65 6e 74 65                                   iente");
+}
+
+#[test]
+fn what_the_capture_lacks_is_a_gap() {
+    let (_, mut capture) = craft::all().into_iter().find(|(name, _)| *name == "report").unwrap();
+    // Without frame 4: the client's 21 bytes are acknowledged and never seen; then it says more.
+    let mut frames = capture.frames.drain(..11).collect::<Vec<_>>();
+    frames.remove(3);
+    let mut segment =
+        craft::packets::Tcp::new((63_661, 8_080), craft::packets::ACK | craft::packets::PSH, 1_022, 9_023);
+    segment.payload = 3;
+    let ip = craft::packets::Ip {
+        source: [127, 0, 0, 1],
+        destination: [127, 0, 0, 1],
+        ..craft::packets::Ip::new(6)
+    };
+    let frame = [&2_u32.to_le_bytes()[..], &ip.with(&segment.bytes())].concat();
+    let len = frame.len();
+    frames.insert(6, (3_300_000, frame, len));
+    capture.frames = frames;
+    let capture = Captured::of(&capture.pcap());
+    let lines = capture.lines(&["--follow", "0"]);
+    assert!(lines.contains(&"A → B [21 bytes are not in the capture]".to_owned()), "{lines:?}");
+    assert!(lines.iter().any(|line| line.starts_with("A → B") && line.ends_with("  abc")), "{lines:?}");
+    let raw = capture.read(&["--follow", "0", "--follow-as", "raw"]);
+    assert_eq!((raw.code, raw.text()), (Some(0), "Hola desde el servidorabc"));
+    assert_eq!(raw.errors(), "enchufe: A → B [21 bytes are not in the capture]\n");
+}
+
+#[test]
+fn a_packet_is_shown_with_the_place_of_every_field() {
+    let lines = report().lines(&["--packet", "4"]);
+    for expected in [
+        "ip                                 4-23",
+        "  ip.src                           16-19     127.0.0.1",
+        "  tcp.srcport                      24-25     63661",
+        "  tcp.analysis.bytes_in_flight     -         21",
+        "    0020  00 00 23 29 50 18 27 f9 00 00 00 00 48 6f 6c 61  ..#)P.'.....Hola",
+    ] {
+        assert!(lines.iter().any(|line| line == expected), "{expected}\n{}", lines.join("\n"));
+    }
+}
+
+#[test]
+fn numbers_that_do_not_exist_are_said() {
+    let report = report();
+    let path = report.path.display();
+    let sentence = format!("{path} has no conversation 3: it has one, number 0");
+    report.read(&["--follow", "3"]).could_not_run(&sentence);
+    report
+        .read(&["--packet", "22"])
+        .could_not_run(&format!("{path} has no packet 22: it has 21, numbered from 1"));
+    report.read(&["--follow-as", "hex"]).could_not_run("--follow-as needs --follow N beside it");
+    report.read(&["tcp", "--packet", "2"]).could_not_run("FILTER has no effect in --packet: leave it out");
+    report
+        .read(&["--packet", "0"])
+        .could_not_run("--packet needs a number from 1 to 18446744073709551615, not \"0\"");
+}

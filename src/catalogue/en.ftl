@@ -191,6 +191,17 @@ problem-resources = the system does not give what it takes to work: { $cause }
 problem-read-input = the input cannot be read further: { $cause }
 problem-write-output = the result cannot be written: { $cause }
 problem-no-file = which capture to read is missing; write: enchufe read capture.pcapng (or - for standard input)
+problem-flag-needs = { $flag } needs { $other } beside it
+problem-no-conversation = { $path } has no conversation { $number }: it has { $count ->
+    [0] none
+    [one] one, number 0
+   *[other] { $count }, numbered from 0; --view conversations lists them
+ }
+problem-no-packet = { $path } has no packet { $number }: it has { $count ->
+    [0] none
+    [one] one, number 1
+   *[other] { $count }, numbered from 1
+ }
 problem-bad-column = there is no column "{ $word }"; there are number, time, source, destination, protocol, length, info and every field of the filter language
 problem-filter-field = the filter names a field that does not exist: { $name }
 problem-filter-field-near = the filter names a field that does not exist: { $name }; near it are { $near }
@@ -329,6 +340,9 @@ flag-tsv = The bare rows, separated by tabs
 flag-one-pass = Read once only: rows do not know what comes later
 flag-view = What is shown: packets, conversations or findings (packets)
 flag-explain = Tell each conversation in sentences: handshake, data, acknowledgements, end, and what was found
+flag-follow = Only the bytes of conversation N, in order; what the capture lacks is shown as a gap
+flag-follow-as = How --follow shows them: text, hex, or raw, which is the bytes and nothing else (text)
+flag-packet = Only packet N: its layers and fields with the place of their bytes, and all bytes in hexadecimal
 flag-columns = The columns: number, time, source, destination, protocol, length, info, or fields of the filter language
 flag-time = What the time column shows (relative: since the first frame)
 flag-listen = Where to listen; may be repeated; port 0 lets the system choose
@@ -448,6 +462,10 @@ column-rfc = RFC
 column-severity = Severity
 column-finding = Finding
 end-open = not in this capture
+follow-gap = { $side } [{ $count ->
+    [one] 1 byte is
+   *[other] { $count } bytes are
+ } not in the capture]
 end-closed = both closed
 end-half-closed = only { $who } closed
 end-reset = reset by { $who } in { $frame }

@@ -192,6 +192,17 @@ problem-resources = el sistema no da lo necesario para trabajar: { $cause }
 problem-read-input = no se puede seguir leyendo la entrada: { $cause }
 problem-write-output = no se puede escribir el resultado: { $cause }
 problem-no-file = falta qué captura leer; escribe: enchufe read captura.pcapng (o - para la entrada estándar)
+problem-flag-needs = { $flag } necesita { $other } a su lado
+problem-no-conversation = { $path } no tiene conversación { $number }: tiene { $count ->
+    [0] cero
+    [one] una, la número 0
+   *[other] { $count }, contadas desde 0; --view conversations las lista
+ }
+problem-no-packet = { $path } no tiene paquete { $number }: tiene { $count ->
+    [0] cero
+    [one] uno, el número 1
+   *[other] { $count }, contados desde 1
+ }
 problem-bad-column = no hay una columna «{ $word }»; hay number, time, source, destination, protocol, length, info y todos los campos del lenguaje de filtros
 problem-filter-field = el filtro nombra un campo que no existe: { $name }
 problem-filter-field-near = el filtro nombra un campo que no existe: { $name }; se le parecen { $near }
@@ -330,6 +341,9 @@ flag-tsv = Las filas solas, separadas por tabuladores
 flag-one-pass = Leer una sola vez: las filas no saben lo que viene después
 flag-view = Qué se muestra: packets, los paquetes; conversations, las conversaciones; findings, los hallazgos (packets)
 flag-explain = Contar cada conversación en frases: saludo, datos, confirmaciones, final y lo que se encontró
+flag-follow = Solo los bytes de la conversación N, en orden; lo que falta en la captura se muestra como hueco
+flag-follow-as = Cómo los muestra --follow: text, texto; hex, hexadecimal; raw, los bytes y nada más (text)
+flag-packet = Solo el paquete N: sus capas y campos con el lugar de sus bytes, y todos los bytes en hexadecimal
 flag-columns = Las columnas: number, time, source, destination, protocol, length, info, o campos del lenguaje de filtros
 flag-time = Qué muestra la columna del tiempo (relative: desde la primera trama)
 flag-listen = Dónde escuchar; se puede repetir; el puerto 0 deja elegir al sistema
@@ -449,6 +463,10 @@ column-rfc = RFC
 column-severity = Gravedad
 column-finding = Hallazgo
 end-open = no está en esta captura
+follow-gap = { $side } [{ $count ->
+    [one] falta 1 byte
+   *[other] faltan { $count } bytes
+ } en la captura]
 end-closed = los dos cerraron
 end-half-closed = solo cerró { $who }
 end-reset = lo cortó { $who } con RST en { $frame }

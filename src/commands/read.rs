@@ -6,9 +6,11 @@ mod conversations;
 mod explain;
 mod filter;
 mod findings;
+mod followed;
 mod gathered;
 mod grid;
 mod input;
+mod packet;
 mod source;
 mod table;
 mod words;
@@ -16,13 +18,14 @@ mod words;
 use crate::catalogue::Catalogue;
 use crate::exit::Code;
 use crate::flags;
-use crate::plan::choice;
+use crate::plan::{choice, number};
 use crate::problem::{Kind, Problem};
 use clock::Clock;
 use column::Column;
 use enchufe_wire::Filter;
 use enchufe_wire::session::Session;
 use enchufe_wire::tcp::Limits;
+use followed::{Followed, Manner};
 use gathered::Gathered;
 use input::{Stop, pass};
 use source::Source;
@@ -36,6 +39,8 @@ enum View {
     Conversations,
     Findings,
     Explained,
+    Followed(u32, Manner),
+    Packet(u64),
 }
 
 /// What was asked for.
@@ -94,14 +99,77 @@ impl Plan {
         let written = gathered.write(self.view, self.form, session.conversations(), catalogue, &mut out);
         Outcome { end, shown, written: written.and_then(|()| out.flush()) }
     }
+
+    /// Shows the bytes of one conversation.
+    fn followed(
+        &self,
+        one: (u32, Manner),
+        session: &mut Session,
+        out: impl Write,
+        catalogue: &Catalogue,
+    ) -> Outcome {
+        let mut followed = Followed::new(out, one.0, one.1, catalogue);
+        let end = pass(&self.source, session, &mut |seen| followed.frame(seen.frame));
+        Outcome { end, shown: followed.is_begun(), written: followed.finish() }
+    }
+
+    /// Shows one packet.
+    fn packet(&self, number: u64, session: &mut Session, mut out: impl Write) -> (Outcome, u64) {
+        let (mut shown, mut last) = (false, 0);
+        let end = pass(&self.source, session, &mut |seen| {
+            last = seen.frame.number;
+            if last != number {
+                return Ok(());
+            }
+            shown = true;
+            packet::write(seen.frame, &mut out)
+        });
+        (Outcome { end, shown, written: out.flush() }, last)
+    }
+
+    /// Shows what was asked for.
+    fn show(&self, session: &mut Session, catalogue: &Catalogue) -> Result<Outcome, Problem> {
+        let out = BufWriter::new(io::stdout().lock());
+        let missing =
+            |kind, number: u64| Problem::new(kind).with("path", self.source.name()).with("number", number);
+        match self.view {
+            View::Packets => Ok(self.packets(session, out, catalogue)),
+            View::Followed(stream, manner) => {
+                let outcome = self.followed((stream, manner), session, out, catalogue);
+                if outcome.end.is_err() || outcome.shown {
+                    return Ok(outcome);
+                }
+                let count = session.conversations().sorted().len();
+                let count = u64::try_from(count).unwrap_or(u64::MAX);
+                Err(missing(Kind::NoConversation, stream.into()).count("count", count))
+            }
+            View::Packet(number) => match self.packet(number, session, out) {
+                (outcome, last) if outcome.end.is_ok() && !outcome.shown => {
+                    Err(missing(Kind::NoPacket, number).count("count", last))
+                }
+                (outcome, _) => Ok(outcome),
+            },
+            _ => Ok(self.whole(session, out, catalogue)),
+        }
+    }
 }
 
 fn view(flags: &flags::Read) -> Result<View, Problem> {
     let view = chosen_view(flags)?;
-    let only_packets = [("--columns", !flags.rows.columns.is_empty()), ("--time", flags.rows.time.is_some())];
-    match only_packets.into_iter().find(|(_, given)| *given && view != View::Packets) {
+    let is_one = matches!(view, View::Followed(..) | View::Packet(_));
+    let only = [
+        ("--columns", !flags.rows.columns.is_empty() && view != View::Packets),
+        ("--time", flags.rows.time.is_some() && view != View::Packets),
+        ("FILTER", flags.filter.is_some() && is_one),
+    ];
+    match only.into_iter().find(|(_, refused)| *refused) {
         Some((flag, _)) => {
-            let service = if flags.explain { "--explain" } else { "--view" };
+            let service = match view {
+                View::Explained => "--explain",
+                View::Followed(..) => "--follow",
+                View::Packet(_) => "--packet",
+                _ => "--view",
+            };
             Err(Problem::new(Kind::FlagNotUsed).with("flag", flag).with("service", service))
         }
         None => Ok(view),
@@ -109,6 +177,16 @@ fn view(flags: &flags::Read) -> Result<View, Problem> {
 }
 
 fn chosen_view(flags: &flags::Read) -> Result<View, Problem> {
+    let manner = Manner::new(flags.one.follow_as.as_deref())?;
+    if let Some(stream) = &flags.one.follow {
+        return Ok(View::Followed(number("--follow", stream, 0..=u32::MAX)?, manner));
+    }
+    if flags.one.follow_as.is_some() {
+        return Err(Problem::new(Kind::FlagNeeds).with("flag", "--follow-as").with("other", "--follow N"));
+    }
+    if let Some(packet) = &flags.one.packet {
+        return Ok(View::Packet(number("--packet", packet, 1..=u64::MAX)?));
+    }
     let word = flags.view.as_deref().unwrap_or("packets");
     Ok(match choice("--view", word, &["packets", "conversations", "findings"])? {
         _ if flags.explain => View::Explained,
@@ -134,11 +212,7 @@ pub fn read(flags: &flags::Read, catalogue: &Catalogue) -> Result<Code, Problem>
         let _ = pass(&plan.source, &mut session, &mut |_| Ok(()));
         session = session.again(Limits::default());
     }
-    let out = BufWriter::new(io::stdout().lock());
-    let outcome = match plan.view {
-        View::Packets => plan.packets(&mut session, out, catalogue),
-        _ => plan.whole(&mut session, out, catalogue),
-    };
+    let outcome = plan.show(&mut session, catalogue)?;
     match (outcome.end, outcome.written) {
         (Err(Stop::Output(error)), _) | (Ok(()), Err(error)) => written(&error),
         (Err(Stop::Input(problem)), _) => Err(problem),

@@ -40,7 +40,8 @@ impl Source {
         matches!(self, Self::File { regular: true, .. })
     }
 
-    fn name(&self) -> String {
+    /// As it was named.
+    pub fn name(&self) -> String {
         match self {
             Self::Stdin => "-".to_owned(),
             Self::File { path, .. } => path.display().to_string(),
