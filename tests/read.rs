@@ -342,3 +342,55 @@ fn numbers_that_do_not_exist_are_said() {
         .read(&["--packet", "0"])
         .could_not_run("--packet needs a number from 1 to 18446744073709551615, not \"0\"");
 }
+
+#[test]
+fn what_is_no_capture_is_said_in_one_sentence() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().display().to_string();
+    run(&["read", &path]).could_not_run(&format!("{path} is a directory: give the name of a file"));
+    let empty = Captured::of(b"");
+    empty.read(&[]).could_not_run(&format!("{} is empty: it is no capture", empty.path.display()));
+    let text = Captured::of(b"Hello, world");
+    let sentence = "is no capture: it begins with 48 65 6c 6c, which is neither pcap nor pcapng \
+                    (nor one of them in gzip or zstd)";
+    text.read(&[]).could_not_run(&format!("{} {sentence}", text.path.display()));
+    let missing = folder.path().join("missing").display().to_string();
+    run(&["read", &missing]).could_not_run(&format!("cannot read {missing}: it does not exist"));
+}
+
+#[test]
+fn a_cut_capture_is_shown_up_to_the_cut() {
+    let (_, capture) = craft::all().into_iter().find(|(name, _)| *name == "report").unwrap();
+    let whole = capture.pcap();
+    // The file's header has 24 bytes, a packet's 16; the first frame has 56.
+    let cut = Captured::of(&whole[..24 + 16 + 56 + 20]);
+    let path = cut.path.display().to_string();
+    let done = cut.read(&["--tsv"]);
+    assert_eq!((done.code, done.text().lines().count()), (Some(1), 1));
+    let sentence = format!(
+        "enchufe: {path} is cut: what begins at byte 96 needs 72 bytes and 20 are there; what is before was shown\n"
+    );
+    assert_eq!(done.errors(), sentence);
+    // The same where no frame fits a filter: they were read.
+    assert_eq!(cut.read(&["udp"]).code, Some(1));
+    let header = Captured::of(&whole[..24 + 10]);
+    let path = header.path.display();
+    header.read(&[]).could_not_run(&format!(
+        "{path} is cut before its first packet: what begins at byte 24 needs 16 bytes and 10 are there"
+    ));
+}
+
+#[test]
+fn times_that_run_backwards_are_shown_and_said_once() {
+    let (_, mut capture) = craft::all().into_iter().find(|(name, _)| *name == "report").unwrap();
+    capture.frames.swap(1, 2);
+    capture.frames.swap(5, 6);
+    let capture = Captured::of(&capture.pcap());
+    let done = capture.read(&["--columns", "time", "--tsv"]);
+    assert_eq!(done.code, Some(0));
+    assert_eq!(
+        done.text().lines().take(3).collect::<Vec<_>>(),
+        ["0.000000000", "0.000165000", "0.000084000"]
+    );
+    assert_eq!(done.errors(), "enchufe: times run backwards at packet 3: they are shown as they are\n");
+}

@@ -222,6 +222,9 @@ problem-capture-version = { $path }: version { $version } of that capture format
 problem-capture-unreadable = { $path } cannot be read as a capture: { $cause }
 problem-capture-cut = { $path } is cut: what begins at byte { $offset } needs { $needed } bytes and { $have } are there; what is before was shown
 problem-capture-damaged = { $path } is damaged at byte { $offset }: { $cause }; what is before was shown
+problem-capture-cut-at-once = { $path } is cut before its first packet: what begins at byte { $offset } needs { $needed } bytes and { $have } are there
+problem-capture-damaged-at-once = { $path } is damaged at byte { $offset }, before its first packet: { $cause }
+problem-capture-broken = { $path } cannot be read further: { $cause }; what is before was shown
 problem-demo = the demonstration stopped: { $what }
 problem-refused = connect { $address }: connection refused, nobody listens there; start the server, or wait for it with --retry 5s
 problem-connect-timeout = connect { $address }: no answer in { $limit }; check the address, or whether something on the way drops it
@@ -508,3 +511,4 @@ story-others = { $count ->
  } to no TCP conversation
 story-finding = { $severity }: { $finding } ({ $frames }; RFC { $rfc } §{ $section })
 note-forgotten = { $count } conversations were forgotten to keep memory bounded: they are not listed
+note-backwards = times run backwards at packet { $frame }: they are shown as they are

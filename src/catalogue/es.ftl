@@ -223,6 +223,9 @@ problem-capture-version = { $path }: la versión { $version } de ese formato de 
 problem-capture-unreadable = { $path } no se puede leer como captura: { $cause }
 problem-capture-cut = { $path } está cortado: lo que empieza en el byte { $offset } necesita { $needed } bytes y hay { $have }; lo de antes se mostró
 problem-capture-damaged = { $path } está dañado en el byte { $offset }: { $cause }; lo de antes se mostró
+problem-capture-cut-at-once = { $path } está cortado antes de su primer paquete: lo que empieza en el byte { $offset } necesita { $needed } bytes y hay { $have }
+problem-capture-damaged-at-once = { $path } está dañado en el byte { $offset }, antes de su primer paquete: { $cause }
+problem-capture-broken = { $path } no se puede seguir leyendo: { $cause }; lo de antes se mostró
 problem-demo = la demostración se detuvo: { $what }
 problem-refused = connect { $address }: conexión rechazada, nadie escucha ahí; levanta el servidor, o espéralo con --retry 5s
 problem-connect-timeout = connect { $address }: sin respuesta en { $limit }; revisa la dirección, o si algo en el camino la descarta
@@ -509,3 +512,4 @@ story-others = { $count ->
  } de ninguna conversación TCP
 story-finding = { $severity }: { $finding } ({ $frames }; RFC { $rfc } §{ $section })
 note-forgotten = se olvidaron { $count } conversaciones para no pasar el límite de memoria: no se listan
+note-backwards = los tiempos retroceden en el paquete { $frame }: se muestran tal cual

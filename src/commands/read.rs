@@ -79,7 +79,7 @@ impl Plan {
     /// Shows the packets while they are read.
     fn packets(&self, session: &mut Session, out: impl Write, catalogue: &Catalogue) -> Outcome {
         let mut table = Table::new(out, self.form, &self.layout, catalogue);
-        let end = pass(&self.source, session, &mut |seen| {
+        let end = pass(&self.source, session, Some(catalogue), &mut |seen| {
             if self.filter.matches(seen.frame) { table.row(seen) } else { Ok(()) }
         });
         Outcome { end, shown: table.is_begun(), written: table.finish() }
@@ -88,7 +88,7 @@ impl Plan {
     /// Reads to the end, then shows what the whole says.
     fn whole(&self, session: &mut Session, mut out: impl Write, catalogue: &Catalogue) -> Outcome {
         let mut gathered = Gathered::new(self.filtered, self.view == View::Explained);
-        let end = pass(&self.source, session, &mut |seen| {
+        let end = pass(&self.source, session, Some(catalogue), &mut |seen| {
             gathered.frame(seen.frame, &self.filter);
             Ok(())
         });
@@ -109,14 +109,20 @@ impl Plan {
         catalogue: &Catalogue,
     ) -> Outcome {
         let mut followed = Followed::new(out, one.0, one.1, catalogue);
-        let end = pass(&self.source, session, &mut |seen| followed.frame(seen.frame));
+        let end = pass(&self.source, session, Some(catalogue), &mut |seen| followed.frame(seen.frame));
         Outcome { end, shown: followed.is_begun(), written: followed.finish() }
     }
 
     /// Shows one packet.
-    fn packet(&self, number: u64, session: &mut Session, mut out: impl Write) -> (Outcome, u64) {
+    fn packet(
+        &self,
+        number: u64,
+        session: &mut Session,
+        mut out: impl Write,
+        catalogue: &Catalogue,
+    ) -> (Outcome, u64) {
         let (mut shown, mut last) = (false, 0);
-        let end = pass(&self.source, session, &mut |seen| {
+        let end = pass(&self.source, session, Some(catalogue), &mut |seen| {
             last = seen.frame.number;
             if last != number {
                 return Ok(());
@@ -143,7 +149,7 @@ impl Plan {
                 let count = u64::try_from(count).unwrap_or(u64::MAX);
                 Err(missing(Kind::NoConversation, stream.into()).count("count", count))
             }
-            View::Packet(number) => match self.packet(number, session, out) {
+            View::Packet(number) => match self.packet(number, session, out, catalogue) {
                 (outcome, last) if outcome.end.is_ok() && !outcome.shown => {
                     Err(missing(Kind::NoPacket, number).count("count", last))
                 }
@@ -209,14 +215,15 @@ pub fn read(flags: &flags::Read, catalogue: &Catalogue) -> Result<Code, Problem>
     let mut session = Session::new(Limits::default());
     if plan.twice {
         // What the first pass cannot read is said by the second.
-        let _ = pass(&plan.source, &mut session, &mut |_| Ok(()));
+        let _ = pass(&plan.source, &mut session, None, &mut |_| Ok(()));
         session = session.again(Limits::default());
     }
     let outcome = plan.show(&mut session, catalogue)?;
     match (outcome.end, outcome.written) {
         (Err(Stop::Output(error)), _) | (Ok(()), Err(error)) => written(&error),
         (Err(Stop::Input(problem)), _) => Err(problem),
-        (Err(Stop::Capture(error)), _) => Err(plan.source.explain(&error, outcome.shown)),
+        (Err(Stop::Unreadable(error, shown)), _) => Err(plan.source.unreadable(&error, shown)),
+        (Err(Stop::Capture(error, shown)), _) => Err(plan.source.explain(&error, shown)),
         (Ok(()), Ok(())) => Ok(Code::Fine),
     }
 }
