@@ -511,4 +511,5 @@ story-others = { $count ->
  } to no TCP conversation
 story-finding = { $severity }: { $finding } ({ $frames }; RFC { $rfc } §{ $section })
 note-forgotten = { $count } conversations were forgotten to keep memory bounded: they are not listed
+note-untold = { $count } packets are of conversations past those that are told, or in stretches past those that are listed
 note-backwards = times run backwards at packet { $frame }: they are shown as they are

@@ -512,4 +512,5 @@ story-others = { $count ->
  } de ninguna conversación TCP
 story-finding = { $severity }: { $finding } ({ $frames }; RFC { $rfc } §{ $section })
 note-forgotten = se olvidaron { $count } conversaciones para no pasar el límite de memoria: no se listan
+note-untold = { $count } paquetes son de conversaciones que ya no se cuentan, o de tramos que ya no se listan
 note-backwards = los tiempos retroceden en el paquete { $frame }: se muestran tal cual

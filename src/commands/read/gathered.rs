@@ -71,6 +71,10 @@ impl Gathered {
             Some(outlines) => explain::write(&shown, outlines, &found, catalogue, out)?,
             None => findings::write(&found, form, catalogue, out)?,
         }
+        let untold = self.outlines.as_ref().map_or(0, Outlines::left_out);
+        if untold > 0 {
+            crate::style::complain(&say(catalogue, "note-untold", &[], &[("count", untold)]));
+        }
         if left_out > 0 {
             crate::style::complain(&say(catalogue, "findings-left-out", &[], &[("count", left_out)]));
         }
