@@ -190,6 +190,9 @@ pub struct Read {
     pub explain: bool,
     #[command(flatten)]
     pub one: One,
+    #[arg(short, long, value_name = "FILE",
+        conflicts_with_all = ["view", "explain", "follow", "packet", "json", "tsv"])]
+    pub write: Option<std::path::PathBuf>,
     #[command(flatten)]
     pub rows: Rows,
     #[arg(long)]

@@ -90,6 +90,7 @@ kinds! {
     WriteOutput "write-output" CouldNotRun,
     Demo "demo" CouldNotRun,
     NoFile "no-file" CouldNotRun,
+    SameFile "same-file" CouldNotRun,
     FlagNeeds "flag-needs" CouldNotRun,
     NoConversation "no-conversation" CouldNotRun,
     NoPacket "no-packet" CouldNotRun,

@@ -398,6 +398,10 @@ fn times_that_run_backwards_are_shown_and_said_once() {
 #[test]
 fn the_page_shows_what_the_program_prints() {
     let page = include_str!("../docs/read.md");
+    let folder = TempDir::new().unwrap();
+    let capture = folder.path().join("docs/practica/informe.pcap");
+    std::fs::create_dir_all(capture.parent().unwrap()).unwrap();
+    std::fs::write(capture, include_bytes!("../docs/practica/informe.pcap")).unwrap();
     let mut count = 0;
     for block in page.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
         for example in block.strip_prefix("$ ").unwrap().split("\n$ ") {
@@ -405,11 +409,44 @@ fn the_page_shows_what_the_program_prints() {
             let program = format!("'{}' --lang en read", env!("CARGO_BIN_EXE_enchufe"));
             let line = line.replacen("enchufe read", &program, 1) + " 2>&1";
             let mut command = common::other("sh", &["-c", &line]);
-            command.current_dir(env!("CARGO_MANIFEST_DIR"));
+            command.current_dir(folder.path());
             let done = Process::start(command).finish();
             assert_eq!(done.text().trim_end(), output.trim_end(), "{line}");
             count += 1;
         }
     }
     assert!(count > 5, "the page has examples");
+}
+
+#[test]
+fn what_is_written_reads_as_what_was_read() {
+    let capture = Captured::new("links_null");
+    let out = capture.path.with_extension("pcapng");
+    let written = out.to_str().unwrap();
+    let rows = capture.lines(&["--tsv"]);
+    let done = capture.read(&["-w", written]);
+    done.is(0, "", &format!("enchufe: {} packets written to {written}\n", rows.len()));
+    let again = run(&["read", written, "--tsv"]);
+    assert_eq!(again.text().lines().collect::<Vec<_>>(), rows);
+    let report = report();
+    let out = report.path.with_extension("pcapng");
+    let written = out.to_str().unwrap();
+    report.read(&["tcp.len > 0", "-w", written]).is(
+        0,
+        "",
+        &format!("enchufe: 2 packets written to {written}\n"),
+    );
+    let again = run(&["read", written, "--tsv", "--columns", "time,length,frame.time_epoch"]);
+    // The report's packets 4 and 6.
+    assert_eq!(
+        again.text(),
+        "0.000000000\t65\t1700000000.000415000\n0.002805000\t66\t1700000000.003220000\n"
+    );
+    let own = report.path.to_str().unwrap();
+    report
+        .read(&["-w", own])
+        .could_not_run(&format!("{own} is the capture that is read: write to another file"));
+    assert_eq!(report.lines(&["--tsv"]).len(), 21, "it is still there");
+    let full = report.read(&["-w", "/dev/full"]);
+    assert_eq!((full.code, full.text()), (Some(2), ""));
 }

@@ -191,6 +191,7 @@ problem-resources = the system does not give what it takes to work: { $cause }
 problem-read-input = the input cannot be read further: { $cause }
 problem-write-output = the result cannot be written: { $cause }
 problem-no-file = which capture to read is missing; write: enchufe read capture.pcapng (or - for standard input)
+problem-same-file = { $path } is the capture that is read: write to another file
 problem-flag-needs = { $flag } needs { $other } beside it
 problem-no-conversation = { $path } has no conversation { $number }: it has { $count ->
     [0] none
@@ -346,6 +347,7 @@ flag-explain = Tell each conversation in sentences: handshake, data, acknowledge
 flag-follow = Only the bytes of conversation N, in order; what the capture lacks is shown as a gap
 flag-follow-as = How --follow shows them: text, hex, or raw, which is the bytes and nothing else (text)
 flag-packet = Only packet N: its layers and fields with the place of their bytes, and all bytes in hexadecimal
+flag-write = Write the packets to FILE as pcapng in nanoseconds, with their comments, and show nothing
 flag-columns = The columns: number, time, source, destination, protocol, length, info, or fields of the filter language
 flag-time = What the time column shows (relative: since the first frame)
 flag-listen = Where to listen; may be repeated; port 0 lets the system choose
@@ -511,5 +513,9 @@ story-others = { $count ->
  } to no TCP conversation
 story-finding = { $severity }: { $finding } ({ $frames }; RFC { $rfc } §{ $section })
 note-forgotten = { $count } conversations were forgotten to keep memory bounded: they are not listed
+note-copied = { $count ->
+    [one] 1 packet
+   *[other] { $count } packets
+ } written to { $path }
 note-untold = { $count } packets are of conversations past those that are told, or in stretches past those that are listed
 note-backwards = times run backwards at packet { $frame }: they are shown as they are

@@ -192,6 +192,7 @@ problem-resources = el sistema no da lo necesario para trabajar: { $cause }
 problem-read-input = no se puede seguir leyendo la entrada: { $cause }
 problem-write-output = no se puede escribir el resultado: { $cause }
 problem-no-file = falta qué captura leer; escribe: enchufe read captura.pcapng (o - para la entrada estándar)
+problem-same-file = { $path } es la captura que se lee: escribe en otro archivo
 problem-flag-needs = { $flag } necesita { $other } a su lado
 problem-no-conversation = { $path } no tiene conversación { $number }: tiene { $count ->
     [0] cero
@@ -347,6 +348,7 @@ flag-explain = Contar cada conversación en frases: saludo, datos, confirmacione
 flag-follow = Solo los bytes de la conversación N, en orden; lo que falta en la captura se muestra como hueco
 flag-follow-as = Cómo los muestra --follow: text, texto; hex, hexadecimal; raw, los bytes y nada más (text)
 flag-packet = Solo el paquete N: sus capas y campos con el lugar de sus bytes, y todos los bytes en hexadecimal
+flag-write = Escribir los paquetes en ARCHIVO como pcapng en nanosegundos, con sus comentarios, y no mostrar nada
 flag-columns = Las columnas: number, time, source, destination, protocol, length, info, o campos del lenguaje de filtros
 flag-time = Qué muestra la columna del tiempo (relative: desde la primera trama)
 flag-listen = Dónde escuchar; se puede repetir; el puerto 0 deja elegir al sistema
@@ -512,5 +514,9 @@ story-others = { $count ->
  } de ninguna conversación TCP
 story-finding = { $severity }: { $finding } ({ $frames }; RFC { $rfc } §{ $section })
 note-forgotten = se olvidaron { $count } conversaciones para no pasar el límite de memoria: no se listan
+note-copied = { $count ->
+    [one] 1 paquete escrito
+   *[other] { $count } paquetes escritos
+ } en { $path }
 note-untold = { $count } paquetes son de conversaciones que ya no se cuentan, o de tramos que ya no se listan
 note-backwards = los tiempos retroceden en el paquete { $frame }: se muestran tal cual

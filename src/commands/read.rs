@@ -3,6 +3,7 @@
 mod clock;
 mod column;
 mod conversations;
+mod copied;
 mod explain;
 mod filter;
 mod findings;
@@ -22,6 +23,7 @@ use crate::plan::{choice, number};
 use crate::problem::{Kind, Problem};
 use clock::Clock;
 use column::Column;
+use copied::Copied;
 use enchufe_wire::Filter;
 use enchufe_wire::session::Session;
 use enchufe_wire::tcp::Limits;
@@ -30,6 +32,7 @@ use gathered::Gathered;
 use input::{Stop, pass};
 use source::Source;
 use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
 use table::{Form, Layout, Table};
 
 /// What of the capture is shown.
@@ -41,6 +44,8 @@ enum View {
     Explained,
     Followed(u32, Manner),
     Packet(u64),
+    /// Nothing: the packets go to a file.
+    Copied,
 }
 
 /// What was asked for.
@@ -52,6 +57,8 @@ struct Plan {
     view: View,
     layout: Layout,
     twice: bool,
+    /// What is read, and what is written.
+    paths: (PathBuf, Option<PathBuf>),
 }
 
 impl Plan {
@@ -73,7 +80,8 @@ impl Plan {
         let filtered = flags.filter.as_deref().is_some_and(|text| !text.trim().is_empty());
         let source = Source::new(path)?;
         let twice = source.can_be_read_again() && !flags.one_pass;
-        Ok(Self { source, filter, filtered, form, view, layout, twice })
+        let paths = (path.clone(), flags.write.clone());
+        Ok(Self { source, filter, filtered, form, view, layout, twice, paths })
     }
 
     /// Shows the packets while they are read.
@@ -133,6 +141,27 @@ impl Plan {
         (Outcome { end, shown, written: out.flush() }, last)
     }
 
+    /// Writes the packets that fit to a file.
+    fn copied(&self, session: &mut Session, catalogue: &Catalogue) -> Result<Outcome, Problem> {
+        let (from, to) = &self.paths;
+        let mut copied = Copied::new(to.as_deref().unwrap_or(Path::new("")), from)?;
+        let end = pass(&self.source, session, Some(catalogue), &mut |seen| {
+            if self.filter.matches(seen.frame) { copied.record(seen.record) } else { Ok(()) }
+        });
+        let (flushed, count, path) = copied.finish();
+        let path = path.display().to_string();
+        let failed = match &end {
+            Err(Stop::Output(error)) => Some(error),
+            _ => flushed.as_ref().err(),
+        };
+        if let Some(error) = failed {
+            return Err(Problem::new(Kind::WriteFile).with("path", path).cause(error));
+        }
+        let told = words::say(catalogue, "note-copied", &[("path", &path)], &[("count", count)]);
+        crate::style::complain(&told);
+        Ok(Outcome { end, shown: count > 0, written: Ok(()) })
+    }
+
     /// Shows what was asked for.
     fn show(&self, session: &mut Session, catalogue: &Catalogue) -> Result<Outcome, Problem> {
         let out = BufWriter::new(io::stdout().lock());
@@ -155,6 +184,7 @@ impl Plan {
                 }
                 (outcome, _) => Ok(outcome),
             },
+            View::Copied => self.copied(session, catalogue),
             _ => Ok(self.whole(session, out, catalogue)),
         }
     }
@@ -174,6 +204,7 @@ fn view(flags: &flags::Read) -> Result<View, Problem> {
                 View::Explained => "--explain",
                 View::Followed(..) => "--follow",
                 View::Packet(_) => "--packet",
+                View::Copied => "-w",
                 _ => "--view",
             };
             Err(Problem::new(Kind::FlagNotUsed).with("flag", flag).with("service", service))
@@ -192,6 +223,9 @@ fn chosen_view(flags: &flags::Read) -> Result<View, Problem> {
     }
     if let Some(packet) = &flags.one.packet {
         return Ok(View::Packet(number("--packet", packet, 1..=u64::MAX)?));
+    }
+    if flags.write.is_some() {
+        return Ok(View::Copied);
     }
     let word = flags.view.as_deref().unwrap_or("packets");
     Ok(match choice("--view", word, &["packets", "conversations", "findings"])? {

@@ -5,7 +5,7 @@ use super::words::say;
 use crate::catalogue::Catalogue;
 use crate::problem::Problem;
 use enchufe_wire::Timestamp;
-use enchufe_wire::file::{Item, ReadError, Reader};
+use enchufe_wire::file::{Item, ReadError, Reader, Record};
 use enchufe_wire::session::{Frame, Session};
 use std::io;
 
@@ -16,6 +16,8 @@ const CHUNK: usize = 256 * 1024;
 #[derive(Debug)]
 pub struct Seen<'s, 'f> {
     pub frame: &'s Frame<'f>,
+    /// The frame as it stands in the file.
+    pub record: &'s Record<'f>,
     /// How many decimals of a second the file's times have.
     pub decimals: usize,
     /// Nanoseconds since the frame before it.
@@ -74,7 +76,7 @@ pub fn pass(
                 before = record.time.or(before);
                 shown = true;
                 backwards.look(frame.number, delta);
-                with(&Seen { frame: &frame, decimals, delta }).map_err(Stop::Output)?;
+                with(&Seen { frame: &frame, record: &record, decimals, delta }).map_err(Stop::Output)?;
             }
         }
         if count == 0 {
