@@ -450,3 +450,14 @@ fn what_is_written_reads_as_what_was_read() {
     let full = report.read(&["-w", "/dev/full"]);
     assert_eq!((full.code, full.text()), (Some(2), ""));
 }
+
+#[test]
+fn a_link_type_that_is_not_decoded_is_said_once() {
+    // 105 is IEEE 802.11.
+    let capture = craft::packets::Capture::of(105, vec![vec![0; 30], vec![0; 31]]);
+    let done = Captured::of(&capture.pcap()).read(&["--tsv", "--columns", "number,length"]);
+    assert_eq!((done.code, done.text()), (Some(0), "1\t30\n2\t31\n"));
+    let sentence = "enchufe: packet 1 has the link type 105, which is not decoded: its row shows no more than its \
+                    length (https://www.tcpdump.org/linktypes.html names it)\n";
+    assert_eq!(done.errors(), sentence);
+}

@@ -519,3 +519,4 @@ note-copied = { $count ->
  } written to { $path }
 note-untold = { $count } packets are of conversations past those that are told, or in stretches past those that are listed
 note-backwards = times run backwards at packet { $frame }: they are shown as they are
+note-unknown-link = packet { $frame } has the link type { $link }, which is not decoded: its row shows no more than its length (https://www.tcpdump.org/linktypes.html names it)

@@ -520,3 +520,4 @@ note-copied = { $count ->
  } en { $path }
 note-untold = { $count } paquetes son de conversaciones que ya no se cuentan, o de tramos que ya no se listan
 note-backwards = los tiempos retroceden en el paquete { $frame }: se muestran tal cual
+note-unknown-link = el paquete { $frame } tiene el tipo de enlace { $link }, que no se decodifica: su fila solo muestra su longitud (https://www.tcpdump.org/linktypes.html lo nombra)

@@ -4,9 +4,9 @@ use super::source::Source;
 use super::words::say;
 use crate::catalogue::Catalogue;
 use crate::problem::Problem;
-use enchufe_wire::Timestamp;
 use enchufe_wire::file::{Item, ReadError, Reader, Record};
 use enchufe_wire::session::{Frame, Session};
+use enchufe_wire::{LinkType, Timestamp};
 use std::io;
 
 /// Bytes read at a time.
@@ -35,18 +35,25 @@ pub enum Stop {
     Output(io::Error),
 }
 
-/// Says the first time that times run backwards.
-struct Backwards<'a> {
+/// Says what is strange in a capture, each thing once.
+struct Strange<'a> {
     catalogue: Option<&'a Catalogue>,
+    backwards: bool,
+    unknown_link: bool,
 }
 
-impl Backwards<'_> {
-    fn look(&mut self, frame: u64, delta: Option<i64>) {
-        if delta.is_some_and(|delta| delta < 0)
-            && let Some(catalogue) = self.catalogue.take()
-        {
-            let frame = frame.to_string();
+impl Strange<'_> {
+    fn look(&mut self, frame: u64, link: LinkType, delta: Option<i64>) {
+        let Some(catalogue) = self.catalogue else { return };
+        let frame = frame.to_string();
+        if delta.is_some_and(|delta| delta < 0) && !self.backwards {
+            self.backwards = true;
             crate::style::complain(&say(catalogue, "note-backwards", &[("frame", &frame)], &[]));
+        }
+        if link.name().is_none() && !self.unknown_link {
+            self.unknown_link = true;
+            let texts = [("frame", frame.as_str()), ("link", &link.0.to_string())];
+            crate::style::complain(&say(catalogue, "note-unknown-link", &texts, &[]));
         }
     }
 }
@@ -60,7 +67,7 @@ pub fn pass(
 ) -> Result<(), Stop> {
     let mut input = source.open().map_err(Stop::Input)?;
     let (mut reader, mut chunk, mut before, mut shown) = (Reader::new(), vec![0; CHUNK], None, false);
-    let mut backwards = Backwards { catalogue };
+    let mut strange = Strange { catalogue, backwards: false, unknown_link: false };
     loop {
         let count = match input.read(&mut chunk) {
             Ok(count) => count,
@@ -75,7 +82,7 @@ pub fn pass(
                 let (decimals, delta) = (record.resolution.decimals(), record.time.map(since));
                 before = record.time.or(before);
                 shown = true;
-                backwards.look(frame.number, delta);
+                strange.look(frame.number, record.link, delta);
                 with(&Seen { frame: &frame, record: &record, decimals, delta }).map_err(Stop::Output)?;
             }
         }
