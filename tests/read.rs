@@ -461,3 +461,16 @@ fn a_link_type_that_is_not_decoded_is_said_once() {
                     length (https://www.tcpdump.org/linktypes.html names it)\n";
     assert_eq!(done.errors(), sentence);
 }
+
+#[test]
+fn an_archive_that_is_cut_is_shown_as_far_as_it_goes() {
+    let (_, capture) = craft::all().into_iter().find(|(name, _)| *name == "report").unwrap();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(&capture.pcap()).unwrap();
+    let packed = packed.finish().unwrap();
+    let done = Captured::of(&packed[..packed.len() * 3 / 4]).read(&["--tsv"]);
+    let rows: Vec<_> = done.text().lines().map(str::to_owned).collect();
+    assert_eq!(done.code, Some(1));
+    assert!(!rows.is_empty() && golden("report", "two").starts_with(&rows), "{rows:?}");
+    assert!(done.errors().ends_with("; what is before was shown\n"), "{}", done.errors());
+}
