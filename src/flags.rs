@@ -50,7 +50,7 @@ pub enum Verb {
     Demo(Demo),
     Serve(Box<Serve>),
     Send(Box<Send>),
-    Read(Read),
+    Read(Box<Read>),
     Watch(Box<Watch>),
     Completions(Completions),
     Man(Man),
@@ -185,6 +185,35 @@ pub struct Read {
     pub filter: Option<String>,
     #[arg(index = 3, hide = true)]
     pub extra: Vec<String>,
+    #[arg(long, value_name = "packets|conversations|findings")]
+    pub view: Option<String>,
+    #[arg(long, conflicts_with_all = ["view", "json", "tsv"])]
+    pub explain: bool,
+    #[command(flatten)]
+    pub one: One,
+    #[arg(short, long, value_name = "FILE",
+        conflicts_with_all = ["view", "explain", "follow", "packet", "json", "tsv"])]
+    pub write: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    pub rows: Rows,
+    #[arg(long)]
+    pub one_pass: bool,
+}
+
+/// One conversation or packet.
+#[derive(Clone, Debug, Default, Args)]
+pub struct One {
+    #[arg(long, value_name = "N", conflicts_with_all = ["view", "explain", "json", "tsv"])]
+    pub follow: Option<String>,
+    #[arg(long, value_name = "text|hex|raw")]
+    pub follow_as: Option<String>,
+    #[arg(long, value_name = "N", conflicts_with_all = ["follow", "view", "explain", "json", "tsv"])]
+    pub packet: Option<String>,
+}
+
+/// How rows are written.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Rows {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub columns: Vec<String>,
     #[arg(long, value_name = "relative|delta|utc|local")]
@@ -193,13 +222,10 @@ pub struct Read {
     pub tsv: bool,
     #[arg(long, conflicts_with = "time")]
     pub json: bool,
-    #[arg(long)]
-    pub one_pass: bool,
 }
 
 /// `enchufe watch`
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "a flag that was typed or was not")]
 pub struct Watch {
     #[arg(index = 1)]
     pub filter: Option<String>,
@@ -219,14 +245,8 @@ pub struct Watch {
     pub snaplen: Option<String>,
     #[arg(long)]
     pub promiscuous: bool,
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    pub columns: Vec<String>,
-    #[arg(long, value_name = "relative|delta|utc|local")]
-    pub time: Option<String>,
-    #[arg(long, conflicts_with = "json")]
-    pub tsv: bool,
-    #[arg(long, conflicts_with = "time")]
-    pub json: bool,
+    #[command(flatten)]
+    pub rows: Rows,
 }
 
 /// `enchufe demo`

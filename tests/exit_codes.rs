@@ -109,6 +109,12 @@ rows! {
         let (_listener, address) = listener();
         run(&["send", &address, "Hello", "--idle", "100ms"]).code
     }
+    a_capture_that_is_cut_is_one: 1 "a capture could not be read to its end" {
+        let whole = include_bytes!("../docs/practica/informe.pcap");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &whole[..whole.len() - 1]).unwrap();
+        run(&["read", file.path().to_str().unwrap()]).code
+    }
     a_client_that_was_interrupted_is_one: 1 "a client was interrupted" {
         let (listener, address) = listener();
         let client = Process::start(enchufe("en", &["send", &address, "Hello"]));

@@ -181,3 +181,296 @@ fn columns_are_wiresharks_and_any_field() {
          and every field of the filter language",
     );
 }
+
+#[test]
+fn the_reports_capture_is_told_as_the_report_tells_it() {
+    let english = "\
+Conversation 0: 127.0.0.1:63661 and 127.0.0.1:8080
+  Handshake in 1-3: 127.0.0.1:63661 is the client, 127.0.0.1:8080 the server
+  21 bytes from the client in 4, acknowledged by 5
+  22 bytes from the server in 6, acknowledged by 7
+  Closing: the client first, in 8-9
+  Then the server, in 10-11
+  Every byte once and in order
+Frames 12-21 belong to no TCP conversation
+";
+    let spanish = "\
+Conversación 0: 127.0.0.1:63661 y 127.0.0.1:8080
+  Saludo de tres pasos en 1-3: 127.0.0.1:63661 es el cliente, 127.0.0.1:8080 el servidor
+  21 bytes que envía el cliente en 4, confirmados por 5
+  22 bytes que envía el servidor en 6, confirmados por 7
+  Cierre: primero el cliente, en 8-9
+  Después el servidor, en 10-11
+  Cada byte una sola vez y en orden
+Las tramas 12-21 no son de ninguna conversación TCP
+";
+    let report = report();
+    report.read(&["--explain"]).is(0, english, "");
+    report.read_in("es", &["--explain"]).is(0, spanish, "");
+    // A filter chooses conversations, and those of the other frames that fit.
+    report.read(&["tcp.len == 22", "--explain"]).is(0, &english[..english.find("Frames").unwrap()], "");
+}
+
+#[test]
+fn conversations_have_a_row_each() {
+    let report = report();
+    // Lengths of the report's frames: 1, 3, 4, 7, 8 and 11 from the client, the others from the server.
+    let (client, server) = (56 + 44 + 65 + 44 + 44 + 44, 56 + 44 + 66 + 44 + 44);
+    let bytes = client + server;
+    let row = format!(
+        "0\t127.0.0.1:63661\t127.0.0.1:8080\t11\t{bytes}\t{client}\t{server}\t0.004935000\t0.000165000\t0\tclosed"
+    );
+    assert_eq!(report.lines(&["--view", "conversations", "--tsv"]), [row]);
+    assert_eq!(report.lines(&["udp", "--view", "conversations", "--tsv"]), [""; 0]);
+    let line: serde_json::Value =
+        serde_json::from_str(&report.lines(&["--view", "conversations", "--json"])[0]).unwrap();
+    assert_eq!(line["a_payload"], 21);
+    assert_eq!(line["b_payload"], 22);
+    assert_eq!((&line["first"], &line["last"]), (&1.into(), &11.into()));
+    assert_eq!((&line["handshake_ns"], &line["end"]), (&165_000.into(), &"closed".into()));
+    let text = report.lines(&["--view", "conversations"]);
+    assert_eq!(text.len(), 2);
+    assert!(text[1].ends_with("4.93 ms     165 µs              0  both closed"), "{}", text[1]);
+}
+
+#[test]
+fn findings_are_told_the_most_severe_first() {
+    let rows = Captured::new("endings").lines(&["--view", "findings", "--tsv"]);
+    let rows: Vec<Vec<&str>> = rows.iter().map(|row| row.split('\t').collect()).collect();
+    let severities: Vec<_> = rows.iter().map(|row| row[0]).collect();
+    let mut sorted = severities.clone();
+    sorted.sort_by_key(|severity| ["warn", "note", "chat"].iter().position(|known| known == severity));
+    assert_eq!(severities, sorted);
+    // The ends that the library's own test reckons by hand.
+    assert!(rows.iter().any(|row| row[1..3] == ["1", "refused"] && row[4] == "RFC 9293 §3.10.7.1"));
+    assert_eq!(report().lines(&["--view", "findings"]), ["Nothing that deserves attention."]);
+    let told = Captured::new("endings").read(&["--explain"]);
+    let told = told.text();
+    assert!(
+        told.contains("warning: a reset answered the SYN: nobody listens there (9; RFC 9293 §3.10.7.1)"),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_only_the_packet_table_knows_is_refused_elsewhere() {
+    let report = report();
+    report
+        .read(&["--view", "findings", "--time", "utc"])
+        .could_not_run("--time has no effect in --view: leave it out");
+    report
+        .read(&["--explain", "--json"])
+        .could_not_run("--explain and --json exclude each other: leave one out");
+    report
+        .read(&["--view", "rows"])
+        .could_not_run("--view cannot be \"rows\"; it can be: packets, conversations, findings");
+}
+
+#[test]
+fn a_conversation_is_followed_as_text_hex_and_raw() {
+    let report = report();
+    let text = "\
+Conversation 0: 127.0.0.1:63661 and 127.0.0.1:8080
+A → B     4  Hola desde el cliente
+B → A     6  Hola desde el servidor
+";
+    report.read(&["--follow", "0"]).is(0, text, "");
+    report.read(&["--follow", "0", "--follow-as", "raw"]).is(
+        0,
+        "Hola desde el clienteHola desde el servidor",
+        "",
+    );
+    let hex = report.lines(&["--follow", "0", "--follow-as", "hex"]);
+    assert_eq!(hex[1], "A → B     4  @0");
+    assert_eq!(hex[2], "    0000  48 6f 6c 61 20 64 65 73 64 65 20 65 6c 20 63 6c  Hola desde el cl");
+    assert_eq!(hex[3], "    0010  69 65 6e 74 65                                   iente");
+}
+
+#[test]
+fn what_the_capture_lacks_is_a_gap() {
+    let (_, mut capture) = craft::all().into_iter().find(|(name, _)| *name == "report").unwrap();
+    // Without frame 4: the client's 21 bytes are acknowledged and never seen; then it says more.
+    let mut frames = capture.frames.drain(..11).collect::<Vec<_>>();
+    frames.remove(3);
+    let mut segment =
+        craft::packets::Tcp::new((63_661, 8_080), craft::packets::ACK | craft::packets::PSH, 1_022, 9_023);
+    segment.payload = 3;
+    let ip = craft::packets::Ip {
+        source: [127, 0, 0, 1],
+        destination: [127, 0, 0, 1],
+        ..craft::packets::Ip::new(6)
+    };
+    let frame = [&2_u32.to_le_bytes()[..], &ip.with(&segment.bytes())].concat();
+    let len = frame.len();
+    frames.insert(6, (3_300_000, frame, len));
+    capture.frames = frames;
+    let capture = Captured::of(&capture.pcap());
+    let lines = capture.lines(&["--follow", "0"]);
+    assert!(lines.contains(&"A → B [21 bytes are not in the capture]".to_owned()), "{lines:?}");
+    assert!(lines.iter().any(|line| line.starts_with("A → B") && line.ends_with("  abc")), "{lines:?}");
+    let raw = capture.read(&["--follow", "0", "--follow-as", "raw"]);
+    assert_eq!((raw.code, raw.text()), (Some(0), "Hola desde el servidorabc"));
+    assert_eq!(raw.errors(), "enchufe: A → B [21 bytes are not in the capture]\n");
+}
+
+#[test]
+fn a_packet_is_shown_with_the_place_of_every_field() {
+    let lines = report().lines(&["--packet", "4"]);
+    for expected in [
+        "ip                                 4-23",
+        "  ip.src                           16-19     127.0.0.1",
+        "  tcp.srcport                      24-25     63661",
+        "  tcp.analysis.bytes_in_flight     -         21",
+        "    0020  00 00 23 29 50 18 27 f9 00 00 00 00 48 6f 6c 61  ..#)P.'.....Hola",
+    ] {
+        assert!(lines.iter().any(|line| line == expected), "{expected}\n{}", lines.join("\n"));
+    }
+}
+
+#[test]
+fn numbers_that_do_not_exist_are_said() {
+    let report = report();
+    let path = report.path.display();
+    let sentence = format!("{path} has no conversation 3: it has one, number 0");
+    report.read(&["--follow", "3"]).could_not_run(&sentence);
+    report
+        .read(&["--packet", "22"])
+        .could_not_run(&format!("{path} has no packet 22: it has 21, numbered from 1"));
+    report.read(&["--follow-as", "hex"]).could_not_run("--follow-as needs --follow N beside it");
+    report.read(&["tcp", "--packet", "2"]).could_not_run("FILTER has no effect in --packet: leave it out");
+    report
+        .read(&["--packet", "0"])
+        .could_not_run("--packet needs a number from 1 to 18446744073709551615, not \"0\"");
+}
+
+#[test]
+fn what_is_no_capture_is_said_in_one_sentence() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().display().to_string();
+    run(&["read", &path]).could_not_run(&format!("{path} is a directory: give the name of a file"));
+    let empty = Captured::of(b"");
+    empty.read(&[]).could_not_run(&format!("{} is empty: it is no capture", empty.path.display()));
+    let text = Captured::of(b"Hello, world");
+    let sentence = "is no capture: it begins with 48 65 6c 6c, which is neither pcap nor pcapng \
+                    (nor one of them in gzip or zstd)";
+    text.read(&[]).could_not_run(&format!("{} {sentence}", text.path.display()));
+    let missing = folder.path().join("missing").display().to_string();
+    run(&["read", &missing]).could_not_run(&format!("cannot read {missing}: it does not exist"));
+}
+
+#[test]
+fn a_cut_capture_is_shown_up_to_the_cut() {
+    let (_, capture) = craft::all().into_iter().find(|(name, _)| *name == "report").unwrap();
+    let whole = capture.pcap();
+    // The file's header has 24 bytes, a packet's 16; the first frame has 56.
+    let cut = Captured::of(&whole[..24 + 16 + 56 + 20]);
+    let path = cut.path.display().to_string();
+    let done = cut.read(&["--tsv"]);
+    assert_eq!((done.code, done.text().lines().count()), (Some(1), 1));
+    let sentence = format!(
+        "enchufe: {path} is cut: what begins at byte 96 needs 72 bytes and 20 are there; what is before was shown\n"
+    );
+    assert_eq!(done.errors(), sentence);
+    // The same where no frame fits a filter: they were read.
+    assert_eq!(cut.read(&["udp"]).code, Some(1));
+    let header = Captured::of(&whole[..24 + 10]);
+    let path = header.path.display();
+    header.read(&[]).could_not_run(&format!(
+        "{path} is cut before its first packet: what begins at byte 24 needs 16 bytes and 10 are there"
+    ));
+}
+
+#[test]
+fn times_that_run_backwards_are_shown_and_said_once() {
+    let (_, mut capture) = craft::all().into_iter().find(|(name, _)| *name == "report").unwrap();
+    capture.frames.swap(1, 2);
+    capture.frames.swap(5, 6);
+    let capture = Captured::of(&capture.pcap());
+    let done = capture.read(&["--columns", "time", "--tsv"]);
+    assert_eq!(done.code, Some(0));
+    assert_eq!(
+        done.text().lines().take(3).collect::<Vec<_>>(),
+        ["0.000000000", "0.000165000", "0.000084000"]
+    );
+    assert_eq!(done.errors(), "enchufe: times run backwards at packet 3: they are shown as they are\n");
+}
+
+#[test]
+fn the_page_shows_what_the_program_prints() {
+    let page = include_str!("../docs/read.md");
+    let folder = TempDir::new().unwrap();
+    let capture = folder.path().join("docs/practica/informe.pcap");
+    std::fs::create_dir_all(capture.parent().unwrap()).unwrap();
+    std::fs::write(capture, include_bytes!("../docs/practica/informe.pcap")).unwrap();
+    let mut count = 0;
+    for block in page.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
+        for example in block.strip_prefix("$ ").unwrap().split("\n$ ") {
+            let (line, output) = example.split_once('\n').unwrap();
+            let program = format!("'{}' --lang en read", env!("CARGO_BIN_EXE_enchufe"));
+            let line = line.replacen("enchufe read", &program, 1) + " 2>&1";
+            let mut command = common::other("sh", &["-c", &line]);
+            command.current_dir(folder.path());
+            let done = Process::start(command).finish();
+            assert_eq!(done.text().trim_end(), output.trim_end(), "{line}");
+            count += 1;
+        }
+    }
+    assert!(count > 5, "the page has examples");
+}
+
+#[test]
+fn what_is_written_reads_as_what_was_read() {
+    let capture = Captured::new("links_null");
+    let out = capture.path.with_extension("pcapng");
+    let written = out.to_str().unwrap();
+    let rows = capture.lines(&["--tsv"]);
+    let done = capture.read(&["-w", written]);
+    done.is(0, "", &format!("enchufe: {} packets written to {written}\n", rows.len()));
+    let again = run(&["read", written, "--tsv"]);
+    assert_eq!(again.text().lines().collect::<Vec<_>>(), rows);
+    let report = report();
+    let out = report.path.with_extension("pcapng");
+    let written = out.to_str().unwrap();
+    report.read(&["tcp.len > 0", "-w", written]).is(
+        0,
+        "",
+        &format!("enchufe: 2 packets written to {written}\n"),
+    );
+    let again = run(&["read", written, "--tsv", "--columns", "time,length,frame.time_epoch"]);
+    // The report's packets 4 and 6.
+    assert_eq!(
+        again.text(),
+        "0.000000000\t65\t1700000000.000415000\n0.002805000\t66\t1700000000.003220000\n"
+    );
+    let own = report.path.to_str().unwrap();
+    report
+        .read(&["-w", own])
+        .could_not_run(&format!("{own} is the capture that is read: write to another file"));
+    assert_eq!(report.lines(&["--tsv"]).len(), 21, "it is still there");
+    let full = report.read(&["-w", "/dev/full"]);
+    assert_eq!((full.code, full.text()), (Some(2), ""));
+}
+
+#[test]
+fn a_link_type_that_is_not_decoded_is_said_once() {
+    // 105 is IEEE 802.11.
+    let capture = craft::packets::Capture::of(105, vec![vec![0; 30], vec![0; 31]]);
+    let done = Captured::of(&capture.pcap()).read(&["--tsv", "--columns", "number,length"]);
+    assert_eq!((done.code, done.text()), (Some(0), "1\t30\n2\t31\n"));
+    let sentence = "enchufe: packet 1 has the link type 105, which is not decoded: its row shows no more than its \
+                    length (https://www.tcpdump.org/linktypes.html names it)\n";
+    assert_eq!(done.errors(), sentence);
+}
+
+#[test]
+fn an_archive_that_is_cut_is_shown_as_far_as_it_goes() {
+    let (_, capture) = craft::all().into_iter().find(|(name, _)| *name == "report").unwrap();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(&capture.pcap()).unwrap();
+    let packed = packed.finish().unwrap();
+    let done = Captured::of(&packed[..packed.len() * 3 / 4]).read(&["--tsv"]);
+    let rows: Vec<_> = done.text().lines().map(str::to_owned).collect();
+    assert_eq!(done.code, Some(1));
+    assert!(!rows.is_empty() && golden("report", "two").starts_with(&rows), "{rows:?}");
+    assert!(done.errors().ends_with("; what is before was shown\n"), "{}", done.errors());
+}

@@ -198,6 +198,18 @@ problem-resources = the system does not give what it takes to work: { $cause }
 problem-read-input = the input cannot be read further: { $cause }
 problem-write-output = the result cannot be written: { $cause }
 problem-no-file = which capture to read is missing; write: enchufe read capture.pcapng (or - for standard input)
+problem-same-file = { $path } is the capture that is read: write to another file
+problem-flag-needs = { $flag } needs { $other } beside it
+problem-no-conversation = { $path } has no conversation { $number }: it has { $count ->
+    [0] none
+    [one] one, number 0
+   *[other] { $count }, numbered from 0; --view conversations lists them
+ }
+problem-no-packet = { $path } has no packet { $number }: it has { $count ->
+    [0] none
+    [one] one, number 1
+   *[other] { $count }, numbered from 1
+ }
 problem-bad-column = there is no column "{ $word }"; there are number, time, source, destination, protocol, length, info and every field of the filter language
 problem-filter-field = the filter names a field that does not exist: { $name }
 problem-filter-field-near = the filter names a field that does not exist: { $name }; near it are { $near }
@@ -222,6 +234,9 @@ problem-capture-version = { $path }: version { $version } of that capture format
 problem-capture-unreadable = { $path } cannot be read as a capture: { $cause }
 problem-capture-cut = { $path } is cut: what begins at byte { $offset } needs { $needed } bytes and { $have } are there; what is before was shown
 problem-capture-damaged = { $path } is damaged at byte { $offset }: { $cause }; what is before was shown
+problem-capture-cut-at-once = { $path } is cut before its first packet: what begins at byte { $offset } needs { $needed } bytes and { $have } are there
+problem-capture-damaged-at-once = { $path } is damaged at byte { $offset }, before its first packet: { $cause }
+problem-capture-broken = { $path } cannot be read further: { $cause }; what is before was shown
 problem-demo = the demonstration stopped: { $what }
 problem-refused = connect { $address }: connection refused, nobody listens there; start the server, or wait for it with --retry 5s
 problem-refused-still = connect { $address }: nobody listened there in { $limit }; start the server or give more time with --retry
@@ -343,10 +358,15 @@ flag-newline = Add an end of line (LF) to each message
 flag-crlf = Add CR LF to each message
 flag-tsv = The bare rows, separated by tabs
 flag-one-pass = Read once only: rows do not know what comes later
+flag-view = What is shown: packets, conversations or findings (packets)
+flag-explain = Tell each conversation in sentences: handshake, data, acknowledgements, end, and what was found
+flag-follow = Only the bytes of conversation N, in order; what the capture lacks is shown as a gap
+flag-follow-as = How --follow shows them: text, hex, or raw, which is the bytes and nothing else (text)
+flag-packet = Only packet N: its layers and fields with the place of their bytes, and all bytes in hexadecimal
+flag-write = Write the packets to FILE, as pcapng in nanoseconds (read then shows nothing)
 flag-columns = The columns: number, time, source, destination, protocol, length, info, or fields of the filter language
 flag-time = What the time column shows (relative: since the first frame)
 flag-interface = The interface (lo); any: all of them
-flag-write = Write the packets shown into a file, too (pcapng)
 flag-count = End after N packets shown
 flag-duration = End after this time
 flag-list = Only name the interfaces
@@ -413,3 +433,122 @@ demo-port-taken = (port { $port } is taken: a free one is used)
 demo-client = client
 demo-server = server
 demo-end = Each line was told by one of the two programs when it happened. Try it yourself in two terminals:
+
+## What a capture says
+
+finding-unanswered = a SYN that nobody answered
+why-unanswered = A firewall drops it, the machine is off, or the answer goes another way: a capture at the other end shows whether the SYN arrives
+finding-refused = a reset answered the SYN: nobody listens there
+why-refused = The server is not running or listens on another address or port; a firewall that rejects looks the same: ask the server's machine which ports listen
+finding-data-after-close = data came after its receiver had closed, and was answered with a reset
+why-data-after-close = One side closed its socket while the other was still sending: the two programs disagree about who says the last word
+finding-aborted = a reset ended an open connection
+why-aborted = Closed with bytes unread, closed with a linger time of zero, the process ended, or something on the way: which one it was, only the sender's calls tell
+finding-half-closed = only one side sent its FIN
+why-half-closed = The other program did not close its socket (a leaked descriptor shows so), or the capture ended before
+finding-reused-ports = a connection on ports that another one had used
+why-reused-ports = A client that opens many short connections, or binds its port: harmless unless the old connection was still open
+finding-retransmission = bytes sent again
+why-retransmission = A segment or its acknowledgement was lost, or the timer was too short: if the peer acknowledges twice, the first one had arrived
+finding-fast-retransmission = bytes sent again after duplicate acknowledgements
+why-fast-retransmission = A segment was lost and later ones arrived: ordinary where a link is full
+finding-spurious-retransmission = bytes sent again that had been acknowledged
+why-spurious-retransmission = The acknowledgement was lost or late, so the sender did not know
+finding-out-of-order = bytes that arrived after later ones
+why-out-of-order = Packets took several ways, or the capture mixed them: in a capture made at the sender it is the capture
+finding-lost-segment = bytes before this segment are not in the capture
+why-lost-segment = Lost on the way, or missed by the capture: if the peer acknowledges them without a second sending, the capture missed them
+finding-ack-lost-segment = it acknowledges bytes that are not in the capture
+why-ack-lost-segment = The peer has them, so the capture missed them
+finding-window-update = only the window changed
+why-window-update = The program read, and there is room again
+finding-window-full = it fills the peer's window to the last byte
+why-window-full = The receiver's program reads more slowly than bytes come, or its buffer is small for this delay
+finding-keep-alive = a keep-alive: is anybody there?
+why-keep-alive = The connection is idle and SO_KEEPALIVE is on
+finding-keep-alive-ack = the answer to a keep-alive
+why-keep-alive-ack = The peer is there
+finding-duplicate-ack = the same acknowledgement again
+why-duplicate-ack = A segment arrived whose forerunner is missing; three in a row make the sender repeat
+finding-zero-window-probe = one byte into a closed window
+why-zero-window-probe = The sender asks whether there is room again
+finding-zero-window = the window is closed
+why-zero-window = The receiver's program does not read: it is busy or it waits for something else
+finding-zero-window-probe-ack = the answer to a probe, the window still closed
+why-zero-window-probe-ack = There is still no room
+severity-warn = warning
+severity-note = note
+severity-chat = chat
+findings-none = Nothing that deserves attention.
+findings-left-out = { $count ->
+    [one] one more was
+   *[other] { $count } more were
+ } found than are kept
+column-conversation = Conv.
+column-a = A
+column-b = B
+column-packets = Packets
+column-bytes = Bytes
+column-from-a = Bytes A → B
+column-from-b = Bytes B → A
+column-duration = Duration
+column-handshake = Handshake
+column-retransmissions = Retransmitted
+column-end = End
+column-rfc = RFC
+column-severity = Severity
+column-finding = Finding
+end-open = not in this capture
+follow-gap = { $side } [{ $count ->
+    [one] 1 byte is
+   *[other] { $count } bytes are
+ } not in the capture]
+end-closed = both closed
+end-half-closed = only { $who } closed
+end-reset = reset by { $who } in { $frame }
+role-client = the client
+role-server = the server
+story-head = Conversation { $stream }: { $a } and { $b }
+story-handshake = Handshake in { $frames }: { $client } is the client, { $server } the server
+story-handshake-part = Of the handshake only { $frames } was seen: { $client } is the client, { $server } the server
+story-no-handshake = Its beginning is not in the capture
+story-turn = { $bytes ->
+    [one] 1 byte
+   *[other] { $bytes } bytes
+ } from { $who } in { $frames }{ $segments ->
+    [one] {""}
+   *[other] {" "}({ $segments } segments)
+ }{ $again ->
+    [yes] {", "}some bytes more than once
+   *[no] {""}
+ }, { $acked ->
+    [yes] acknowledged by { $by }
+   *[no] not acknowledged in this capture
+ }
+story-no-data = No data
+story-turns-left-out = And { $count } more segments with data, which are counted and not listed
+story-close-first = Closing: { $who } first, in { $frames }{ $acked ->
+    [yes] {""}
+   *[no] {" "}(not acknowledged in this capture)
+ }
+story-close-then = Then { $who }, in { $frames }{ $acked ->
+    [yes] {""}
+   *[no] {" "}(not acknowledged in this capture)
+ }
+story-reset = Reset by { $who } in { $frame }
+story-open = Its end is not in the capture
+story-in-order = Every byte once and in order
+story-disorder = Not every byte once and in order: segments with bytes that had come before: { $repeated }; segments with bytes missing before them: { $early }; acknowledgements of bytes that were not seen: { $unseen }
+story-others = { $count ->
+    [one] Frame { $frames } belongs
+   *[other] Frames { $frames } belong
+ } to no TCP conversation
+story-finding = { $severity }: { $finding } ({ $frames }; RFC { $rfc } §{ $section })
+note-forgotten = { $count } conversations were forgotten to keep memory bounded: they are not listed
+note-copied = { $count ->
+    [one] 1 packet
+   *[other] { $count } packets
+ } written to { $path }
+note-untold = { $count } packets are of conversations past those that are told, or in stretches past those that are listed
+note-backwards = times run backwards at packet { $frame }: they are shown as they are
+note-unknown-link = packet { $frame } has the link type { $link }, which is not decoded: its row shows no more than its length (https://www.tcpdump.org/linktypes.html names it)

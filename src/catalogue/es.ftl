@@ -199,6 +199,18 @@ problem-resources = el sistema no da lo necesario para trabajar: { $cause }
 problem-read-input = no se puede seguir leyendo la entrada: { $cause }
 problem-write-output = no se puede escribir el resultado: { $cause }
 problem-no-file = falta qué captura leer; escribe: enchufe read captura.pcapng (o - para la entrada estándar)
+problem-same-file = { $path } es la captura que se lee: escribe en otro archivo
+problem-flag-needs = { $flag } necesita { $other } a su lado
+problem-no-conversation = { $path } no tiene conversación { $number }: tiene { $count ->
+    [0] cero
+    [one] una, la número 0
+   *[other] { $count }, contadas desde 0; --view conversations las lista
+ }
+problem-no-packet = { $path } no tiene paquete { $number }: tiene { $count ->
+    [0] cero
+    [one] uno, el número 1
+   *[other] { $count }, contados desde 1
+ }
 problem-bad-column = no hay una columna «{ $word }»; hay number, time, source, destination, protocol, length, info y todos los campos del lenguaje de filtros
 problem-filter-field = el filtro nombra un campo que no existe: { $name }
 problem-filter-field-near = el filtro nombra un campo que no existe: { $name }; se le parecen { $near }
@@ -223,6 +235,9 @@ problem-capture-version = { $path }: la versión { $version } de ese formato de 
 problem-capture-unreadable = { $path } no se puede leer como captura: { $cause }
 problem-capture-cut = { $path } está cortado: lo que empieza en el byte { $offset } necesita { $needed } bytes y hay { $have }; lo de antes se mostró
 problem-capture-damaged = { $path } está dañado en el byte { $offset }: { $cause }; lo de antes se mostró
+problem-capture-cut-at-once = { $path } está cortado antes de su primer paquete: lo que empieza en el byte { $offset } necesita { $needed } bytes y hay { $have }
+problem-capture-damaged-at-once = { $path } está dañado en el byte { $offset }, antes de su primer paquete: { $cause }
+problem-capture-broken = { $path } no se puede seguir leyendo: { $cause }; lo de antes se mostró
 problem-demo = la demostración se detuvo: { $what }
 problem-refused = connect { $address }: conexión rechazada, nadie escucha ahí; levanta el servidor, o espéralo con --retry 5s
 problem-refused-still = connect { $address }: nadie escuchó ahí en { $limit }; levanta el servidor o da más tiempo con --retry
@@ -344,10 +359,15 @@ flag-newline = Agregar un fin de línea (LF) a cada mensaje
 flag-crlf = Agregar CR LF a cada mensaje
 flag-tsv = Las filas solas, separadas por tabuladores
 flag-one-pass = Leer una sola vez: las filas no saben lo que viene después
+flag-view = Qué se muestra: packets, los paquetes; conversations, las conversaciones; findings, los hallazgos (packets)
+flag-explain = Contar cada conversación en frases: saludo, datos, confirmaciones, final y lo que se encontró
+flag-follow = Solo los bytes de la conversación N, en orden; lo que falta en la captura se muestra como hueco
+flag-follow-as = Cómo los muestra --follow: text, texto; hex, hexadecimal; raw, los bytes y nada más (text)
+flag-packet = Solo el paquete N: sus capas y campos con el lugar de sus bytes, y todos los bytes en hexadecimal
+flag-write = Escribir los paquetes en ARCHIVO, como pcapng en nanosegundos (read ya no los muestra)
 flag-columns = Las columnas: number, time, source, destination, protocol, length, info, o campos del lenguaje de filtros
 flag-time = Qué muestra la columna del tiempo (relative: desde la primera trama)
 flag-interface = La interfaz (lo); any: todas
-flag-write = Escribe además los paquetes mostrados en un archivo (pcapng)
 flag-count = Termina tras mostrar N paquetes
 flag-duration = Termina al cabo de este tiempo
 flag-list = Solo nombra las interfaces
@@ -414,3 +434,122 @@ demo-port-taken = (el puerto { $port } está ocupado: se usa uno libre)
 demo-client = cliente
 demo-server = servidor
 demo-end = Cada línea la dijo uno de los dos programas cuando pasó. Pruébalo tú en dos terminales:
+
+## Lo que dice una captura
+
+finding-unanswered = un SYN que nadie respondió
+why-unanswered = Un cortafuegos lo descarta, la máquina está apagada o la respuesta va por otro lado: una captura en el otro extremo muestra si el SYN llega
+finding-refused = un RST respondió al SYN: nadie escucha ahí
+why-refused = El servidor no está en marcha o escucha en otra dirección o puerto; un cortafuegos que rechaza se ve igual: pregunta en su máquina qué puertos escuchan
+finding-data-after-close = llegaron datos después de que su receptor cerrara, y los respondió con RST
+why-data-after-close = Un lado cerró su socket mientras el otro todavía enviaba: los dos programas no coinciden en quién dice la última palabra
+finding-aborted = un RST terminó una conexión abierta
+why-aborted = Se cerró con bytes sin leer, se cerró con un tiempo de linger de cero, terminó el proceso o fue algo en el camino: cuál, solo lo dicen las llamadas de quien lo envió
+finding-half-closed = solo un lado envió su FIN
+why-half-closed = El otro programa no cerró su socket (así se ve un descriptor olvidado), o la captura terminó antes
+finding-reused-ports = una conexión en puertos que otra había usado
+why-reused-ports = Un cliente que abre muchas conexiones cortas, o que fija su puerto: inofensivo salvo que la anterior siguiera abierta
+finding-retransmission = bytes enviados otra vez
+why-retransmission = Se perdió un segmento o su confirmación, o el temporizador fue corto: si el otro confirma dos veces, el primero había llegado
+finding-fast-retransmission = bytes enviados otra vez tras confirmaciones repetidas
+why-fast-retransmission = Se perdió un segmento y llegaron los siguientes: normal donde un enlace está lleno
+finding-spurious-retransmission = bytes enviados otra vez que ya estaban confirmados
+why-spurious-retransmission = La confirmación se perdió o tardó, así que quien envía no lo sabía
+finding-out-of-order = bytes que llegaron después de otros posteriores
+why-out-of-order = Los paquetes tomaron varios caminos, o la captura los mezcló: en una captura hecha en quien envía, fue la captura
+finding-lost-segment = faltan en la captura bytes anteriores a este segmento
+why-lost-segment = Se perdieron en el camino o la captura no los vio: si el otro los confirma sin que se repitan, fue la captura
+finding-ack-lost-segment = confirma bytes que no están en la captura
+why-ack-lost-segment = El otro los tiene, así que la captura no los vio
+finding-window-update = solo cambió la ventana
+why-window-update = El programa leyó y vuelve a haber espacio
+finding-window-full = llena la ventana del otro hasta el último byte
+why-window-full = El programa que recibe lee más despacio de lo que llega, o su búfer es pequeño para esta demora
+finding-keep-alive = un keep-alive: ¿hay alguien?
+why-keep-alive = La conexión está inactiva y SO_KEEPALIVE está puesto
+finding-keep-alive-ack = la respuesta a un keep-alive
+why-keep-alive-ack = El otro está ahí
+finding-duplicate-ack = la misma confirmación otra vez
+why-duplicate-ack = Llegó un segmento cuyo anterior falta; tres seguidas hacen que quien envía repita
+finding-zero-window-probe = un byte hacia una ventana cerrada
+why-zero-window-probe = Quien envía pregunta si vuelve a haber espacio
+finding-zero-window = la ventana está cerrada
+why-zero-window = El programa que recibe no lee: está ocupado o espera otra cosa
+finding-zero-window-probe-ack = la respuesta a un sondeo, con la ventana aún cerrada
+why-zero-window-probe-ack = Todavía no hay espacio
+severity-warn = aviso
+severity-note = nota
+severity-chat = normal
+findings-none = Nada que merezca atención.
+findings-left-out = { $count ->
+    [one] se encontró uno más
+   *[other] se encontraron { $count } más
+ } de los que se guardan
+column-conversation = Conv.
+column-a = A
+column-b = B
+column-packets = Paquetes
+column-bytes = Bytes
+column-from-a = Bytes A → B
+column-from-b = Bytes B → A
+column-duration = Duración
+column-handshake = Saludo
+column-retransmissions = Repetidos
+column-end = Final
+column-rfc = RFC
+column-severity = Gravedad
+column-finding = Hallazgo
+end-open = no está en esta captura
+follow-gap = { $side } [{ $count ->
+    [one] falta 1 byte
+   *[other] faltan { $count } bytes
+ } en la captura]
+end-closed = los dos cerraron
+end-half-closed = solo cerró { $who }
+end-reset = lo cortó { $who } con RST en { $frame }
+role-client = el cliente
+role-server = el servidor
+story-head = Conversación { $stream }: { $a } y { $b }
+story-handshake = Saludo de tres pasos en { $frames }: { $client } es el cliente, { $server } el servidor
+story-handshake-part = Del saludo solo se vio { $frames }: { $client } es el cliente, { $server } el servidor
+story-no-handshake = Su comienzo no está en la captura
+story-turn = { $bytes ->
+    [one] 1 byte
+   *[other] { $bytes } bytes
+ } que envía { $who } en { $frames }{ $segments ->
+    [one] {""}
+   *[other] {" "}({ $segments } segmentos)
+ }{ $again ->
+    [yes] {", "}algunos bytes más de una vez
+   *[no] {""}
+ }, { $acked ->
+    [yes] confirmados por { $by }
+   *[no] sin confirmar en esta captura
+ }
+story-no-data = Sin datos
+story-turns-left-out = Y { $count } segmentos más con datos, que se cuentan y no se listan
+story-close-first = Cierre: primero { $who }, en { $frames }{ $acked ->
+    [yes] {""}
+   *[no] {" "}(sin confirmar en esta captura)
+ }
+story-close-then = Después { $who }, en { $frames }{ $acked ->
+    [yes] {""}
+   *[no] {" "}(sin confirmar en esta captura)
+ }
+story-reset = Lo cortó { $who } con RST en { $frame }
+story-open = Su final no está en la captura
+story-in-order = Cada byte una sola vez y en orden
+story-disorder = No cada byte una sola vez y en orden: segmentos con bytes que ya habían llegado: { $repeated }; segmentos a los que les faltan bytes antes: { $early }; confirmaciones de bytes que no se vieron: { $unseen }
+story-others = { $count ->
+    [one] La trama { $frames } no es
+   *[other] Las tramas { $frames } no son
+ } de ninguna conversación TCP
+story-finding = { $severity }: { $finding } ({ $frames }; RFC { $rfc } §{ $section })
+note-forgotten = se olvidaron { $count } conversaciones para no pasar el límite de memoria: no se listan
+note-copied = { $count ->
+    [one] 1 paquete escrito
+   *[other] { $count } paquetes escritos
+ } en { $path }
+note-untold = { $count } paquetes son de conversaciones que ya no se cuentan, o de tramos que ya no se listan
+note-backwards = los tiempos retroceden en el paquete { $frame }: se muestran tal cual
+note-unknown-link = el paquete { $frame } tiene el tipo de enlace { $link }, que no se decodifica: su fila solo muestra su longitud (https://www.tcpdump.org/linktypes.html lo nombra)

@@ -44,12 +44,12 @@ impl<'a> Plan<'a> {
             let word = crate::text::escape(word.as_bytes());
             return Err(Problem::new(Kind::ExtraArgument).with("word", word));
         }
-        let form = match (flags.tsv, flags.json) {
+        let form = match (flags.rows.tsv, flags.rows.json) {
             (true, _) => Form::Tsv,
             (_, true) => Form::Json,
             _ => Form::Text,
         };
-        let chosen = flags.columns.iter().map(|name| Column::new(name)).collect::<Result<_, _>>()?;
+        let chosen = flags.rows.columns.iter().map(|name| Column::new(name)).collect::<Result<_, _>>()?;
         let snaplen = flags.snaplen.as_deref().map(|text| plan::number("--snaplen", text, 1..=LONGEST));
         let count = flags.count.as_deref().map(|text| plan::number("--count", text, 1..=u64::MAX));
         Ok(Self {
@@ -60,7 +60,7 @@ impl<'a> Plan<'a> {
             },
             filter: filter::parse(flags.filter.as_deref())?,
             form,
-            layout: Layout { chosen, clock: Clock::new(flags.time.as_deref())? },
+            layout: Layout { chosen, clock: Clock::new(flags.rows.time.as_deref())? },
             count: count.transpose()?,
             duration: plan::limit("--duration", flags.duration.as_deref())?,
             write: flags.write.as_deref(),
@@ -141,7 +141,7 @@ fn rows(
         let delta = record.time.map(|now: Timestamp| now.since(before.unwrap_or(now)));
         before = record.time.or(before);
         if plan.filter.matches(&frame) {
-            let seen = Seen { frame: &frame, decimals: record.resolution.decimals(), delta };
+            let seen = Seen { frame: &frame, record: &record, decimals: record.resolution.decimals(), delta };
             table.row(&seen).map_err(Stop::Output)?;
             copy.as_deref_mut().map_or(Ok(()), |copy| copy.packet(&record)).map_err(Stop::Problem)?;
             shown += 1;

@@ -19,6 +19,7 @@ mod fragments;
 pub mod layer;
 pub mod link;
 mod names;
+pub mod outline;
 pub mod row;
 pub mod seq;
 pub mod session;

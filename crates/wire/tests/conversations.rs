@@ -13,6 +13,7 @@ use craft::packets::{ACK, Capture, FIN, Ip, PSH, SYN, Tcp};
 use enchufe_wire::file::{Item, Reader};
 use enchufe_wire::finding::{FindingId, Findings};
 use enchufe_wire::follow::{Content, Follow};
+use enchufe_wire::outline::Outlines;
 use enchufe_wire::session::{Frame, Session};
 use enchufe_wire::tcp::{End, Flag, Limits};
 
@@ -167,4 +168,37 @@ fn the_longest_idle_conversation_is_forgotten_first() {
     assert_eq!(session.conversations().forgotten(), 2);
     let kept: Vec<u16> = session.conversations().sorted().iter().map(|kept| kept.a.port).collect();
     assert_eq!(kept, [1, 2]);
+}
+
+#[test]
+fn a_course_tells_repeated_bytes_from_late_ones() {
+    let mut session = Session::new(Limits::default());
+    let mut outlines = Outlines::new();
+    each(&scenario("retransmissions"), &mut session, |frame| outlines.frame(frame));
+    // Conversation 0: ten bytes twice. 2: bytes 21 to 30, 11 to 20, 1 to 10, each once.
+    let told =
+        |stream| outlines.of(stream).map(|outline| (outline.early, outline.repeated, outline.is_in_order()));
+    assert_eq!(told(0), Some((0, 1, false)));
+    assert_eq!(told(2), Some((1, 0, false)));
+    assert!(outlines.others().is_empty());
+}
+
+#[test]
+fn the_reports_course_is_whole() {
+    let mut session = Session::new(Limits::default());
+    let mut outlines = Outlines::new();
+    each(&scenario("report"), &mut session, |frame| outlines.frame(frame));
+    let outline = outlines.of(0).unwrap();
+    assert_eq!((outline.syn, outline.syn_ack, outline.opened), (Some((1, false)), Some(2), Some(3)));
+    let turns: Vec<_> = outline
+        .turns
+        .iter()
+        .map(|turn| (turn.from_b, turn.bytes, turn.frames, turn.acknowledged_by))
+        .collect();
+    assert_eq!(turns, [(false, 21, (4, 4), Some(5)), (true, 22, (6, 6), Some(7))]);
+    let closes: Vec<_> =
+        outline.closes.iter().map(|close| (close.by_b, close.fin, close.acknowledged_by)).collect();
+    assert_eq!(closes, [(false, 8, Some(9)), (true, 10, Some(11))]);
+    assert!(outline.is_in_order());
+    assert_eq!(outlines.others(), [(12, 21)]);
 }

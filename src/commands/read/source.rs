@@ -40,7 +40,8 @@ impl Source {
         matches!(self, Self::File { regular: true, .. })
     }
 
-    fn name(&self) -> String {
+    /// As it was named.
+    pub fn name(&self) -> String {
         match self {
             Self::Stdin => "-".to_owned(),
             Self::File { path, .. } => path.display().to_string(),
@@ -61,22 +62,25 @@ impl Source {
 
     fn unpack(&self, mut input: impl Read + 'static) -> Result<Box<dyn Read>, Problem> {
         let mut first = Vec::new();
-        input.by_ref().take(4).read_to_end(&mut first).map_err(|error| self.unreadable(&error))?;
+        input.by_ref().take(4).read_to_end(&mut first).map_err(|error| self.unreadable(&error, false))?;
         let packed = (first.starts_with(&GZIP), first.starts_with(&ZSTD));
         let whole = Cursor::new(first).chain(input);
         Ok(match packed {
             (true, _) => Box::new(MultiGzDecoder::new(BufReader::new(whole))),
             (_, true) => {
                 let decoder = StreamingDecoder::new(BufReader::new(whole));
-                Box::new(decoder.map_err(|error| self.unreadable(&io::Error::other(error.to_string())))?)
+                Box::new(
+                    decoder.map_err(|error| self.unreadable(&io::Error::other(error.to_string()), false))?,
+                )
             }
             _ => Box::new(whole),
         })
     }
 
     /// The sentence for input that cannot be read.
-    pub fn unreadable(&self, error: &io::Error) -> Problem {
-        Problem::new(Kind::CaptureUnreadable).with("path", self.name()).cause(error)
+    pub fn unreadable(&self, error: &io::Error, shown: bool) -> Problem {
+        let kind = if shown { Kind::CaptureBroken } else { Kind::CaptureUnreadable };
+        Problem::new(kind).with("path", self.name()).cause(error)
     }
 
     /// The sentence for a capture that cannot be read, or not further.
@@ -92,9 +96,10 @@ impl Source {
                 about(Kind::CaptureVersion).with("version", format!("{major}.{minor}"))
             }
             ReadError::Cut { offset, needed, have } => {
-                about(Kind::CaptureCut).with("offset", offset).with("needed", needed).with("have", have)
+                let kind = if shown { Kind::CaptureCut } else { Kind::CaptureCutAtOnce };
+                about(kind).with("offset", offset).with("needed", needed).with("have", have)
             }
-            ref error => about(Kind::CaptureDamaged)
+            ref error => about(if shown { Kind::CaptureDamaged } else { Kind::CaptureDamagedAtOnce })
                 .with("offset", offset(error))
                 .cause(&io::Error::new(io::ErrorKind::InvalidData, error.to_string())),
         }

@@ -1,6 +1,6 @@
 //! Single fields of a frame: Wireshark's name, the bytes, the value.
 //!
-//! [`visit`] names every field of a frame in the order of its bytes; the filter and trees of layers are built on it.
+//! [`visit()`] names every field of a frame in the order of its bytes; the filter and trees of layers are built on it.
 
 mod table;
 mod visit;
