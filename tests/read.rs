@@ -196,7 +196,7 @@ Frames 12-21 belong to no TCP conversation
 ";
     let spanish = "\
 Conversación 0: 127.0.0.1:63661 y 127.0.0.1:8080
-  Saludo de tres pasos en 1-3: 127.0.0.1:63661 es el cliente, 127.0.0.1:8080 el servidor
+  Saludo de tres vías en 1-3: 127.0.0.1:63661 es el cliente, 127.0.0.1:8080 el servidor
   21 bytes que envía el cliente en 4, confirmados por 5
   22 bytes que envía el servidor en 6, confirmados por 7
   Cierre: primero el cliente, en 8-9
