@@ -21,8 +21,6 @@ use crate::exit::Code;
 use crate::flags;
 use crate::plan::{choice, number};
 use crate::problem::{Kind, Problem};
-use clock::Clock;
-use column::Column;
 use copied::Copied;
 use enchufe_wire::Filter;
 use enchufe_wire::session::Session;
@@ -68,13 +66,8 @@ impl Plan {
             let word = crate::text::escape(word.as_bytes());
             return Err(Problem::new(Kind::ExtraArgument).with("word", word));
         }
-        let form = match (flags.rows.tsv, flags.rows.json) {
-            (true, _) => Form::Tsv,
-            (_, true) => Form::Json,
-            _ => Form::Text,
-        };
-        let chosen = flags.rows.columns.iter().map(|name| Column::new(name)).collect::<Result<_, _>>()?;
-        let layout = Layout { chosen, clock: Clock::new(flags.rows.time.as_deref())? };
+        let form = Form::of(&flags.rows);
+        let layout = Layout::of(&flags.rows)?;
         let view = view(flags)?;
         let filter = filter::parse(flags.filter.as_deref())?;
         let filtered = flags.filter.as_deref().is_some_and(|text| !text.trim().is_empty());

@@ -18,7 +18,6 @@ use enchufe_talk::{ConnectionId, End, Endpoint, Reason, Reporter, TalkError, Tol
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -303,7 +302,7 @@ fn origin(flags: &flags::Send) -> Result<Origin, Problem> {
         return Ok(Origin::File(file));
     }
     Ok(match &flags.message {
-        Some(message) => Origin::Message(message.as_bytes().to_vec()),
+        Some(message) => Origin::Message(message.as_encoded_bytes().to_vec()),
         None if io::stdin().is_terminal() => Origin::Prompt { once: flags.once },
         None => Origin::Stdin,
     })

@@ -16,7 +16,6 @@ use enchufe_talk::options::SocketOption;
 use enchufe_talk::services::{Ask, Chargen, Daytime, Discard, Echo, LineEnding, Receive, Reply, Until};
 use enchufe_talk::{Endpoint, Operator, Reporter, Service, Stop, Told};
 use std::io::{self, BufRead, IsTerminal};
-use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -200,10 +199,10 @@ fn answer(flags: &flags::Serve, service: &'static str) -> Result<Vec<u8>, Proble
         return Err(Problem::new(Kind::ExtraArgument).with("word", crate::text::escape(word.as_bytes())));
     }
     match (&flags.answer, service) {
-        (Some(answer), "reply") => Ok(answer.as_bytes().to_vec()),
+        (Some(answer), "reply") => Ok(answer.as_encoded_bytes().to_vec()),
         (None, "reply") => Err(Problem::new(Kind::NoAnswer)),
         (Some(word), _) => {
-            let shown = crate::text::escape(word.as_bytes());
+            let shown = crate::text::escape(word.as_encoded_bytes());
             Err(match word.to_str().map(str::parse::<Endpoint>) {
                 Some(Ok(_)) => {
                     Problem::new(Kind::ServiceThenPort).with("service", service).with("port", shown)

@@ -1,7 +1,5 @@
 //! `enchufe watch`
 
-use super::read::clock::Clock;
-use super::read::column::Column;
 use super::read::input::Seen;
 use super::read::table::{Form, Layout, Table};
 use super::read::{filter, written};
@@ -44,12 +42,7 @@ impl<'a> Plan<'a> {
             let word = crate::text::escape(word.as_bytes());
             return Err(Problem::new(Kind::ExtraArgument).with("word", word));
         }
-        let form = match (flags.rows.tsv, flags.rows.json) {
-            (true, _) => Form::Tsv,
-            (_, true) => Form::Json,
-            _ => Form::Text,
-        };
-        let chosen = flags.rows.columns.iter().map(|name| Column::new(name)).collect::<Result<_, _>>()?;
+        let form = Form::of(&flags.rows);
         let snaplen = flags.snaplen.as_deref().map(|text| plan::number("--snaplen", text, 1..=LONGEST));
         let count = flags.count.as_deref().map(|text| plan::number("--count", text, 1..=u64::MAX));
         Ok(Self {
@@ -60,7 +53,7 @@ impl<'a> Plan<'a> {
             },
             filter: filter::parse(flags.filter.as_deref())?,
             form,
-            layout: Layout { chosen, clock: Clock::new(flags.rows.time.as_deref())? },
+            layout: Layout::of(&flags.rows)?,
             count: count.transpose()?,
             duration: plan::limit("--duration", flags.duration.as_deref())?,
             write: flags.write.as_deref(),

@@ -4,6 +4,8 @@ use super::clock::{Clock, seconds};
 use super::column::{Column, json_value, write_value};
 use super::input::Seen;
 use crate::catalogue::Catalogue;
+use crate::flags;
+use crate::problem::Problem;
 use enchufe_wire::field::visit;
 use enchufe_wire::row::Columns;
 use serde::Serialize;
@@ -21,6 +23,17 @@ pub enum Form {
     Tsv,
     /// One object a line.
     Json,
+}
+
+impl Form {
+    /// What `--tsv` and `--json` say.
+    pub const fn of(flags: &flags::Rows) -> Self {
+        match (flags.tsv, flags.json) {
+            (true, _) => Self::Tsv,
+            (_, true) => Self::Json,
+            _ => Self::Text,
+        }
+    }
 }
 
 /// A row of `--json`.
@@ -46,6 +59,14 @@ pub struct Layout {
     /// Those that were asked for; none: Wireshark's.
     pub chosen: Vec<Column>,
     pub clock: Clock,
+}
+
+impl Layout {
+    /// What `--columns` and `--time` say.
+    pub fn of(flags: &flags::Rows) -> Result<Self, Problem> {
+        let chosen = flags.columns.iter().map(|name| Column::new(name)).collect::<Result<_, _>>()?;
+        Ok(Self { chosen, clock: Clock::new(flags.time.as_deref())? })
+    }
 }
 
 /// Writes the rows of one capture.
