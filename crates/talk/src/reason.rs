@@ -125,7 +125,8 @@ pub struct End {
     pub received: u64,
     /// Payload bytes handed to the kernel for the peer.
     pub sent: u64,
-    /// Bytes that were to be sent and were not, because the connection ended.
+    /// Bytes in hand to be sent that were not, because the connection ended. What had not been taken
+    /// from the input yet is not in it.
     pub unsent: u64,
     /// From accepted or connected to closed.
     pub lasted: Duration,
