@@ -132,6 +132,7 @@ io-StorageFull = the disk is full
 io-ReadOnlyFilesystem = the file system is read-only
 io-OutOfMemory = out of memory
 io-Interrupted = interrupted by a signal
+io-InvalidInput = the system does not take that value
 
 ## What could not be done
 

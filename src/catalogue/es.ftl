@@ -133,6 +133,7 @@ io-StorageFull = no queda espacio en el disco
 io-ReadOnlyFilesystem = el sistema de archivos es de solo lectura
 io-OutOfMemory = no hay memoria
 io-Interrupted = una señal lo interrumpió
+io-InvalidInput = el sistema no acepta ese valor
 
 ## Lo que no se pudo hacer
 
