@@ -243,3 +243,84 @@ fn a_refusal_is_an_event() {
         (1, &json!("refused"), &json!(address))
     );
 }
+
+/// What `send` says when it has waited long, for each thing that it may wait for. All wait at once.
+#[test]
+fn a_long_wait_is_explained() {
+    let big = vec![b'x'; 32 << 20];
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("big");
+    std::fs::write(&file, big).unwrap();
+    let file = file.to_str().unwrap();
+    // The first word of a case is what is awaited.
+    let cases: [(&str, &[&str], &str); 5] = [
+        ("peer_end", &["x"], "Waiting for the peer to end (--idle 5s limits the wait; Ctrl-C ends it now)"),
+        ("echo", &["x", "--expect", "echo"], "Still to come back: 1 byte (--idle 5s limits the wait)"),
+        (
+            "expected",
+            &["x", "--expect", "line"],
+            "What is expected has not come yet (--idle 5s limits the wait)",
+        ),
+        (
+            "room",
+            &["--file", file],
+            "The peer does not read: there is no room for more just now (--idle 5s limits the wait)",
+        ),
+        (
+            "room",
+            &["--file", file, "--no-reply", "--wait", "1m"],
+            "The peer does not read: there is no room for more just now (--idle 5s limits the wait)",
+        ),
+    ];
+    let mut held = Vec::new();
+    for (awaited, words, sentence) in cases {
+        let (listener, address) = listener();
+        let told = Process::start(enchufe("en", &[&["send", &address, "--json"], words].concat()));
+        let said = Process::start(enchufe("en", &[&["send", &address], words].concat()));
+        held.push((awaited, sentence, told, said, [accept(&listener), accept(&listener)]));
+    }
+    for (awaited, sentence, mut told, mut said, peers) in held {
+        assert_eq!(told.event("still_waiting")["awaited"], awaited);
+        said.errors_until(sentence);
+        drop(peers);
+    }
+}
+
+#[test]
+fn a_long_wait_for_a_connection_is_explained() {
+    // One is served and two wait: the kernel drops the attempts of others (listen(2)).
+    let mut server = Server::json(&["echo", "--engine", "blocking", "--backlog", "1"]);
+    let first = common::connect(server.address);
+    server.process.event("accepted");
+    let waiting = [common::connect(server.address), common::connect(server.address)];
+    let mut told = Process::start(enchufe("en", &["send", &server.target(), "x", "--json"]));
+    assert_eq!(told.event("still_waiting")["awaited"], "connection");
+    drop((first, waiting));
+}
+
+/// The peer's small window takes a part; the rest and the end are with our kernel, unacknowledged.
+#[test]
+fn a_long_wait_for_an_acknowledgement_is_explained() {
+    let mut server = Server::json(&["receive", "--engine", "blocking", "--socket", "rcvbuf=4096"]);
+    let first = common::connect(server.address);
+    server.process.event("accepted");
+    let message = "x".repeat(100_000);
+    let words = [
+        "send",
+        &server.target(),
+        &message,
+        "--no-reply",
+        "--wait",
+        "1m",
+        "--socket",
+        "sndbuf=1048576",
+        "--json",
+    ];
+    let mut told = Process::start(enchufe("en", &words));
+    assert_eq!(told.event("still_waiting")["awaited"], "acknowledgement");
+    // Once it is read, it is acknowledged.
+    drop(first);
+    let done = told.finish();
+    assert_eq!(done.code, Some(0));
+    assert_eq!(json::only(done.text(), "acknowledged")[0]["bytes"], 100_000);
+}
