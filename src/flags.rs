@@ -179,12 +179,12 @@ pub struct Send {
 /// `enchufe read`
 #[derive(Debug, Args)]
 pub struct Read {
-    #[arg(index = 1)]
-    pub file: Option<std::path::PathBuf>,
-    #[arg(index = 2)]
+    #[arg(index = 1, value_name = "FILE")]
+    pub words: Vec<std::ffi::OsString>,
+    #[arg(long, value_name = "FILTER")]
     pub filter: Option<String>,
-    #[arg(index = 3, hide = true)]
-    pub extra: Vec<String>,
+    #[arg(long)]
+    pub in_order: bool,
     #[arg(long, value_name = "packets|conversations|findings")]
     pub view: Option<String>,
     #[arg(long, conflicts_with_all = ["view", "json", "tsv"])]

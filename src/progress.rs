@@ -1,4 +1,4 @@
-//! How far a long transfer is, on the last line of the terminal.
+//! How far a long piece of work is, on the last line of the terminal.
 
 use crate::catalogue::{Catalogue, human_time};
 use enchufe_talk::Told;
@@ -10,41 +10,32 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Counts pieces and shows the sums.
+/// A line that is written over again and again.
 #[derive(Debug)]
-pub struct Progress {
+pub struct Line {
     begun: Instant,
     shown: Option<Instant>,
-    sent: u64,
-    received: u64,
 }
 
-impl Progress {
+impl Line {
     pub fn new() -> Self {
-        Self { begun: Instant::now(), shown: None, sent: 0, received: 0 }
+        Self { begun: Instant::now(), shown: None }
     }
 
-    /// A piece came or is going.
-    pub fn count(&mut self, told: &Told<'_>, catalogue: &Catalogue) {
-        match told {
-            Told::Sending { bytes } => self.sent += bytes.len() as u64,
-            Told::Received { bytes } => self.received += bytes.len() as u64,
-            _ => return,
-        }
-        let due = self.shown.map_or(self.begun + PATIENCE, |at| at + PAUSE);
-        if Instant::now() >= due {
-            self.shown = Some(Instant::now());
-            self.draw(catalogue);
-        }
+    /// Whether it is time to write it (again).
+    pub fn is_due(&self) -> bool {
+        Instant::now() >= self.shown.map_or(self.begun + PATIENCE, |at| at + PAUSE)
     }
 
-    fn draw(&self, catalogue: &Catalogue) {
-        let mut args = FluentArgs::new();
-        args.set("sent", human_size(self.sent));
-        args.set("received", human_size(self.received));
-        args.set("elapsed", human_time(self.begun.elapsed()));
+    /// How long the work takes so far.
+    pub fn elapsed(&self) -> String {
+        human_time(self.begun.elapsed())
+    }
+
+    pub fn draw(&mut self, text: &str) {
+        self.shown = Some(Instant::now());
         // A terminal that is gone shows nothing.
-        let _ = write!(io::stderr().lock(), "\r{}\x1b[K", catalogue.text("progress-send", &args));
+        let _ = write!(io::stderr().lock(), "\r{text}\x1b[K");
     }
 
     /// Takes the line away before another one is written.
@@ -56,8 +47,43 @@ impl Progress {
     }
 }
 
+/// Counts pieces of a conversation and shows the sums.
+#[derive(Debug)]
+pub struct Progress {
+    line: Line,
+    sent: u64,
+    received: u64,
+}
+
+impl Progress {
+    pub fn new() -> Self {
+        Self { line: Line::new(), sent: 0, received: 0 }
+    }
+
+    /// A piece came or is going.
+    pub fn count(&mut self, told: &Told<'_>, catalogue: &Catalogue) {
+        match told {
+            Told::Sending { bytes } => self.sent += bytes.len() as u64,
+            Told::Received { bytes } => self.received += bytes.len() as u64,
+            _ => return,
+        }
+        if self.line.is_due() {
+            let mut args = FluentArgs::new();
+            args.set("sent", human_size(self.sent));
+            args.set("received", human_size(self.received));
+            args.set("elapsed", self.line.elapsed());
+            self.line.draw(&catalogue.text("progress-send", &args));
+        }
+    }
+
+    /// Takes the line away before another one is written.
+    pub fn clear(&mut self) {
+        self.line.clear();
+    }
+}
+
 /// Bytes as people say them: powers of 1024 with their IEC names.
-fn human_size(bytes: u64) -> String {
+pub fn human_size(bytes: u64) -> String {
     let (unit, shift) = match bytes {
         0..1_024 => return format!("{bytes} B"),
         1_024..1_048_576 => ("KiB", 10),

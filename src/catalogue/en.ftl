@@ -199,7 +199,9 @@ problem-resources = the system does not give what it takes to work: { $cause }
 problem-read-input = the input cannot be read further: { $cause }
 problem-write-output = the result cannot be written: { $cause }
 problem-no-file = which capture to read is missing; write: enchufe read capture.pcapng (or - for standard input)
-problem-same-file = { $path } is the capture that is read: write to another file
+problem-same-file = { $path } is a capture that is read: write to another file
+problem-stdin-twice = standard input can be read once: name - once
+problem-read-interrupted = interrupted before the end: what came until then was shown
 problem-flag-needs = { $flag } needs { $other } beside it
 problem-no-conversation = { $path } has no conversation { $number }: it has { $count ->
     [0] none
@@ -274,7 +276,7 @@ heading-common = In every command
 usage-enchufe = enchufe COMMAND [OPTIONS]
 usage-serve = enchufe serve SERVICE [ANSWER] [OPTIONS]
 usage-send = enchufe send HOST:PORT [MESSAGE] [OPTIONS]
-usage-read = enchufe read FILE [FILTER] [OPTIONS]
+usage-read = enchufe read FILE... [FILTER] [OPTIONS]
 usage-watch = enchufe watch [FILTER] [OPTIONS]
 usage-demo = enchufe demo [MESSAGE] [OPTIONS]
 usage-completions = enchufe completions SHELL
@@ -283,6 +285,7 @@ usage-man = enchufe man [DIRECTORY]
 value-FILE = FILE
 value-NAMES = NAMES
 value-filter = FILTER
+value-FILTER = FILTER
 value-TIME = TIME
 value-ADDRESS = ADDRESS
 value-OPTIONS = OPTIONS
@@ -331,8 +334,7 @@ arg-serve-service = Which service
 arg-serve-answer = What "reply" answers
 arg-send-target = To whom: 127.0.0.1:4000, name:4000, [::1]:4000; 4000 is this machine
 arg-send-message = What to send, as it is
-arg-read-file = The capture, or - for standard input
-arg-read-filter = Which frames, as a display filter of Wireshark: 'tcp.port == 8080'
+arg-read-words = Captures, or - for standard input; then, if it is no file, a display filter of Wireshark: 'tcp.port == 8080'
 arg-watch-filter = Which packets, as a display filter of Wireshark: 'tcp.port == 8080'
 arg-demo-message = What the echo client sends
 arg-completions-shell = bash, zsh, fish, elvish or powershell
@@ -359,6 +361,8 @@ flag-newline = Add an end of line (LF) to each message
 flag-crlf = Add CR LF to each message
 flag-tsv = The bare rows, separated by tabs
 flag-one-pass = Read once only: rows do not know what comes later
+flag-filter = Which packets, as a display filter of Wireshark; then every other word is a capture
+flag-in-order = Read several captures one after the other, not in the order of their times
 flag-view = What is shown: packets, conversations or findings (packets)
 flag-explain = Tell each conversation in sentences: handshake, data, acknowledgements, end, and what was found
 flag-follow = Only the bytes of conversation N, in order; what the capture lacks is shown as a gap
@@ -422,6 +426,8 @@ kind-seconds = times
 kind-label = nothing but being there
 prompt-message = Give me a message:{" "}
 progress-send = sent { $sent }, received { $received } ({ $elapsed })
+progress-read = read { $percent } % ({ $elapsed })
+progress-read-stream = read { $read } ({ $elapsed })
 shown-written = Written: { $path }
 demo-message = Here is the message
 demo-client-message = Hello from the client
@@ -552,4 +558,12 @@ note-copied = { $count ->
  } written to { $path }
 note-untold = { $count } packets are of conversations past those that are told, or in stretches past those that are listed
 note-backwards = times run backwards at packet { $frame }: they are shown as they are
-note-unknown-link = packet { $frame } has the link type { $link }, which is not decoded: its row shows no more than its length (https://www.tcpdump.org/linktypes.html names it)
+note-unknown-link = packet { $frame } has the link type { $link }, which is not decoded: the rows of such packets show their time and length, no more; other programs decode more of https://www.tcpdump.org/linktypes.html
+note-not-copied = { $count ->
+    [one] 1 custom block was left out
+   *[other] { $count } custom blocks were left out
+ }: only its maker may copy such a block, or know how
+note-lost = the program that captured { $path } lost { $count ->
+    [one] 1 packet: what is missing
+   *[other] { $count } packets: what is missing
+ } may be its fault, not the network's

@@ -200,7 +200,9 @@ problem-resources = el sistema no da lo necesario para trabajar: { $cause }
 problem-read-input = no se puede seguir leyendo la entrada: { $cause }
 problem-write-output = no se puede escribir el resultado: { $cause }
 problem-no-file = falta qué captura leer; escribe: enchufe read captura.pcapng (o - para la entrada estándar)
-problem-same-file = { $path } es la captura que se lee: escribe en otro archivo
+problem-same-file = { $path } es una captura que se lee: escribe en otro archivo
+problem-stdin-twice = la entrada estándar se puede leer una vez: nombra - una sola vez
+problem-read-interrupted = interrumpido antes del final: se mostró lo que llegó hasta entonces
 problem-flag-needs = { $flag } necesita { $other } a su lado
 problem-no-conversation = { $path } no tiene conversación { $number }: tiene { $count ->
     [0] cero
@@ -275,7 +277,7 @@ heading-common = En todas las órdenes
 usage-enchufe = enchufe ORDEN [OPCIONES]
 usage-serve = enchufe serve SERVICIO [RESPUESTA] [OPCIONES]
 usage-send = enchufe send EQUIPO:PUERTO [MENSAJE] [OPCIONES]
-usage-read = enchufe read ARCHIVO [FILTRO] [OPCIONES]
+usage-read = enchufe read ARCHIVO... [FILTRO] [OPCIONES]
 usage-watch = enchufe watch [FILTRO] [OPCIONES]
 usage-demo = enchufe demo [MENSAJE] [OPCIONES]
 usage-completions = enchufe completions INTÉRPRETE
@@ -284,6 +286,7 @@ usage-man = enchufe man [DIRECTORIO]
 value-FILE = ARCHIVO
 value-NAMES = NOMBRES
 value-filter = FILTRO
+value-FILTER = FILTRO
 value-TIME = TIEMPO
 value-ADDRESS = DIRECCIÓN
 value-OPTIONS = OPCIONES
@@ -332,8 +335,7 @@ arg-serve-service = Qué servicio dar
 arg-serve-answer = Qué responde «reply»
 arg-send-target = A quién: 127.0.0.1:4000, nombre:4000, [::1]:4000; 4000 es esta computadora
 arg-send-message = Qué enviar, tal cual
-arg-read-file = La captura, o - para la entrada estándar
-arg-read-filter = Qué tramas, como filtro de visualización de Wireshark: 'tcp.port == 8080'
+arg-read-words = Capturas, o - para la entrada estándar; después, si no es un archivo, un filtro de visualización de Wireshark: 'tcp.port == 8080'
 arg-watch-filter = Qué paquetes, como filtro de visualización de Wireshark: 'tcp.port == 8080'
 arg-demo-message = Qué envía el cliente de eco
 arg-completions-shell = bash, zsh, fish, elvish o powershell
@@ -360,6 +362,8 @@ flag-newline = Agregar un fin de línea (LF) a cada mensaje
 flag-crlf = Agregar CR LF a cada mensaje
 flag-tsv = Las filas solas, separadas por tabuladores
 flag-one-pass = Leer una sola vez: las filas no saben lo que viene después
+flag-filter = Qué paquetes, como filtro de visualización de Wireshark; así, toda otra palabra es una captura
+flag-in-order = Leer varias capturas una tras otra, no en el orden de sus tiempos
 flag-view = Qué se muestra: packets, los paquetes; conversations, las conversaciones; findings, los hallazgos (packets)
 flag-explain = Contar cada conversación en frases: saludo, datos, confirmaciones, final y lo que se encontró
 flag-follow = Solo los bytes de la conversación N, en orden; lo que falta en la captura se muestra como hueco
@@ -423,6 +427,8 @@ kind-seconds = tiempos
 kind-label = solo si está o no
 prompt-message = Dame un mensaje:{" "}
 progress-send = enviados { $sent }, recibidos { $received } ({ $elapsed })
+progress-read = leído { $percent } % ({ $elapsed })
+progress-read-stream = leídos { $read } ({ $elapsed })
 shown-written = Escrito: { $path }
 demo-message = Aquí va el mensaje
 demo-client-message = Hola desde el cliente
@@ -553,4 +559,12 @@ note-copied = { $count ->
  } en { $path }
 note-untold = { $count } paquetes son de conversaciones que ya no se cuentan, o de tramos que ya no se listan
 note-backwards = los tiempos retroceden en el paquete { $frame }: se muestran tal cual
-note-unknown-link = el paquete { $frame } tiene el tipo de enlace { $link }, que no se decodifica: su fila solo muestra su longitud (https://www.tcpdump.org/linktypes.html lo nombra)
+note-unknown-link = el paquete { $frame } tiene el tipo de enlace { $link }, que no se decodifica: las filas de esos paquetes solo muestran su tiempo y su longitud; otros programas decodifican más de los de https://www.tcpdump.org/linktypes.html
+note-not-copied = { $count ->
+    [one] se dejó fuera 1 bloque propio de un programa
+   *[other] se dejaron fuera { $count } bloques propios de un programa
+ }: solo su autor puede copiar un bloque así, o sabe cómo
+note-lost = el programa que capturó { $path } perdió { $count ->
+    [one] 1 paquete: lo que falta
+   *[other] { $count } paquetes: lo que falta
+ } puede ser por eso, no por la red

@@ -10,16 +10,20 @@ mod findings;
 mod followed;
 mod gathered;
 mod grid;
-pub(super) mod input;
+mod named;
 mod packet;
+pub(super) mod reading;
+mod remarks;
 mod source;
+mod supply;
 pub(super) mod table;
-mod words;
+mod waiting;
+pub(super) mod words;
 
 use crate::catalogue::Catalogue;
 use crate::exit::Code;
 use crate::flags;
-use crate::plan::{choice, number};
+use crate::plan::{Common, choice, number};
 use crate::problem::{Kind, Problem};
 use copied::Copied;
 use enchufe_wire::Filter;
@@ -27,11 +31,14 @@ use enchufe_wire::session::Session;
 use enchufe_wire::tcp::Limits;
 use followed::{Followed, Manner};
 use gathered::Gathered;
-use input::{Stop, pass};
+use named::Named;
+use reading::{Came, Captures, Stop};
+use remarks::Remarks;
 use source::Source;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use table::{Form, Layout, Table};
+use waiting::Waiting;
 
 /// What of the capture is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,82 +55,107 @@ enum View {
 
 /// What was asked for.
 struct Plan {
-    source: Source,
+    sources: Vec<Source>,
+    in_order: bool,
     filter: Filter,
     filtered: bool,
     form: Form,
     view: View,
     layout: Layout,
     twice: bool,
-    /// What is read, and what is written.
-    paths: (PathBuf, Option<PathBuf>),
+    /// Where packets are written to.
+    write: Option<PathBuf>,
 }
 
 impl Plan {
     fn new(flags: &flags::Read) -> Result<Self, Problem> {
-        let Some(path) = &flags.file else { return Err(Problem::new(Kind::NoFile)) };
-        if let Some(word) = flags.extra.first() {
-            let word = crate::text::escape(word.as_bytes());
-            return Err(Problem::new(Kind::ExtraArgument).with("word", word));
-        }
+        let Named { sources, filter } = Named::new(&flags.words, flags.filter.as_deref())?;
         let form = Form::of(&flags.rows);
         let layout = Layout::of(&flags.rows)?;
-        let view = view(flags)?;
-        let filter = filter::parse(flags.filter.as_deref())?;
-        let filtered = flags.filter.as_deref().is_some_and(|text| !text.trim().is_empty());
-        let source = Source::new(path)?;
-        let twice = source.can_be_read_again() && !flags.one_pass;
-        let paths = (path.clone(), flags.write.clone());
-        Ok(Self { source, filter, filtered, form, view, layout, twice, paths })
+        let filtered = filter.is_some_and(|text| !text.trim().is_empty());
+        let view = view(flags, filter.is_some())?;
+        let filter = filter::parse(filter)?;
+        // Who sees rows, or chooses by what is in them, wants to know what comes later.
+        let by_row = filtered || matches!(view, View::Packets | View::Packet(_));
+        let again = sources.iter().all(|source| source.length().is_some());
+        let twice = by_row && again && !flags.one_pass;
+        let write = flags.write.clone();
+        Ok(Self { sources, in_order: flags.in_order, filter, filtered, form, view, layout, twice, write })
+    }
+
+    const fn captures(&self) -> Captures<'_> {
+        Captures { sources: self.sources.as_slice(), in_order: self.in_order }
+    }
+}
+
+/// A reading under way.
+struct Reading<'a> {
+    plan: &'a Plan,
+    session: Session,
+    waiting: Waiting<'a>,
+    remarks: Remarks<'a>,
+    catalogue: &'a Catalogue,
+}
+
+/// How a reading ended.
+struct Outcome {
+    end: Result<(), Stop>,
+    /// Whether anything was shown.
+    shown: bool,
+    written: io::Result<()>,
+}
+
+impl Reading<'_> {
+    fn pass(&mut self, with: &mut dyn FnMut(Came<'_, '_>) -> io::Result<()>) -> Result<(), Stop> {
+        let Self { plan, session, waiting, remarks, .. } = self;
+        plan.captures().pass(session, waiting, Some(remarks), with)
     }
 
     /// Shows the packets while they are read.
-    fn packets(&self, session: &mut Session, out: impl Write, catalogue: &Catalogue) -> Outcome {
-        let mut table = Table::new(out, self.form, &self.layout, catalogue);
-        let end = pass(&self.source, session, Some(catalogue), &mut |seen| {
-            if self.filter.matches(seen.frame) { table.row(seen) } else { Ok(()) }
+    fn packets(&mut self, out: impl Write) -> Outcome {
+        let plan = self.plan;
+        let mut table = Table::new(out, plan.form, &plan.layout, self.catalogue);
+        let end = self.pass(&mut |came| match came {
+            Came::Frame(seen) if plan.filter.matches(seen.frame) => table.row(seen),
+            Came::Pause => table.flush(),
+            _ => Ok(()),
         });
         Outcome { end, shown: table.is_begun(), written: table.finish() }
     }
 
     /// Reads to the end, then shows what the whole says.
-    fn whole(&self, session: &mut Session, mut out: impl Write, catalogue: &Catalogue) -> Outcome {
-        let mut gathered = Gathered::new(self.filtered, self.view == View::Explained);
-        let end = pass(&self.source, session, Some(catalogue), &mut |seen| {
-            gathered.frame(seen.frame, &self.filter);
+    fn whole(&mut self, mut out: impl Write) -> Outcome {
+        let plan = self.plan;
+        let mut gathered = Gathered::new(plan.filtered, plan.view);
+        let end = self.pass(&mut |came| {
+            if let Came::Frame(seen) = came {
+                gathered.frame(seen.frame, &plan.filter);
+            }
             Ok(())
         });
         let shown = gathered.has_frames();
         if end.is_err() && !shown {
             return Outcome { end, shown, written: Ok(()) };
         }
-        let written = gathered.write(self.view, self.form, session.conversations(), catalogue, &mut out);
+        let written = gathered.write(plan.form, self.session.conversations(), self.catalogue, &mut out);
         Outcome { end, shown, written: written.and_then(|()| out.flush()) }
     }
 
     /// Shows the bytes of one conversation.
-    fn followed(
-        &self,
-        one: (u32, Manner),
-        session: &mut Session,
-        out: impl Write,
-        catalogue: &Catalogue,
-    ) -> Outcome {
-        let mut followed = Followed::new(out, one.0, one.1, catalogue);
-        let end = pass(&self.source, session, Some(catalogue), &mut |seen| followed.frame(seen.frame));
+    fn followed(&mut self, stream: u32, manner: Manner, out: impl Write) -> Outcome {
+        let mut followed = Followed::new(out, stream, manner, self.catalogue);
+        let end = self.pass(&mut |came| match came {
+            Came::Frame(seen) => followed.frame(seen.frame),
+            _ => Ok(()),
+        });
         Outcome { end, shown: followed.is_begun(), written: followed.finish() }
     }
 
-    /// Shows one packet.
-    fn packet(
-        &self,
-        number: u64,
-        session: &mut Session,
-        mut out: impl Write,
-        catalogue: &Catalogue,
-    ) -> (Outcome, u64) {
+    /// Shows one packet; how many there are.
+    fn packet(&mut self, number: u64, mut out: impl Write) -> (Outcome, u64) {
         let (mut shown, mut last) = (false, 0);
-        let end = pass(&self.source, session, Some(catalogue), &mut |seen| {
+        let end = self.pass(&mut |came| {
+            let Came::Frame(seen) = came else { return Ok(()) };
             last = seen.frame.number;
             if last != number {
                 return Ok(());
@@ -135,61 +167,68 @@ impl Plan {
     }
 
     /// Writes the packets that fit to a file.
-    fn copied(&self, session: &mut Session, catalogue: &Catalogue) -> Result<Outcome, Problem> {
-        let (from, to) = &self.paths;
-        let mut copied = Copied::new(to.as_deref().unwrap_or(Path::new("")), from)?;
-        let end = pass(&self.source, session, Some(catalogue), &mut |seen| {
-            if self.filter.matches(seen.frame) { copied.record(seen.record) } else { Ok(()) }
+    fn copied(&mut self, path: &Path) -> Result<Outcome, Problem> {
+        let plan = self.plan;
+        let mut copied = Copied::new(path, &plan.sources)?;
+        let end = self.pass(&mut |came| match came {
+            Came::Frame(seen) if plan.filter.matches(seen.frame) => copied.packet(seen),
+            Came::Aside(file, item) => copied.aside(file, item),
+            _ => Ok(()),
         });
-        let (flushed, count, path) = copied.finish();
-        let path = path.display().to_string();
+        let flushed = copied.flush();
         let failed = match &end {
             Err(Stop::Output(error)) => Some(error),
             _ => flushed.as_ref().err(),
         };
         if let Some(error) = failed {
-            return Err(Problem::new(Kind::WriteFile).with("path", path).cause(error));
+            return Err(copied.refused(error));
         }
-        let told = words::say(catalogue, "note-copied", &[("path", &path)], &[("count", count)]);
-        crate::style::complain(&told);
-        Ok(Outcome { end, shown: count > 0, written: Ok(()) })
+        let say =
+            |id, count| words::say(self.catalogue, id, &[("path", &copied.path())], &[("count", count)]);
+        crate::style::complain(&say("note-copied", copied.count()));
+        if copied.left_out() > 0 {
+            crate::style::complain(&say("note-not-copied", copied.left_out()));
+        }
+        Ok(Outcome { end, shown: copied.count() > 0, written: Ok(()) })
     }
 
     /// Shows what was asked for.
-    fn show(&self, session: &mut Session, catalogue: &Catalogue) -> Result<Outcome, Problem> {
+    fn show(&mut self) -> Result<Outcome, Problem> {
         let out = BufWriter::new(io::stdout().lock());
-        let missing =
-            |kind, number: u64| Problem::new(kind).with("path", self.source.name()).with("number", number);
-        match self.view {
-            View::Packets => Ok(self.packets(session, out, catalogue)),
+        let name: Vec<String> = self.plan.sources.iter().map(Source::name).collect();
+        let missing = |kind, number: u64, count: u64| {
+            Problem::new(kind).with("path", name.join(", ")).with("number", number).count("count", count)
+        };
+        match self.plan.view {
+            View::Packets => Ok(self.packets(out)),
             View::Followed(stream, manner) => {
-                let outcome = self.followed((stream, manner), session, out, catalogue);
+                let outcome = self.followed(stream, manner, out);
                 if outcome.end.is_err() || outcome.shown {
                     return Ok(outcome);
                 }
-                let count = session.conversations().sorted().len();
+                let count = self.session.conversations().sorted().len();
                 let count = u64::try_from(count).unwrap_or(u64::MAX);
-                Err(missing(Kind::NoConversation, stream.into()).count("count", count))
+                Err(missing(Kind::NoConversation, stream.into(), count))
             }
-            View::Packet(number) => match self.packet(number, session, out, catalogue) {
+            View::Packet(number) => match self.packet(number, out) {
                 (outcome, last) if outcome.end.is_ok() && !outcome.shown => {
-                    Err(missing(Kind::NoPacket, number).count("count", last))
+                    Err(missing(Kind::NoPacket, number, last))
                 }
                 (outcome, _) => Ok(outcome),
             },
-            View::Copied => self.copied(session, catalogue),
-            _ => Ok(self.whole(session, out, catalogue)),
+            View::Copied => self.copied(self.plan.write.as_deref().unwrap_or(Path::new(""))),
+            View::Conversations | View::Findings | View::Explained => Ok(self.whole(out)),
         }
     }
 }
 
-fn view(flags: &flags::Read) -> Result<View, Problem> {
+fn view(flags: &flags::Read, has_filter: bool) -> Result<View, Problem> {
     let view = chosen_view(flags)?;
     let is_one = matches!(view, View::Followed(..) | View::Packet(_));
     let only = [
         ("--columns", !flags.rows.columns.is_empty() && view != View::Packets),
         ("--time", flags.rows.time.is_some() && view != View::Packets),
-        ("FILTER", flags.filter.is_some() && is_one),
+        ("FILTER", has_filter && is_one),
     ];
     match only.into_iter().find(|(_, refused)| *refused) {
         Some((flag, _)) => {
@@ -229,30 +268,35 @@ fn chosen_view(flags: &flags::Read) -> Result<View, Problem> {
     })
 }
 
-/// How a reading ended.
-struct Outcome {
-    end: Result<(), Stop>,
-    /// Whether anything was shown.
-    shown: bool,
-    written: io::Result<()>,
-}
-
-pub fn read(flags: &flags::Read, catalogue: &Catalogue) -> Result<Code, Problem> {
+pub fn read(flags: &flags::Read, common: Common, catalogue: &Catalogue) -> Result<Code, Problem> {
     let plan = Plan::new(flags)?;
-    let mut session = Session::new(Limits::default());
+    let waiting = Waiting::new(&plan.sources, if plan.twice { 2 } else { 1 }, common, catalogue)?;
+    let (session, remarks) = (Session::new(Limits::default()), Remarks::new(catalogue));
+    let mut reading = Reading { plan: &plan, session, waiting, remarks, catalogue };
     if plan.twice {
         // What the first pass cannot read is said by the second.
-        let _ = pass(&plan.source, &mut session, None, &mut |_| Ok(()));
-        session = session.again(Limits::default());
+        let Reading { session, waiting, .. } = &mut reading;
+        let _ = plan.captures().pass(session, waiting, None, &mut |_| Ok(()));
+        *session = std::mem::take(session).again(Limits::default());
     }
-    let outcome = plan.show(&mut session, catalogue)?;
+    let outcome = reading.show()?;
+    let undecoded = reading.remarks.has_undecoded();
     match (outcome.end, outcome.written) {
         (Err(Stop::Output(error)), _) | (Ok(()), Err(error)) => written(&error),
-        (Err(Stop::Input(problem)), _) => Err(problem),
-        (Err(Stop::Unreadable(error, shown)), _) => Err(plan.source.unreadable(&error, shown)),
-        (Err(Stop::Capture(error, shown)), _) => Err(plan.source.explain(&error, shown)),
-        (Ok(()), Ok(())) => Ok(Code::Fine),
+        (Err(Stop::Threads(error)), _) => Err(super::resources(&error)),
+        (Err(Stop::Interrupted), _) => Err(Problem::new(Kind::ReadInterrupted)),
+        (Err(Stop::Input(problems)), _) => Err(last_of(problems, catalogue)),
+        (Ok(()), Ok(())) => Ok(if undecoded { Code::Bad } else { Code::Fine }),
     }
+}
+
+/// Says all problems but the last, which is the caller's.
+fn last_of(mut problems: Vec<Problem>, catalogue: &Catalogue) -> Problem {
+    let last = problems.pop().unwrap_or(Problem::new(Kind::NoFile));
+    for problem in problems {
+        crate::style::complain(&problem.text(catalogue));
+    }
+    last
 }
 
 /// A closed pipe is no error: who read it had enough.

@@ -1,6 +1,6 @@
 //! `enchufe watch`
 
-use super::read::input::Seen;
+use super::read::reading::Seen;
 use super::read::table::{Form, Layout, Table};
 use super::read::{filter, written};
 use super::{resources, show};
@@ -134,7 +134,8 @@ fn rows(
         let delta = record.time.map(|now: Timestamp| now.since(before.unwrap_or(now)));
         before = record.time.or(before);
         if plan.filter.matches(&frame) {
-            let seen = Seen { frame: &frame, record: &record, decimals: record.resolution.decimals(), delta };
+            let decimals = record.resolution.decimals();
+            let seen = Seen { frame: &frame, record: &record, file: 0, decimals, delta };
             table.row(&seen).map_err(Stop::Output)?;
             copy.as_deref_mut().map_or(Ok(()), |copy| copy.packet(&record)).map_err(Stop::Problem)?;
             shown += 1;

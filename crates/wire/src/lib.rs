@@ -2,13 +2,14 @@
 //!
 //! **Start reading** at [`file::Reader`] (capture files), then [`Session::frame`] (one frame, with what it means beside
 //! those before it), [`layer`] (what a frame holds), [`tcp`] (conversations and the rules of `tcp.analysis`) and
-//! [`row`] (the packet table); [`filter`], [`finding`] and [`follow`] ask more of the frames.
+//! [`row`] (the packet table); [`batch`] takes all that from one thread to the next; [`filter`], [`finding`] and [`follow`] ask more of the frames.
 //!
 //! This crate does no I/O, reads no clock, prints nothing and never fails on a packet: what it cannot decode it
 //! leaves as data, with the reason and the place. It holds no sentences for people, only ids and values.
 
 #![forbid(unsafe_code)]
 
+pub mod batch;
 mod bytes;
 pub mod field;
 pub mod file;

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::bytes::Bytes;
-use crate::file::Record;
+use crate::file::{Options, Record};
 use crate::fragments::Fragments;
 use crate::layer::{Arp, Fragment, Icmp, Icmpv6, Layer, Packet, Placed, continue_with, dissect};
 use crate::tcp::{Conversations, Endpoint, Limits, Segment, TcpNote};
@@ -33,6 +33,7 @@ pub struct Session {
     tcp: Conversations,
     fragments: Fragments,
     reassembled: Vec<u8>,
+    layers: Vec<Placed>,
     echoes: HashMap<EchoKey, u64>,
     addresses: HashMap<[u8; 4], [u8; 6]>,
     found: Later,
@@ -64,6 +65,8 @@ pub struct Frame<'a> {
     pub relative: Option<i64>,
     /// Its layers.
     pub packet: Packet<'a>,
+    /// Options of its block in the file: comments, flags, process.
+    pub options: Options<'a>,
     /// What its TCP segment means.
     pub tcp: Option<TcpNote>,
     /// The frame that completes the datagram that this one is a fragment of.
@@ -74,6 +77,30 @@ pub struct Frame<'a> {
     pub duplicate_address: Option<[u8; 4]>,
     /// Whether it was read with the knowledge of a first pass.
     pub second_pass: bool,
+}
+
+impl Frame<'_> {
+    /// The same, its bytes and layers at another place.
+    pub(crate) const fn over<'b>(
+        &self,
+        record: &Record<'b>,
+        reassembled: &'b [u8],
+        layers: &'b [Placed],
+    ) -> Frame<'b> {
+        let Frame { number, time, relative, tcp, reassembled_in, echo, .. } = *self;
+        Frame {
+            number,
+            time,
+            relative,
+            packet: self.packet.over(record.bytes, reassembled, layers),
+            options: record.options,
+            tcp,
+            reassembled_in,
+            echo,
+            duplicate_address: self.duplicate_address,
+            second_pass: self.second_pass,
+        }
+    }
 }
 
 impl Session {
@@ -97,59 +124,72 @@ impl Session {
     pub fn frame<'s>(&'s mut self, record: &Record<'s>) -> Frame<'s> {
         self.number += 1;
         let first = *self.first_time.get_or_insert(record.time.unwrap_or_default());
-        let relative = record.time.map(|now| now.since(first));
+        let mut layers = std::mem::take(&mut self.layers);
+        let mut packet = dissect(record.link, record.bytes, record.wire_len, &mut layers);
+        let part = fragment_of(&packet, &layers);
+        let told = self.told.as_ref().filter(|_| part.is_some());
+        let mut reassembled_in = told.and_then(|told| told.reassembled_in.get(&self.number)).copied();
+        let whole = part.and_then(|part| Some((part, self.fragment(&part, &packet)?)));
+        if let Some((part, whole)) = whole {
+            reassembled_in = None;
+            self.reassembled = whole;
+            layers.pop();
+            self.layers = layers;
+            packet.with_reassembled(&self.reassembled);
+            continue_with(&mut packet, &mut self.layers, part.fragment.protocol, part.ipv6);
+        } else {
+            self.layers = layers;
+        }
+        packet.with_layers(&self.layers);
         let mut frame = Frame {
             number: self.number,
             time: record.time,
-            relative,
-            packet: dissect(record.link, record.bytes, record.wire_len),
+            relative: record.time.map(|now| now.since(first)),
+            packet,
+            options: record.options,
             tcp: None,
-            reassembled_in: None,
+            reassembled_in,
             echo: None,
             duplicate_address: None,
             second_pass: self.told.is_some(),
         };
-        let mut reassembled = std::mem::take(&mut self.reassembled);
-        let continues = self.fragment(&mut frame, &mut reassembled);
-        self.reassembled = reassembled;
-        let Self { tcp, reassembled, echoes, addresses, found, told, .. } = self;
-        if let Some((protocol, ipv6)) = continues {
-            frame.packet.pop();
-            frame.packet.with_reassembled(reassembled);
-            continue_with(&mut frame.packet, protocol, ipv6);
-        }
+        let Self { tcp, echoes, addresses, found, told, .. } = self;
         frame.tcp = note(tcp, &frame);
         frame.echo = echo(&frame.packet, frame.number, echoes, found, told.as_ref());
         frame.duplicate_address = duplicate_address(&frame.packet, addresses);
         frame
     }
 
-    /// Keeps a fragment; gives the protocol of the datagram that it completes.
-    fn fragment(&mut self, frame: &mut Frame<'_>, whole: &mut Vec<u8>) -> Option<(u8, bool)> {
-        let (fragment, placed, ipv6) = fragment_of(&frame.packet)?;
-        let told = self.told.as_ref().and_then(|told| told.reassembled_in.get(&frame.number));
-        frame.reassembled_in = told.copied();
-        let done = self.fragments.add(&fragment, frame.packet.slice(placed.view), frame.number)?;
-        *whole = done.bytes;
-        for part in done.frames {
-            if part != frame.number && self.found.reassembled_in.len() < MOST_REMEMBERED {
-                self.found.reassembled_in.insert(part, frame.number);
+    /// Keeps a fragment; gives the datagram that it completes.
+    fn fragment(&mut self, part: &Part, packet: &Packet<'_>) -> Option<Vec<u8>> {
+        let done = self.fragments.add(&part.fragment, packet.slice(part.placed.view), self.number)?;
+        for frame in done.frames {
+            if frame != self.number && self.found.reassembled_in.len() < MOST_REMEMBERED {
+                self.found.reassembled_in.insert(frame, self.number);
             }
         }
-        frame.reassembled_in = None;
-        Some((fragment.protocol, ipv6))
+        Some(done.bytes)
     }
 }
 
+/// A fragment, and where its bytes are.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    fragment: Fragment,
+    placed: Placed,
+    ipv6: bool,
+}
+
 /// The fragment that ends the layers of a packet.
-fn fragment_of(packet: &Packet<'_>) -> Option<(Fragment, Placed, bool)> {
-    let [.., carrier, last] = packet.layers() else { return None };
+fn fragment_of(packet: &Packet<'_>, layers: &[Placed]) -> Option<Part> {
+    let layers = packet.outer(layers);
+    let [.., carrier, last] = layers else { return None };
     let len = last.view.captured_len();
     if !matches!(last.layer, Layer::FragmentData(_)) {
         return None;
     }
     let (mut source, mut destination) = ([0; 16], [0; 16]);
-    for placed in packet.layers() {
+    for placed in layers {
         match placed.layer {
             Layer::Ipv4(ip) => (source, destination) = (widened(ip.source), widened(ip.destination)),
             Layer::Ipv6(ip) => (source, destination) = (ip.source, ip.destination),
@@ -170,7 +210,8 @@ fn fragment_of(packet: &Packet<'_>) -> Option<(Fragment, Placed, bool)> {
     if whole.is_some_and(|whole| len < whole) {
         return None;
     }
-    Some((Fragment { source, destination, id, protocol, offset, more }, *last, ipv6))
+    let fragment = Fragment { source, destination, id, protocol, offset, more };
+    Some(Part { fragment, placed: *last, ipv6 })
 }
 
 fn widened(address: [u8; 4]) -> [u8; 16] {

@@ -4,18 +4,7 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends a number in decimal.
 pub(crate) fn decimal(value: u64, out: &mut String) {
-    let mut digits = [0u8; 20];
-    let mut rest = value;
-    let mut used = 0;
-    for slot in digits.iter_mut().rev() {
-        *slot = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
-        used += 1;
-        if rest == 0 {
-            break;
-        }
-    }
-    ascii(digits.get(digits.len() - used..).unwrap_or_default(), out);
+    out.push_str(itoa::Buffer::new().format(value));
 }
 
 /// Appends a number in hexadecimal, with at least `width` digits.
@@ -59,12 +48,29 @@ pub(crate) fn mac(bytes: &[u8], out: &mut String) {
 
 /// Appends an IPv4 address.
 pub(crate) fn ipv4(bytes: [u8; 4], out: &mut String) {
+    // Of its own, not four numbers: every row has two.
+    let mut text = [0; 15];
+    let mut places = text.iter_mut();
+    let mut used = 0;
+    let mut put = |byte: u8| {
+        if let Some(place) = places.next() {
+            *place = byte;
+            used += 1;
+        }
+    };
     for (at, byte) in bytes.into_iter().enumerate() {
         if at > 0 {
-            out.push('.');
+            put(b'.');
         }
-        decimal(u64::from(byte), out);
+        if byte > 99 {
+            put(b'0' + byte / 100);
+        }
+        if byte > 9 {
+            put(b'0' + byte / 10 % 10);
+        }
+        put(b'0' + byte % 10);
     }
+    ascii(text.get(..used).unwrap_or_default(), out);
 }
 
 /// Appends an IPv6 address as `inet_ntop` of glibc does: RFC 5952, and a dotted tail after `::` or `::ffff:`.
@@ -115,14 +121,13 @@ pub(crate) fn seconds(nanos: i64, out: &mut String) {
     }
     let nanos = nanos.unsigned_abs();
     decimal(nanos / 1_000_000_000, out);
-    out.push('.');
-    let fraction = nanos % 1_000_000_000;
-    let mut limit = 100_000_000;
-    while limit > 1 && fraction < limit {
-        out.push('0');
-        limit /= 10;
+    let mut fraction = *b".000000000";
+    let mut rest = nanos % 1_000_000_000;
+    for digit in fraction.iter_mut().skip(1).rev() {
+        *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
     }
-    decimal(fraction, out);
+    ascii(&fraction, out);
 }
 
 /// Appends bytes from outside: printable text as it is, controls and broken UTF-8 as escapes.

@@ -1,6 +1,6 @@
 //! The time column.
 
-use super::input::Seen;
+use super::reading::Seen;
 use crate::plan::choice;
 use crate::problem::Problem;
 use jiff::tz::TimeZone;
@@ -49,9 +49,16 @@ impl Clock {
 pub fn seconds(nanos: Option<i64>, decimals: usize, out: &mut String) {
     let Some(nanos) = nanos else { return };
     let start = out.len();
-    let (sign, size) = (if nanos < 0 { "-" } else { "" }, nanos.unsigned_abs());
-    // Writing into a text cannot fail.
-    let _ = write!(out, "{sign}{}.{:09}", size / 1_000_000_000, size % 1_000_000_000);
+    if nanos < 0 {
+        out.push('-');
+    }
+    let size = nanos.unsigned_abs();
+    let (mut whole, mut fraction) = (itoa::Buffer::new(), itoa::Buffer::new());
+    out.push_str(whole.format(size / 1_000_000_000));
+    // Nine digits: the one before them is left out.
+    let fraction = fraction.format(1_000_000_000 + size % 1_000_000_000);
+    out.push('.');
+    out.push_str(fraction.get(1..).unwrap_or_default());
     shorten(start, decimals, out);
 }
 

@@ -1,55 +1,143 @@
-//! The packets that fit, written as pcapng in nanoseconds.
+//! The packets that fit, written as pcapng in nanoseconds, with what was said beside them in their files.
 
+use super::reading::Seen;
+use super::source::Source;
 use crate::problem::{Kind, Problem};
-use enchufe_wire::LinkType;
-use enchufe_wire::file::{InterfaceInfo, PacketNotes, Record, Writer};
+use enchufe_wire::file::{ByteOrder, Custom, Interface, InterfaceInfo, Item, Options, Writer};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+
+pub const APPLICATION: &str = concat!("enchufe ", env!("CARGO_PKG_VERSION"));
 
 /// Writes whole blocks, so that what is there can be read if more does not fit.
 pub struct Copied {
     path: PathBuf,
     out: BufWriter<File>,
     writer: Writer,
-    /// The link type of each interface, by its number.
-    links: Vec<LinkType>,
     block: Vec<u8>,
+    /// What is known of the interfaces of each file, as blocks that were not needed yet.
+    described: HashMap<(usize, u32), Described>,
+    /// The interfaces of this section, by file and number there.
+    interfaces: HashMap<(usize, u32), u32>,
+    begun: bool,
     count: u64,
+    left_out: u64,
+}
+
+/// An interface as its file describes it.
+struct Described {
+    interface: Interface<'static>,
+    options: Vec<u8>,
 }
 
 impl Copied {
     /// Makes the file; one of the name is replaced, but never one that is read.
-    pub fn new(path: &Path, read: &Path) -> Result<Self, Problem> {
-        let same =
-            path.canonicalize().ok().zip(read.canonicalize().ok()).is_some_and(|(to, from)| to == from);
-        if same {
+    pub fn new(path: &Path, read: &[Source]) -> Result<Self, Problem> {
+        let own = path.canonicalize().ok();
+        let is_read = |source: &Source| own.is_some() && own == source.canonical();
+        if read.iter().any(is_read) {
             return Err(Problem::new(Kind::SameFile).with("path", path.display()));
         }
         let refused =
             |error: io::Error| Problem::new(Kind::WriteFile).with("path", path.display()).cause(&error);
         let out = BufWriter::new(File::create(path).map_err(refused)?);
-        let (writer, links, block) = (Writer::new(), Vec::new(), Vec::new());
-        let mut copied = Self { path: path.to_owned(), out, writer, links, block, count: 0 };
-        copied.writer.section(&mut copied.block, concat!("enchufe ", env!("CARGO_PKG_VERSION")));
-        copied.hand_on().map_err(refused)?;
-        Ok(copied)
+        Ok(Self {
+            path: path.to_owned(),
+            out,
+            writer: Writer::new(),
+            block: Vec::new(),
+            described: HashMap::new(),
+            interfaces: HashMap::new(),
+            begun: false,
+            count: 0,
+            left_out: 0,
+        })
     }
 
     /// Writes a packet, its comments and its process with it.
-    pub fn record(&mut self, record: &Record<'_>) -> io::Result<()> {
-        let interface = if let Some(at) = self.links.iter().position(|link| *link == record.link) {
-            u32::try_from(at).unwrap_or_default()
-        } else {
-            self.links.push(record.link);
-            self.writer.interface(&mut self.block, record.link, &InterfaceInfo::default())
-        };
-        let comments: Vec<&[u8]> = record.options.comments().collect();
-        let notes = PacketNotes { comments: &comments, process: record.process() };
-        let time = record.time.unwrap_or_default();
-        self.writer.packet(&mut self.block, interface, time, record.bytes, record.wire_len, &notes);
+    pub fn packet(&mut self, seen: &Seen<'_, '_>) -> io::Result<()> {
+        self.begin();
+        let interface = self.interface((seen.file, seen.record.interface), seen);
+        self.writer.record(&mut self.block, interface, seen.record);
         self.count += 1;
         self.hand_on()
+    }
+
+    /// Takes what is no packet.
+    pub fn aside(&mut self, file: usize, item: &Item<'_>) -> io::Result<()> {
+        match item {
+            Item::Section(section) => {
+                // What a section says of itself is worth a section here; a file without any goes into the one there is.
+                if !self.begun || section.options.comments().next().is_some() {
+                    self.writer.section_like(&mut self.block, APPLICATION, section);
+                    self.interfaces.clear();
+                    self.begun = true;
+                }
+                self.described.retain(|(of, _), _| *of != file);
+                self.interfaces.retain(|(of, _), _| *of != file);
+            }
+            Item::Interface(interface) => {
+                let (detached, options) = interface.detached();
+                self.described.insert((file, interface.index), Described { interface: detached, options });
+            }
+            Item::Names(names) => self.writer.names(&mut self.block, names),
+            Item::Statistics(statistics) => {
+                let key = (file, statistics.interface);
+                if self.described.contains_key(&key) || self.interfaces.contains_key(&key) {
+                    let interface = self.described_interface(key);
+                    self.writer.statistics(&mut self.block, interface, statistics);
+                }
+            }
+            Item::Custom(custom) => self.custom(custom),
+            Item::Packet(_) | Item::Other { .. } => {}
+        }
+        self.hand_on()
+    }
+
+    /// Custom blocks that may be copied. What is in one of a big-endian section only its maker could turn round; those of
+    /// Wireshark are little-endian in any.
+    fn custom(&mut self, custom: &Custom<'_>) {
+        let readable = custom.order == ByteOrder::Little || custom.enterprise == Custom::WIRESHARK;
+        if custom.copied && readable {
+            self.writer.custom(&mut self.block, custom.enterprise, true, custom.data);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    /// A section, where nothing else has begun one.
+    fn begin(&mut self) {
+        if !self.begun {
+            self.begun = true;
+            self.writer.section(&mut self.block, APPLICATION);
+        }
+    }
+
+    fn interface(&mut self, key: (usize, u32), seen: &Seen<'_, '_>) -> u32 {
+        if let Some(number) = self.interfaces.get(&key) {
+            return *number;
+        }
+        if self.described.contains_key(&key) {
+            return self.described_interface(key);
+        }
+        // The older format describes none.
+        let number = self.writer.interface(&mut self.block, seen.record.link, &InterfaceInfo::default());
+        self.interfaces.insert(key, number);
+        number
+    }
+
+    fn described_interface(&mut self, key: (usize, u32)) -> u32 {
+        if let Some(number) = self.interfaces.get(&key) {
+            return *number;
+        }
+        let Some(described) = self.described.get(&key) else { return 0 };
+        let options = Options::new(described.interface.options.order(), &described.options);
+        let interface = Interface { options, ..described.interface };
+        let number = self.writer.interface_like(&mut self.block, &interface);
+        self.interfaces.insert(key, number);
+        number
     }
 
     fn hand_on(&mut self) -> io::Result<()> {
@@ -58,8 +146,29 @@ impl Copied {
         Ok(())
     }
 
-    /// Writes what is held back; how many packets were written, and where.
-    pub fn finish(mut self) -> (io::Result<()>, u64, PathBuf) {
-        (self.out.flush(), self.count, self.path)
+    /// How many packets were written.
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// How many blocks were not copied, because they may not be or could not be.
+    pub const fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// The sentence for a file that cannot be written.
+    pub fn refused(&self, error: &io::Error) -> Problem {
+        Problem::new(Kind::WriteFile).with("path", self.path.display()).cause(error)
+    }
+
+    pub fn path(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Writes what is held back.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.begin();
+        self.hand_on()?;
+        self.out.flush()
     }
 }

@@ -16,15 +16,16 @@ use std::io::{self, Write};
 pub struct Gathered {
     /// The conversations that the filter chose, if there is one: those with a frame that fits.
     chosen: Option<HashSet<u32>>,
+    view: View,
     findings: Findings,
     outlines: Option<Outlines>,
     frames: u64,
 }
 
 impl Gathered {
-    pub fn new(filtered: bool, told: bool) -> Self {
-        let (chosen, outlines) = (filtered.then(HashSet::new), told.then(Outlines::new));
-        Self { chosen, findings: Findings::new(), outlines, frames: 0 }
+    pub fn new(filtered: bool, view: View) -> Self {
+        let outlines = (view == View::Explained).then(Outlines::new);
+        Self { chosen: filtered.then(HashSet::new), view, findings: Findings::new(), outlines, frames: 0 }
     }
 
     pub const fn has_frames(&self) -> bool {
@@ -34,7 +35,9 @@ impl Gathered {
     /// Takes the next frame.
     pub fn frame(&mut self, frame: &Frame<'_>, filter: &Filter) {
         self.frames += 1;
-        self.findings.frame(frame);
+        if self.view != View::Conversations {
+            self.findings.frame(frame);
+        }
         let fits = self.chosen.is_none() || filter.matches(frame);
         if let Some(outlines) = &mut self.outlines
             && (fits || frame.tcp.is_some())
@@ -49,7 +52,6 @@ impl Gathered {
     /// Writes the view.
     pub fn write(
         self,
-        view: View,
         form: Form,
         all: &Conversations,
         catalogue: &Catalogue,
@@ -61,7 +63,7 @@ impl Gathered {
         if all.forgotten() > 0 {
             crate::style::complain(&say(catalogue, "note-forgotten", &[], &[("count", all.forgotten())]));
         }
-        if view == View::Conversations {
+        if self.view == View::Conversations {
             return conversations::write(&shown, form, catalogue, out);
         }
         let left_out = self.findings.left_out();

@@ -1,25 +1,51 @@
 //! Where a capture comes from: a file or standard input, perhaps compressed.
 
 use crate::problem::{Kind, Problem};
-use enchufe_wire::file::ReadError;
+use enchufe_wire::batch::Batch;
+use enchufe_wire::file::{Item, ReadError, Reader};
 use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
+/// Bytes read at a time: of one capture, of all of them, and at least.
+const CHUNK: usize = 256 * 1024;
+const CHUNKS: usize = 4 * 1024 * 1024;
+const LEAST: usize = 16 * 1024;
+
 /// A capture that was named.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Source {
     /// `-`
     Stdin,
     File {
         path: PathBuf,
-        regular: bool,
+        /// How long it is, of a regular one.
+        length: Option<u64>,
     },
+}
+
+/// How much has been read of all sources, before anything is unpacked.
+pub type Meter = Arc<AtomicU64>;
+
+/// A reader that counts what passes.
+struct Metered<R> {
+    inner: R,
+    meter: Meter,
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(into)?;
+        self.meter.fetch_add(u64::try_from(count).unwrap_or_default(), Ordering::Relaxed);
+        Ok(count)
+    }
 }
 
 impl Source {
@@ -33,11 +59,23 @@ impl Source {
         if meta.is_dir() {
             return Err(Problem::new(Kind::FileIsDirectory).with("path", path.display()));
         }
-        Ok(Self::File { path: path.to_owned(), regular: meta.is_file() })
+        Ok(Self::File { path: path.to_owned(), length: meta.is_file().then_some(meta.len()) })
     }
 
-    pub const fn can_be_read_again(&self) -> bool {
-        matches!(self, Self::File { regular: true, .. })
+    /// How long it is, where that is known: then it can be read again.
+    pub const fn length(&self) -> Option<u64> {
+        match self {
+            Self::Stdin => None,
+            Self::File { length, .. } => *length,
+        }
+    }
+
+    /// Which file it is, whatever it was named by.
+    pub fn canonical(&self) -> Option<PathBuf> {
+        match self {
+            Self::Stdin => None,
+            Self::File { path, .. } => path.canonicalize().ok(),
+        }
     }
 
     /// As it was named.
@@ -48,19 +86,25 @@ impl Source {
         }
     }
 
-    /// The bytes of the capture, unpacked.
-    pub fn open(&self) -> Result<Box<dyn Read>, Problem> {
-        match self {
-            Self::Stdin => self.unpack(io::stdin()),
+    /// Opens it.
+    ///
+    /// Where there are several captures each reads smaller pieces.
+    pub fn open(&self, meter: &Meter, several: usize) -> Result<Opened, Problem> {
+        let meter = Arc::clone(meter);
+        let input = match self {
+            Self::Stdin => self.unpack(Metered { inner: io::stdin(), meter }),
             Self::File { path, .. } => {
-                let file = File::open(path)
+                let inner = File::open(path)
                     .map_err(|error| Problem::new(Kind::File).with("path", path.display()).cause(&error))?;
-                self.unpack(file)
+                self.unpack(Metered { inner, meter })
             }
-        }
+        }?;
+        let (source, reader, chunk) =
+            (self.clone(), Reader::new(), vec![0; (CHUNKS / several.max(1)).clamp(LEAST, CHUNK)]);
+        Ok(Opened { source, input, reader, chunk, shown: false })
     }
 
-    fn unpack(&self, mut input: impl Read + 'static) -> Result<Box<dyn Read>, Problem> {
+    fn unpack(&self, mut input: impl Read + Send + 'static) -> Result<Box<dyn Read + Send>, Problem> {
         let mut first = Vec::new();
         input.by_ref().take(4).read_to_end(&mut first).map_err(|error| self.unreadable(&error, false))?;
         let packed = (first.starts_with(&GZIP), first.starts_with(&ZSTD));
@@ -78,13 +122,13 @@ impl Source {
     }
 
     /// The sentence for input that cannot be read.
-    pub fn unreadable(&self, error: &io::Error, shown: bool) -> Problem {
+    fn unreadable(&self, error: &io::Error, shown: bool) -> Problem {
         let kind = if shown { Kind::CaptureBroken } else { Kind::CaptureUnreadable };
         Problem::new(kind).with("path", self.name()).cause(error)
     }
 
     /// The sentence for a capture that cannot be read, or not further.
-    pub fn explain(&self, error: &ReadError, shown: bool) -> Problem {
+    fn explain(&self, error: &ReadError, shown: bool) -> Problem {
         let about = |kind: Kind| Problem::new(kind).with("path", self.name());
         match *error {
             ReadError::Empty => about(Kind::CaptureEmpty),
@@ -103,6 +147,43 @@ impl Source {
                 .with("offset", offset(error))
                 .cause(&io::Error::new(io::ErrorKind::InvalidData, error.to_string())),
         }
+    }
+}
+
+/// A capture that is being read.
+pub struct Opened {
+    source: Source,
+    input: Box<dyn Read + Send>,
+    reader: Reader,
+    chunk: Vec<u8>,
+    /// Whether packets came.
+    shown: bool,
+}
+
+impl Opened {
+    /// Reads once more, and adds the items that are whole; whether there may be more. What came before a fault is in
+    /// the batch.
+    pub fn fill(&mut self, file: usize, batch: &mut Batch) -> Result<bool, Problem> {
+        let count = loop {
+            match self.input.read(&mut self.chunk) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.source.unreadable(&error, self.shown)),
+                Ok(count) => break count,
+            }
+        };
+        self.reader.feed(self.chunk.get(..count).unwrap_or_default());
+        let faulty = loop {
+            match self.reader.next() {
+                Ok(Some(item)) => {
+                    self.shown |= matches!(item, Item::Packet(_));
+                    batch.push(file, &item);
+                }
+                Ok(None) if count > 0 => return Ok(true),
+                Ok(None) => break self.reader.finish().err(),
+                Err(error) => break Some(error),
+            }
+        };
+        faulty.map_or(Ok(false), |error| Err(self.source.explain(&error, self.shown)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::clock::{Clock, seconds};
 use super::column::{Column, json_value, write_value};
-use super::input::Seen;
+use super::reading::Seen;
 use crate::catalogue::Catalogue;
 use crate::flags;
 use crate::problem::Problem;
@@ -10,7 +10,7 @@ use enchufe_wire::field::visit;
 use enchufe_wire::row::Columns;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::fmt::Write as _;
+use std::borrow::Cow;
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
@@ -77,20 +77,24 @@ pub struct Table<'a, W> {
     layout: &'a Layout,
     columns: Vec<Column>,
     texts: Columns,
-    /// The row, made anew for each frame.
-    cells: Vec<String>,
-    line: String,
+    /// What fields of the row say, one text a column.
+    fields: Vec<String>,
+    /// Rows that are handed on together.
+    rows: String,
     widths: Vec<usize>,
     begun: bool,
 }
+
+/// So many bytes of rows are handed on at once.
+const TOGETHER: usize = 64 * 1024;
 
 impl<'a, W: Write> Table<'a, W> {
     pub fn new(out: W, form: Form, layout: &'a Layout, catalogue: &'a Catalogue) -> Self {
         let columns = if layout.chosen.is_empty() { Column::USUAL.to_vec() } else { layout.chosen.clone() };
         let widths = columns.iter().map(|column| column.layout().0).collect();
-        let cells = vec![String::new(); columns.len()];
-        let (texts, line) = (Columns::new(), String::new());
-        Self { out, form, catalogue, layout, columns, texts, cells, line, widths, begun: false }
+        let fields = vec![String::new(); columns.len()];
+        let (texts, rows) = (Columns::new(), String::new());
+        Self { out, form, catalogue, layout, columns, texts, fields, rows, widths, begun: false }
     }
 
     /// Whether a row was written.
@@ -98,82 +102,108 @@ impl<'a, W: Write> Table<'a, W> {
         self.begun
     }
 
-    /// Writes the row of a frame.
+    /// Writes the row of a frame; it is seen after the next [`flush`](Self::flush).
     pub fn row(&mut self, seen: &Seen<'_, '_>) -> io::Result<()> {
         self.texts.fill(seen.frame);
         match self.form {
             Form::Json if self.layout.chosen.is_empty() => self.object(seen)?,
             Form::Json => self.chosen_object(seen)?,
-            Form::Tsv => {
-                self.fill(seen, 9);
-                self.bare()?;
-            }
+            Form::Tsv => self.line(seen, 9),
             Form::Text => {
                 if !self.begun {
-                    self.heading()?;
+                    self.heading();
                 }
-                self.fill(seen, seen.decimals);
-                self.align()?;
+                self.line(seen, seen.decimals);
             }
         }
         self.begun = true;
-        Ok(())
+        if self.rows.len() < TOGETHER { Ok(()) } else { self.hand_on() }
     }
 
-    fn fill(&mut self, seen: &Seen<'_, '_>, decimals: usize) {
-        let mut has_fields = false;
-        for (cell, column) in self.cells.iter_mut().zip(&self.columns) {
-            cell.clear();
-            match column {
-                Column::Time => self.layout.clock.write(seen, decimals, cell),
-                Column::Source => cell.push_str(&self.texts.source),
-                Column::Destination => cell.push_str(&self.texts.destination),
-                Column::Protocol => cell.push_str(&self.texts.protocol),
-                Column::Info => cell.push_str(&self.texts.info),
-                // Writing into a text cannot fail.
-                Column::Number => write!(cell, "{}", seen.frame.number).unwrap_or_default(),
-                Column::Length => write!(cell, "{}", seen.frame.packet.wire_len()).unwrap_or_default(),
-                Column::Field(_) => has_fields = true,
-            }
+    /// Looks for the fields that are columns.
+    fn fill_fields(&mut self, seen: &Seen<'_, '_>) {
+        if !self.columns.iter().any(|column| matches!(column, Column::Field(_))) {
+            return;
         }
-        if has_fields {
-            let (cells, columns) = (&mut self.cells, &self.columns);
-            visit(seen.frame, &mut |field| {
-                for (cell, column) in cells.iter_mut().zip(columns) {
-                    if *column == Column::Field(field.id) {
-                        write_value(&field, cell);
-                    }
+        let (fields, columns) = (&mut self.fields, &self.columns);
+        fields.iter_mut().for_each(String::clear);
+        visit(seen.frame, &mut |field| {
+            for (text, column) in fields.iter_mut().zip(columns) {
+                if *column == Column::Field(field.id) {
+                    write_value(&field, text);
                 }
-            });
-        }
-    }
-
-    fn heading(&mut self) -> io::Result<()> {
-        for (cell, column) in self.cells.iter_mut().zip(&self.columns) {
-            *cell = match column {
-                Column::Field(id) => id.info().name.to_owned(),
-                column => self.catalogue.plain(&format!("column-{}", column.name())),
-            };
-        }
-        self.align()
-    }
-
-    fn bare(&mut self) -> io::Result<()> {
-        for (at, cell) in self.cells.iter().enumerate() {
-            if at > 0 {
-                self.out.write_all(b"\t")?;
             }
-            self.out.write_all(cell.as_bytes())?;
+        });
+    }
+
+    /// Appends what stands in a column.
+    fn cell(&mut self, at: usize, column: Column, seen: &Seen<'_, '_>, decimals: usize) {
+        let Self { rows, texts, .. } = self;
+        match column {
+            Column::Time => self.layout.clock.write(seen, decimals, rows),
+            Column::Source => rows.push_str(&texts.source),
+            Column::Destination => rows.push_str(&texts.destination),
+            Column::Protocol => rows.push_str(&texts.protocol),
+            Column::Info => rows.push_str(&texts.info),
+            Column::Number => rows.push_str(itoa::Buffer::new().format(seen.frame.number)),
+            Column::Length => rows.push_str(itoa::Buffer::new().format(seen.frame.packet.wire_len())),
+            Column::Field(_) => rows.push_str(self.fields.get(at).map_or("", String::as_str)),
         }
-        self.out.write_all(b"\n")
+    }
+
+    fn line(&mut self, seen: &Seen<'_, '_>, decimals: usize) {
+        self.fill_fields(seen);
+        for at in 0..self.columns.len() {
+            let Some(column) = self.columns.get(at).copied() else { continue };
+            let start = self.rows.len();
+            self.cell(at, column, seen, decimals);
+            self.end_cell(at, start);
+        }
+    }
+
+    fn heading(&mut self) {
+        for at in 0..self.columns.len() {
+            let Some(column) = self.columns.get(at).copied() else { continue };
+            let start = self.rows.len();
+            match column {
+                Column::Field(id) => self.rows.push_str(id.info().name),
+                column => self.rows.push_str(&self.catalogue.plain(&format!("column-{}", column.name()))),
+            }
+            self.end_cell(at, start);
+        }
+    }
+
+    /// Ends the cell that starts there: bare ones with a tab, others as wide as the widest of their column so far. The
+    /// last ends where it ends.
+    fn end_cell(&mut self, at: usize, start: usize) {
+        let is_last = at + 1 == self.columns.len();
+        if self.form != Form::Text {
+            return self.rows.push(if is_last { '\n' } else { '\t' });
+        }
+        let right = self.columns.get(at).is_some_and(|column| column.layout().1);
+        if is_last && !right {
+            self.rows.truncate(self.rows.trim_ascii_end().len().max(start));
+            return self.rows.push('\n');
+        }
+        let text = self.rows.get(start..).unwrap_or_default();
+        let width = if text.is_ascii() { text.len() } else { text.width() };
+        let Some(widest) = self.widths.get_mut(at) else { return };
+        *widest = (*widest).max(width);
+        let pad = *widest - width;
+        if right && pad > 0 {
+            self.rows.insert_str(start, &spaces(pad));
+        } else {
+            self.rows.push_str(&spaces(pad));
+        }
+        self.rows.push(if is_last { '\n' } else { ' ' });
     }
 
     fn object(&mut self, seen: &Seen<'_, '_>) -> io::Result<()> {
-        self.line.clear();
-        seconds(seen.frame.relative, 9, &mut self.line);
+        let mut time_relative = String::new();
+        seconds(seen.frame.relative, 9, &mut time_relative);
         let row = Row {
             number: seen.frame.number,
-            time_relative: &self.line,
+            time_relative: &time_relative,
             time_epoch_ns: seen.frame.time.map(enchufe_wire::Timestamp::nanos),
             source: &self.texts.source,
             destination: &self.texts.destination,
@@ -181,20 +211,26 @@ impl<'a, W: Write> Table<'a, W> {
             length: seen.frame.packet.wire_len(),
             info: &self.texts.info,
         };
-        serde_json::to_writer(&mut self.out, &row)?;
-        writeln!(self.out)
+        json(&mut self.rows, &row)
     }
 
     /// The chosen columns; a field is a list, for a frame can have it several times.
     fn chosen_object(&mut self, seen: &Seen<'_, '_>) -> io::Result<()> {
-        self.fill(seen, 9);
         let mut object = Map::new();
-        for (cell, column) in self.cells.iter().zip(&self.columns) {
+        for column in &self.columns {
+            let mut time = String::new();
             let value = match column {
                 Column::Number => seen.frame.number.into(),
                 Column::Length => seen.frame.packet.wire_len().into(),
                 Column::Field(_) => Value::Array(Vec::new()),
-                _ => cell.as_str().into(),
+                Column::Source => self.texts.source.as_str().into(),
+                Column::Destination => self.texts.destination.as_str().into(),
+                Column::Protocol => self.texts.protocol.as_str().into(),
+                Column::Info => self.texts.info.as_str().into(),
+                Column::Time => {
+                    self.layout.clock.write(seen, 9, &mut time);
+                    time.into()
+                }
             };
             object.insert(column.name().to_owned(), value);
         }
@@ -205,30 +241,18 @@ impl<'a, W: Write> Table<'a, W> {
                 values.push(json_value(&field));
             }
         });
-        serde_json::to_writer(&mut self.out, &object)?;
-        writeln!(self.out)
+        json(&mut self.rows, &object)
     }
 
-    /// Writes the cells in columns, each as wide as the widest so far; the last ends where it ends.
-    fn align(&mut self) -> io::Result<()> {
-        self.line.clear();
-        let last = self.cells.len().saturating_sub(1);
-        for (at, (cell, column)) in self.cells.iter().zip(&self.columns).enumerate() {
-            let Some(width) = self.widths.get_mut(at) else { continue };
-            *width = (*width).max(cell.width());
-            let pad = *width - cell.width();
-            let right = column.layout().1;
-            self.line.extend(std::iter::repeat_n(' ', if right { pad } else { 0 }));
-            self.line.push_str(cell);
-            if at < last {
-                self.line.extend(std::iter::repeat_n(' ', if right { 1 } else { pad + 1 }));
-            }
-        }
-        writeln!(self.out, "{}", self.line.trim_end())
+    fn hand_on(&mut self) -> io::Result<()> {
+        let written = self.out.write_all(self.rows.as_bytes());
+        self.rows.clear();
+        written
     }
 
     /// Hands on what is still held back.
     pub fn flush(&mut self) -> io::Result<()> {
+        self.hand_on()?;
         self.out.flush()
     }
 
@@ -236,4 +260,16 @@ impl<'a, W: Write> Table<'a, W> {
     pub fn finish(mut self) -> io::Result<()> {
         self.flush()
     }
+}
+
+fn json(rows: &mut String, row: &impl Serialize) -> io::Result<()> {
+    rows.push_str(&serde_json::to_string(row)?);
+    rows.push('\n');
+    Ok(())
+}
+
+/// So many of them, at hand where they are few.
+fn spaces(count: usize) -> Cow<'static, str> {
+    const FEW: &str = "                                                                ";
+    FEW.get(..count).map_or_else(|| " ".repeat(count).into(), Cow::Borrowed)
 }

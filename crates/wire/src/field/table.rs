@@ -36,6 +36,7 @@ fields! {
     FRAME_CAP_LEN = "frame.cap_len" Number;
     FRAME_TIME_EPOCH = "frame.time_epoch" Seconds;
     FRAME_TIME_RELATIVE = "frame.time_relative" Seconds;
+    FRAME_COMMENT = "frame.comment" Text;
     ETH = "eth" Protocol;
     ETH_DST = "eth.dst" Ether;
     ETH_SRC = "eth.src" Ether;

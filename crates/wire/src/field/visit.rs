@@ -67,6 +67,9 @@ impl<'a> Walk<'_, 'a> {
         if let Some(relative) = self.frame.relative {
             self.concluded(id::FRAME_TIME_RELATIVE, Value::Seconds(relative));
         }
+        for comment in self.frame.options.comments() {
+            self.concluded(id::FRAME_COMMENT, Value::Text(String::from_utf8_lossy(comment)));
+        }
     }
 
     fn layer(&mut self, placed: &Placed, own: bool) {

@@ -27,6 +27,47 @@ pub enum Item<'a> {
     },
 }
 
+impl<'a> Item<'a> {
+    /// Its bytes: what it carries, and its options.
+    pub(crate) const fn parts(&self) -> (&'a [u8], &'a [u8]) {
+        match self {
+            Self::Section(section) => (&[], section.options.bytes),
+            Self::Interface(interface) => (&[], interface.options.bytes),
+            Self::Packet(record) => (record.bytes, record.options.bytes),
+            Self::Names(names) => (names.records, &[]),
+            Self::Statistics(statistics) => (&[], statistics.options.bytes),
+            Self::Custom(custom) => (custom.data, &[]),
+            Self::Other { .. } => (&[], &[]),
+        }
+    }
+
+    /// The same, its bytes at another place.
+    pub(crate) const fn over<'b>(&self, data: &'b [u8], options: &'b [u8]) -> Item<'b> {
+        match *self {
+            Self::Section(Section { order, .. }) => {
+                Item::Section(Section { order, options: Options { order, bytes: options } })
+            }
+            Self::Interface(Interface { index, link, snaplen, resolution, time_offset, options: old }) => {
+                let options = Options { order: old.order, bytes: options };
+                Item::Interface(Interface { index, link, snaplen, resolution, time_offset, options })
+            }
+            Self::Packet(Record { interface, link, time, resolution, wire_len, options: old, .. }) => {
+                let options = Options { order: old.order, bytes: options };
+                Item::Packet(Record { interface, link, time, resolution, bytes: data, wire_len, options })
+            }
+            Self::Names(NameRecord { order, .. }) => Item::Names(NameRecord { order, records: data }),
+            Self::Statistics(Statistics { interface, time, options: old }) => {
+                let options = Options { order: old.order, bytes: options };
+                Item::Statistics(Statistics { interface, time, options })
+            }
+            Self::Custom(Custom { enterprise, copied, order, .. }) => {
+                Item::Custom(Custom { enterprise, copied, data, order })
+            }
+            Self::Other { block_type } => Item::Other { block_type },
+        }
+    }
+}
+
 /// A section header.
 #[derive(Clone, Copy, Debug)]
 pub struct Section<'a> {
@@ -53,6 +94,16 @@ pub struct Interface<'a> {
     pub options: Options<'a>,
 }
 
+impl Interface<'_> {
+    /// The same without its options, and their bytes.
+    pub fn detached(&self) -> (Interface<'static>, Vec<u8>) {
+        let Self { index, link, snaplen, resolution, time_offset, options } = *self;
+        let bytes = options.bytes.to_vec();
+        let options = Options::new(options.order, &[]);
+        (Interface { index, link, snaplen, resolution, time_offset, options }, bytes)
+    }
+}
+
 /// A packet as it stands in the file.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
@@ -73,6 +124,17 @@ pub struct Record<'a> {
 }
 
 impl Record<'_> {
+    /// No bytes, no time.
+    pub(crate) const NONE: Self = Self {
+        interface: 0,
+        link: LinkType::NULL,
+        time: None,
+        resolution: Resolution::NANOS,
+        bytes: &[],
+        wire_len: 0,
+        options: Options::NONE,
+    };
+
     /// Process and thread, as Wireshark's development version writes them (option 8).
     pub fn process(&self) -> Option<PacketProcess> {
         let order = self.options.order;

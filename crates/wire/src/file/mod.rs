@@ -1,7 +1,7 @@
 //! Capture files: readers fed with slices of bytes by the caller, who owns all input and output.
 //!
 //! [`Reader`] finds out whether the bytes are pcap or pcapng and gives [`Item`]s; [`Writer`] writes pcapng
-//! into a buffer of the caller. Formats: <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-05.html> and
+//! into a buffer of the caller, new blocks or such as were read. Formats: <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-05.html> and
 //! <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html>.
 
 mod error;
@@ -9,6 +9,7 @@ mod item;
 mod options;
 mod pcap;
 mod pcapng;
+mod relay;
 mod write;
 
 pub use crate::bytes::ByteOrder;

@@ -50,6 +50,16 @@ impl Options<'_> {
 }
 
 impl<'a> Options<'a> {
+    /// The options that stand in these bytes.
+    pub const fn new(order: ByteOrder, bytes: &'a [u8]) -> Self {
+        Self { order, bytes }
+    }
+
+    /// The byte order of their codes, lengths and numbers.
+    pub const fn order(&self) -> ByteOrder {
+        self.order
+    }
+
     /// The comments, in order. They are bytes from a file: they can hold anything.
     pub fn comments(self) -> impl Iterator<Item = &'a [u8]> {
         self.into_iter().filter(|option| option.code == code::COMMENT).map(|option| option.value)
@@ -74,6 +84,13 @@ impl<'a> IntoIterator for Options<'a> {
 pub struct Walk<'a> {
     order: ByteOrder,
     rest: &'a [u8],
+}
+
+impl<'a> Walk<'a> {
+    /// Once it is at its end: the bytes behind the option that ends it.
+    pub(super) fn behind_the_end(&self) -> &'a [u8] {
+        self.rest.get(4..).unwrap_or_default()
+    }
 }
 
 impl<'a> Iterator for Walk<'a> {

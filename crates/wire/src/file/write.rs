@@ -3,6 +3,7 @@
 use super::item::PacketProcess;
 use super::options::code;
 use super::pcapng::{CUSTOM, CUSTOM_COPIED, ENHANCED_PACKET, INTERFACE, ORDER_MAGIC, SECTION};
+use super::relay::halves;
 use crate::link::LinkType;
 use crate::time::Timestamp;
 
@@ -38,16 +39,18 @@ impl Writer {
 
     /// The section header; the first thing in a file.
     pub fn section(&mut self, out: &mut Vec<u8>, application: &str) {
+        section(out, application, |_| ());
+        self.begin();
+    }
+
+    pub(super) const fn begin(&mut self) {
         self.interfaces = 0;
-        block(out, SECTION, |out| {
-            out.extend_from_slice(&ORDER_MAGIC.to_le_bytes());
-            out.extend_from_slice(&1u16.to_le_bytes());
-            out.extend_from_slice(&0u16.to_le_bytes());
-            // The section's length: unknown, as it is written while it grows.
-            out.extend_from_slice(&u64::MAX.to_le_bytes());
-            option(out, code::APPLICATION, application.as_bytes());
-            option(out, 0, &[]);
-        });
+    }
+
+    /// The number of the interface that was just written.
+    pub(super) const fn added(&mut self) -> u32 {
+        self.interfaces += 1;
+        self.interfaces - 1
     }
 
     /// An interface; gives its number for [`packet`](Self::packet).
@@ -62,8 +65,7 @@ impl Writer {
             option(out, code::RESOLUTION, &[9]);
             option(out, 0, &[]);
         });
-        self.interfaces += 1;
-        self.interfaces - 1
+        self.added()
     }
 
     /// A packet of an interface. Times before 1970 are written as 1970.
@@ -76,15 +78,8 @@ impl Writer {
         wire_len: u32,
         notes: &PacketNotes<'_>,
     ) {
-        let units = u64::try_from(time.nanos()).unwrap_or_default().to_le_bytes();
-        let (low, high) = units.split_at(4);
         block(out, ENHANCED_PACKET, |out| {
-            out.extend_from_slice(&interface.to_le_bytes());
-            out.extend_from_slice(high);
-            out.extend_from_slice(low);
-            out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
-            out.extend_from_slice(&wire_len.to_le_bytes());
-            padded(out, bytes);
+            enhanced(out, interface, time, bytes, wire_len);
             for comment in notes.comments {
                 option(out, code::COMMENT, comment);
             }
@@ -107,7 +102,30 @@ impl Writer {
     }
 }
 
-fn block(out: &mut Vec<u8>, block_type: u32, body: impl FnOnce(&mut Vec<u8>)) {
+/// A section header with options before its end.
+pub(super) fn section(out: &mut Vec<u8>, application: &str, options: impl FnOnce(&mut Vec<u8>)) {
+    block(out, SECTION, |out| {
+        out.extend_from_slice(&ORDER_MAGIC.to_le_bytes());
+        out.extend_from_slice(&1u16.to_le_bytes());
+        out.extend_from_slice(&0u16.to_le_bytes());
+        // The section's length: unknown, as it is written while it grows.
+        out.extend_from_slice(&u64::MAX.to_le_bytes());
+        options(out);
+        option(out, code::APPLICATION, application.as_bytes());
+        option(out, 0, &[]);
+    });
+}
+
+/// What an enhanced packet block has before its options.
+pub(super) fn enhanced(out: &mut Vec<u8>, interface: u32, time: Timestamp, bytes: &[u8], wire_len: u32) {
+    out.extend_from_slice(&interface.to_le_bytes());
+    out.extend_from_slice(&halves(time));
+    out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+    out.extend_from_slice(&wire_len.to_le_bytes());
+    padded(out, bytes);
+}
+
+pub(super) fn block(out: &mut Vec<u8>, block_type: u32, body: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&block_type.to_le_bytes());
     out.extend_from_slice(&[0; 4]);
@@ -119,7 +137,7 @@ fn block(out: &mut Vec<u8>, block_type: u32, body: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-fn option(out: &mut Vec<u8>, code: u16, value: &[u8]) {
+pub(super) fn option(out: &mut Vec<u8>, code: u16, value: &[u8]) {
     let value = value.get(..usize::from(u16::MAX)).unwrap_or(value);
     out.extend_from_slice(&code.to_le_bytes());
     out.extend_from_slice(&u16::try_from(value.len()).unwrap_or(u16::MAX).to_le_bytes());

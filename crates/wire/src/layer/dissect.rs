@@ -4,7 +4,7 @@ use super::dns::{Dns, DnsFlavour};
 use super::ip::{Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment};
 use super::link::{Ethernet, Loopback, Sll, Sll2, Vlan};
 use super::transport::{Tcp, TcpOption, Udp};
-use super::{Arp, Icmp, Icmpv6, Layer, Packet, Protocol, Source, StopReason, View};
+use super::{Arp, Icmp, Icmpv6, Layer, MOST_LAYERS, Packet, Placed, Protocol, Source, StopReason, View};
 use crate::bytes::Bytes;
 use crate::link::LinkType;
 
@@ -32,15 +32,24 @@ struct Carrier {
     fragmented: bool,
 }
 
-/// Reads the layers of one frame. Fragments stay [`Layer::FragmentData`]: putting them together needs memory.
-pub fn dissect(link: LinkType, bytes: &[u8], wire_len: u32) -> Packet<'_> {
+/// Reads the layers of one frame into a list that is emptied first. Fragments stay [`Layer::FragmentData`]: putting them
+/// together needs memory.
+///
+/// The packet has no layers yet: it gets them with [`Packet::with_layers`] once the list is whole.
+pub(crate) fn dissect<'a>(
+    link: LinkType,
+    bytes: &'a [u8],
+    wire_len: u32,
+    layers: &mut Vec<Placed>,
+) -> Packet<'a> {
     let wire_len = usize::try_from(wire_len).unwrap_or(usize::MAX);
-    let mut packet = Packet::new(bytes, wire_len);
     let view =
         View { source: Source::Frame, start: 0, captured: bytes.len().min(wire_len), reported: wire_len };
-    walk(&mut packet, Start::Link(link), view, Carrier::default());
+    layers.clear();
+    let mut packet = Packet::new(bytes, wire_len);
+    walk(&mut packet, layers, Start::Link(link), view, Carrier::default());
     if link == LinkType::ETHERNET {
-        trailer(&mut packet);
+        trailer(&mut packet, layers);
     }
     packet
 }
@@ -50,15 +59,16 @@ const SHORTEST_FRAME: usize = 60;
 
 /// What follows the network layer's bytes in an Ethernet frame, padding mostly, is said to be cut where some of it is
 /// captured and some is not.
-fn trailer(packet: &mut Packet<'_>) {
-    let network = packet.layers().iter().find_map(|placed| match placed.layer {
+fn trailer(packet: &mut Packet<'_>, layers: &[Placed]) {
+    let layers = packet.outer(layers);
+    let network = layers.iter().find_map(|placed| match placed.layer {
         Layer::Ipv4(_) | Layer::Ipv6(_) => Some(placed.view.reported),
         Layer::Arp(arp) => Some(placed.view.start + arp.total_len()),
         _ => None,
     });
     let Some(end) = network else { return };
     let (captured, reported) = (packet.bytes().len(), packet.wire_len());
-    let tagged = packet.layers().iter().any(|placed| matches!(placed.layer, Layer::Vlan(_)));
+    let tagged = layers.iter().any(|placed| matches!(placed.layer, Layer::Vlan(_)));
     if captured > end && captured < reported && !(tagged && captured >= SHORTEST_FRAME) {
         let view = View { source: Source::Frame, start: end, captured, reported };
         packet.stop_at(Protocol::Frame, view, StopReason::CutShort);
@@ -66,14 +76,14 @@ fn trailer(packet: &mut Packet<'_>) {
 }
 
 /// Goes on above a datagram that was put together from fragments.
-pub(crate) fn continue_with(packet: &mut Packet<'_>, protocol: u8, ipv6: bool) {
+pub(crate) fn continue_with(packet: &mut Packet<'_>, layers: &mut Vec<Placed>, protocol: u8, ipv6: bool) {
     let end = packet.reassembled().len();
     let view = View { source: Source::Reassembled, start: 0, captured: end, reported: end };
-    walk(packet, Start::IpProtocol(protocol), view, Carrier { ipv6, fragmented: false });
+    walk(packet, layers, Start::IpProtocol(protocol), view, Carrier { ipv6, fragmented: false });
 }
 
-fn walk(packet: &mut Packet<'_>, start: Start, view: View, carrier: Carrier) {
-    let mut walk = Walk { packet, carrier };
+fn walk(packet: &mut Packet<'_>, layers: &mut Vec<Placed>, start: Start, view: View, carrier: Carrier) {
+    let mut walk = Walk { packet, layers, carrier };
     let (mut start, mut view) = (start, view);
     while !matches!(start, Start::Done) {
         (start, view) = walk.step(start, view);
@@ -82,6 +92,7 @@ fn walk(packet: &mut Packet<'_>, start: Start, view: View, carrier: Carrier) {
 
 struct Walk<'p, 'a> {
     packet: &'p mut Packet<'a>,
+    layers: &'p mut Vec<Placed>,
     carrier: Carrier,
 }
 
@@ -127,11 +138,11 @@ impl Walk<'_, '_> {
     }
 
     fn push(&mut self, layer: Layer, view: View, next: Next) -> Next {
-        if self.packet.push(layer, view) {
-            next
-        } else {
-            self.stop(Protocol::Frame, view, StopReason::TooDeep)
+        if self.layers.len() == MOST_LAYERS {
+            return self.stop(Protocol::Frame, view, StopReason::TooDeep);
         }
+        self.layers.push(Placed { layer, view });
+        next
     }
 
     fn leaf(&mut self, layer: Layer, view: View) -> Next {
@@ -383,7 +394,7 @@ impl Walk<'_, '_> {
         if self.packet.in_quote() || next.0.is_done() {
             return (Start::Done, next.1);
         }
-        self.packet.begin_quote();
+        self.packet.begin_quote(self.layers.len());
         next
     }
 

@@ -12,8 +12,7 @@ mod link;
 mod transport;
 
 pub use arp::Arp;
-pub(crate) use dissect::continue_with;
-pub use dissect::dissect;
+pub(crate) use dissect::{continue_with, dissect};
 pub use dns::{Dns, DnsFlavour, DnsRecord, Question, Walk as DnsWalk};
 pub(crate) use dns::{DnsPart, write_name};
 pub use icmp::{Icmp, Icmpv6};
@@ -194,29 +193,15 @@ pub struct Packet<'a> {
     bytes: &'a [u8],
     reassembled: &'a [u8],
     wire_len: usize,
-    layers: [Placed; MOST_LAYERS],
-    count: usize,
+    layers: &'a [Placed],
     /// Where the layers quoted by an ICMP error begin, if there are any.
     quoted_from: Option<usize>,
     stop: Option<Stop>,
 }
 
 impl<'a> Packet<'a> {
-    const NOTHING: Placed = Placed {
-        layer: Layer::Data,
-        view: View { source: Source::Frame, start: 0, captured: 0, reported: 0 },
-    };
-
     pub(crate) const fn new(bytes: &'a [u8], wire_len: usize) -> Self {
-        Self {
-            bytes,
-            reassembled: &[],
-            wire_len,
-            layers: [Self::NOTHING; MOST_LAYERS],
-            count: 0,
-            quoted_from: None,
-            stop: None,
-        }
+        Self { bytes, reassembled: &[], wire_len, layers: &[], quoted_from: None, stop: None }
     }
 
     /// The captured bytes of the frame.
@@ -235,14 +220,19 @@ impl<'a> Packet<'a> {
     }
 
     /// The layers from the link up, without those that an ICMP error quotes.
-    pub fn layers(&self) -> &[Placed] {
-        self.layers.get(..self.quoted_from.unwrap_or(self.count)).unwrap_or_default()
+    pub fn layers(&self) -> &'a [Placed] {
+        self.outer(self.layers)
+    }
+
+    /// Those of the layers that no ICMP error quotes.
+    pub(crate) fn outer<'l>(&self, layers: &'l [Placed]) -> &'l [Placed] {
+        layers.get(..self.quoted_from.unwrap_or(layers.len())).unwrap_or_default()
     }
 
     /// The layers of the packet that an ICMP error quotes.
-    pub fn quoted(&self) -> &[Placed] {
-        let from = self.quoted_from.unwrap_or(self.count);
-        self.layers.get(from..self.count).unwrap_or_default()
+    pub fn quoted(&self) -> &'a [Placed] {
+        let from = self.quoted_from.unwrap_or(self.layers.len());
+        self.layers.get(from..).unwrap_or_default()
     }
 
     /// Where and why the dissection ended early.
@@ -265,33 +255,42 @@ impl<'a> Packet<'a> {
     }
 
     /// The TCP header and its view, if the frame carries one (not a quoted one).
-    pub fn tcp(&self) -> Option<(&Tcp, View)> {
+    pub fn tcp(&self) -> Option<(&'a Tcp, View)> {
         self.layers().iter().find_map(|placed| match &placed.layer {
             Layer::Tcp(tcp) => Some((tcp, placed.view)),
             _ => None,
         })
     }
 
-    pub(crate) fn with_reassembled(&mut self, reassembled: &'a [u8]) {
+    pub(crate) const fn with_reassembled(&mut self, reassembled: &'a [u8]) {
         self.reassembled = reassembled;
     }
 
-    pub(crate) const fn begin_quote(&mut self) {
+    /// Those of the frame and those of a quote.
+    pub(crate) const fn all_layers(&self) -> &'a [Placed] {
+        self.layers
+    }
+
+    /// The same, its bytes and layers at another place.
+    pub(crate) const fn over<'b>(
+        &self,
+        bytes: &'b [u8],
+        reassembled: &'b [u8],
+        layers: &'b [Placed],
+    ) -> Packet<'b> {
+        let Self { wire_len, quoted_from, stop, .. } = *self;
+        Packet { bytes, reassembled, wire_len, layers, quoted_from, stop }
+    }
+
+    pub(crate) const fn with_layers(&mut self, layers: &'a [Placed]) {
+        self.layers = layers;
+    }
+
+    /// What follows behind so many layers is a quote.
+    pub(crate) const fn begin_quote(&mut self, layers: usize) {
         if self.quoted_from.is_none() {
-            self.quoted_from = Some(self.count);
+            self.quoted_from = Some(layers);
         }
-    }
-
-    pub(crate) fn push(&mut self, layer: Layer, view: View) -> bool {
-        let Some(slot) = self.layers.get_mut(self.count) else { return false };
-        *slot = Placed { layer, view };
-        self.count += 1;
-        true
-    }
-
-    /// Drops the last layer: a fragment that turned out to complete its datagram.
-    pub(crate) const fn pop(&mut self) {
-        self.count = self.count.saturating_sub(1);
     }
 
     pub(crate) const fn stop_at(&mut self, protocol: Protocol, view: View, reason: StopReason) {

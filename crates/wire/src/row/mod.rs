@@ -44,7 +44,11 @@ impl Columns {
         }
         let packet = &frame.packet;
         address::write(self, packet);
-        for placed in packet.layers() {
+        // TCP and UDP begin the row anew: what those below would write is not seen.
+        let begins = |placed: &Placed| matches!(placed.layer, Layer::Tcp(_) | Layer::Udp(_));
+        let layers = packet.layers();
+        let from = layers.iter().rposition(begins).unwrap_or_default();
+        for placed in layers.get(from..).unwrap_or_default() {
             self.layer(frame, placed);
         }
         if let Some(stop) = packet.stop() {

@@ -83,8 +83,18 @@ const FLAG_NAMES: [(u16, &str); 10] = [
 ];
 
 fn flags(columns: &mut Columns, flags: TcpFlags, accurate_ecn: bool) {
+    const PUSH_ACK: u16 = TcpFlags::PSH | TcpFlags::ACK;
     const ECN: u16 = TcpFlags::ECE | TcpFlags::CWR | TcpFlags::AE;
     let counted = accurate_ecn && !flags.any(TcpFlags::SYN);
+    // Nearly all segments; the list below gives the same.
+    let usual = match flags.0 {
+        TcpFlags::ACK => " [ACK]",
+        PUSH_ACK => " [PSH, ACK]",
+        _ => "",
+    };
+    if !usual.is_empty() && !counted {
+        return columns.info.push_str(usual);
+    }
     if flags.0 == 0 {
         columns.info.push_str(" [<None>]");
         return;

@@ -1,0 +1,193 @@
+//! Captures read from their beginning to their end: one thread reads, one analyses, and the caller's shows.
+//!
+//! Batches of packets go round between them, so many and no more: who shows slowly slows the reading.
+
+use super::remarks::Remarks;
+use super::source::Source;
+use super::supply::Supply;
+use super::waiting::Waiting;
+use crate::problem::Problem;
+use enchufe_wire::Timestamp;
+use enchufe_wire::batch::Batch;
+use enchufe_wire::file::{Item, Record};
+use enchufe_wire::session::{Frame, Session};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+
+/// Batches that wait to be analysed, and as many to be shown.
+const BATCHES: usize = 2;
+/// Batches that were shown and can be filled again: all that there can be.
+const USED: usize = 2 * BATCHES + 3;
+
+/// A frame with what of the file is said beside it.
+#[derive(Debug)]
+pub struct Seen<'s, 'f> {
+    pub frame: &'s Frame<'f>,
+    /// The frame as it stands in the file.
+    pub record: &'s Record<'f>,
+    /// The number of its file, in the order in which they were named.
+    pub file: usize,
+    /// How many decimals of a second the file's times have.
+    pub decimals: usize,
+    /// Nanoseconds since the frame before it.
+    pub delta: Option<i64>,
+}
+
+/// What comes while captures are read.
+pub enum Came<'s, 'f> {
+    Frame(&'s Seen<'s, 'f>),
+    /// What is no packet, and the number of its file.
+    Aside(usize, &'s Item<'f>),
+    /// All that is there was handed out: a good moment to show it.
+    Pause,
+}
+
+/// Why a pass did not reach the end.
+pub enum Stop {
+    /// Captures that could not be read, or not further. There is at least one.
+    Input(Vec<Problem>),
+    Output(io::Error),
+    /// The user had enough.
+    Interrupted,
+    /// The system gives no threads.
+    Threads(io::Error),
+}
+
+/// What the analysing thread hands on.
+enum Message {
+    Batch(Batch),
+    End(Box<Session>, Vec<Problem>),
+}
+
+/// What is read, and how.
+#[derive(Clone, Copy)]
+pub struct Captures<'a> {
+    pub sources: &'a [Source],
+    /// One after the other, not by time.
+    pub in_order: bool,
+}
+
+impl Captures<'_> {
+    /// Reads all once, each item given to `with`; `session` is as it was at the end. What is strange goes to `remarks`.
+    pub fn pass(
+        &self,
+        session: &mut Session,
+        waiting: &mut Waiting<'_>,
+        mut remarks: Option<&mut Remarks<'_>>,
+        with: &mut dyn FnMut(Came<'_, '_>) -> io::Result<()>,
+    ) -> Result<(), Stop> {
+        let supply = Supply::open(self.sources, self.in_order, waiting.meter());
+        let supply = supply.map_err(|problem| Stop::Input(vec![problem]))?;
+        let given = (std::mem::take(session), waiting.stopped());
+        let (messages, used) = start(supply, given).map_err(Stop::Threads)?;
+        let mut before = None;
+        let problems = loop {
+            match messages.recv_timeout(Waiting::PAUSE) {
+                Ok(Message::Batch(batch)) => {
+                    let mut with = |came: Came<'_, '_>| {
+                        if let Some(remark) = remarks.as_deref_mut().and_then(|remarks| remarks.look(&came)) {
+                            waiting.clear();
+                            crate::style::complain(&remark);
+                        }
+                        with(came)
+                    };
+                    hand_out(&batch, &mut before, &mut with).map_err(Stop::Output)?;
+                    // With no more to read nobody wants it back.
+                    let _ = used.try_send(batch);
+                }
+                Ok(Message::End(ended, problems)) => {
+                    *session = *ended;
+                    break problems;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break Vec::new(),
+            }
+            waiting.look();
+        };
+        waiting.clear();
+        if let Some(remarks) = remarks {
+            for remark in remarks.finish(self.sources) {
+                crate::style::complain(&remark);
+            }
+        }
+        match problems.is_empty() {
+            true if waiting.is_stopped() => Err(Stop::Interrupted),
+            true => Ok(()),
+            false => Err(Stop::Input(problems)),
+        }
+    }
+}
+
+fn hand_out(
+    batch: &Batch,
+    before: &mut Option<Timestamp>,
+    with: &mut dyn FnMut(Came<'_, '_>) -> io::Result<()>,
+) -> io::Result<()> {
+    for entry in batch.entries() {
+        match (&entry.item, &entry.frame) {
+            (Item::Packet(record), Some(frame)) => {
+                let since = |now: Timestamp| now.since(before.unwrap_or(now));
+                let (decimals, delta) = (record.resolution.decimals(), record.time.map(since));
+                *before = record.time.or(*before);
+                with(Came::Frame(&Seen { frame, record, file: entry.file, decimals, delta }))?;
+            }
+            (item, _) => with(Came::Aside(entry.file, item))?,
+        }
+    }
+    with(Came::Pause)
+}
+
+/// Starts the two threads. They are not waited for: when nobody takes what they have they end, and one that waits for
+/// its input to come ends with the program.
+fn start(
+    supply: Supply,
+    (session, stopped): (Session, Arc<AtomicBool>),
+) -> io::Result<(Receiver<Message>, SyncSender<Batch>)> {
+    let (to_analyse, read) = sync_channel(BATCHES);
+    let (to_show, messages) = sync_channel(BATCHES);
+    let (shown, used) = sync_channel(USED);
+    thread::Builder::new().name("read".to_owned()).spawn(move || read_all(supply, &to_analyse, &used))?;
+    let analyse = move || analyse(session, &stopped, &read, &to_show);
+    thread::Builder::new().name("analyse".to_owned()).spawn(analyse)?;
+    Ok((messages, shown))
+}
+
+/// What the reading thread hands on: items, and at the end what could not be read.
+type Read = Result<Batch, Vec<Problem>>;
+
+fn read_all(mut supply: Supply, to_analyse: &SyncSender<Read>, used: &Receiver<Batch>) {
+    loop {
+        let mut batch = used.try_recv().unwrap_or_default();
+        batch.clear();
+        let more = supply.fill(&mut batch);
+        if !batch.is_empty() && to_analyse.send(Ok(batch)).is_err() {
+            return;
+        }
+        if !more {
+            let _ = to_analyse.send(Err(supply.faults));
+            return;
+        }
+    }
+}
+
+fn analyse(mut session: Session, stopped: &AtomicBool, read: &Receiver<Read>, to_show: &SyncSender<Message>) {
+    let problems = loop {
+        match read.recv_timeout(Waiting::PAUSE) {
+            _ if stopped.load(Ordering::Relaxed) => break Vec::new(),
+            Ok(Ok(mut batch)) => {
+                batch.analyse(&mut session);
+                if to_show.send(Message::Batch(batch)).is_err() {
+                    return;
+                }
+            }
+            Ok(Err(problems)) => break problems,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break Vec::new(),
+        }
+    };
+    // Who does not take it has had enough.
+    let _ = to_show.send(Message::End(Box::new(session), problems));
+}
