@@ -244,10 +244,23 @@ fn findings_are_told_the_most_severe_first() {
     // The ends that the library's own test reckons by hand.
     assert!(rows.iter().any(|row| row[1..3] == ["1", "refused"] && row[4] == "RFC 9293 §3.10.7.1"));
     assert_eq!(report().lines(&["--view", "findings"]), ["Nothing that deserves attention."]);
+    let text = Captured::new("endings").lines(&["--view", "findings"]);
+    let said = "nobody listens there, by 10.0.0.2:80, answering 8 (1 ms after the packet before it)";
+    assert!(text[1].contains(said), "{}", text[1]);
+    let json = Captured::new("endings").lines(&["--view", "findings", "--json"]);
+    let second: serde_json::Value = serde_json::from_str(&json[1]).unwrap();
+    let expected = serde_json::json!({
+        "severity": "warn", "conversation": 2, "finding": "unread", "count": 1, "packets": [14], "rfc": 9293,
+        "section": "3.6.1", "inferred": true, "by": "10.0.0.2:80", "idle_ns": 1_000_000,
+    });
+    assert_eq!(second, expected);
     let told = Captured::new("endings").read(&["--explain"]);
     let told = told.text();
     assert!(
-        told.contains("warning: a reset answered the SYN: nobody listens there (9; RFC 9293 §3.10.7.1)"),
+        told.contains(
+            "  Reset by the server in 9, answering 8, 1 ms after the packet before it\n  warning: a reset answered the \
+             SYN: nobody listens there (9; RFC 9293 §3.10.7.1)\n"
+        ),
         "{told}"
     );
 }

@@ -284,6 +284,7 @@ usage-man = enchufe man [DIRECTORY]
 
 value-FILE = FILE
 value-NAMES = NAMES
+value-words = FILE
 value-filter = FILTER
 value-FILTER = FILTER
 value-TIME = TIME
@@ -449,8 +450,10 @@ finding-refused = a reset answered the SYN: nobody listens there
 why-refused = The server is not running or listens on another address or port; a firewall that rejects looks the same: ask the server's machine which ports listen
 finding-data-after-close = data came after its receiver had closed, and was answered with a reset
 why-data-after-close = One side closed its socket while the other was still sending: the two programs disagree about who says the last word
+finding-unread = inferred: closed with bytes unread, for its sender had got data and sent none after it
+why-unread = To close a socket whose received bytes were not read sends a reset instead of a FIN; a linger time of zero, or something on the way, would look the same: which one it was, only the sender's calls tell
 finding-aborted = a reset ended an open connection
-why-aborted = Closed with bytes unread, closed with a linger time of zero, the process ended, or something on the way: which one it was, only the sender's calls tell
+why-aborted = Closed with a linger time of zero, or something on the way that forgot a long idle connection, or bytes unread: which one it was, only the sender's calls tell
 finding-half-closed = only one side sent its FIN
 why-half-closed = The other program did not close its socket (a leaked descriptor shows so), or the capture ended before
 finding-reused-ports = a connection on ports that another one had used
@@ -542,7 +545,15 @@ story-close-then = Then { $who }, in { $frames }{ $acked ->
     [yes] {""}
    *[no] {" "}(not acknowledged in this capture)
  }
-story-reset = Reset by { $who } in { $frame }
+story-reset = Reset by { $who } in { $frame }{ $answers ->
+    [0] {""}
+   *[other] {", "}answering { $answers }
+ }, { $idle } after the packet before it
+finding-by = { $finding }, by { $who }
+finding-reset = { $finding }, by { $who }{ $answers ->
+    [0] {""}
+   *[other] {", "}answering { $answers }
+ } ({ $idle } after the packet before it)
 story-open = Its end is not in the capture
 story-in-order = Every byte once and in order
 story-disorder = Not every byte once and in order: segments with bytes that had come before: { $repeated }; segments with bytes missing before them: { $early }; acknowledgements of bytes that were not seen: { $unseen }

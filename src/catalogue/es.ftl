@@ -285,6 +285,7 @@ usage-man = enchufe man [DIRECTORIO]
 
 value-FILE = ARCHIVO
 value-NAMES = NOMBRES
+value-words = ARCHIVO
 value-filter = FILTRO
 value-FILTER = FILTRO
 value-TIME = TIEMPO
@@ -450,8 +451,10 @@ finding-refused = un RST respondió al SYN: nadie escucha ahí
 why-refused = El servidor no está en marcha o escucha en otra dirección o puerto; un cortafuegos que rechaza se ve igual: pregunta en su máquina qué puertos escuchan
 finding-data-after-close = llegaron datos después de que su receptor cerrara, y los respondió con RST
 why-data-after-close = Un lado cerró su socket mientras el otro todavía enviaba: los dos programas no coinciden en quién dice la última palabra
+finding-unread = inferido: se cerró con bytes sin leer, pues quien envió el RST había recibido datos y no envió ninguno después
+why-unread = Cerrar un socket con bytes recibidos sin leer envía un RST en lugar de un FIN; un tiempo de linger de cero, o algo en el camino, se vería igual: cuál fue, solo lo dicen las llamadas de quien lo envió
 finding-aborted = un RST terminó una conexión abierta
-why-aborted = Se cerró con bytes sin leer, se cerró con un tiempo de linger de cero, terminó el proceso o fue algo en el camino: cuál, solo lo dicen las llamadas de quien lo envió
+why-aborted = Se cerró con un tiempo de linger de cero, o algo en el camino olvidó una conexión largo tiempo inactiva, o había bytes sin leer: cuál fue, solo lo dicen las llamadas de quien lo envió
 finding-half-closed = solo un lado envió su FIN
 why-half-closed = El otro programa no cerró su socket (así se ve un descriptor olvidado), o la captura terminó antes
 finding-reused-ports = una conexión en puertos que otra había usado
@@ -543,7 +546,15 @@ story-close-then = Después { $who }, en { $frames }{ $acked ->
     [yes] {""}
    *[no] {" "}(sin confirmar en esta captura)
  }
-story-reset = Lo cortó { $who } con RST en { $frame }
+story-reset = Lo cortó { $who } con RST en { $frame }{ $answers ->
+    [0] {""}
+   *[other] {", "}en respuesta a { $answers }
+ }, { $idle } después del paquete anterior
+finding-by = { $finding }, por { $who }
+finding-reset = { $finding }, por { $who }{ $answers ->
+    [0] {""}
+   *[other] {", "}en respuesta a { $answers }
+ } ({ $idle } después del paquete anterior)
 story-open = Su final no está en la captura
 story-in-order = Cada byte una sola vez y en orden
 story-disorder = No cada byte una sola vez y en orden: segmentos con bytes que ya habían llegado: { $repeated }; segmentos a los que les faltan bytes antes: { $early }; confirmaciones de bytes que no se vieron: { $unseen }

@@ -108,7 +108,7 @@ struct Outcome {
 impl Reading<'_> {
     fn pass(&mut self, with: &mut dyn FnMut(Came<'_, '_>) -> io::Result<()>) -> Result<(), Stop> {
         let Self { plan, session, waiting, remarks, .. } = self;
-        plan.captures().pass(session, waiting, Some(remarks), with)
+        plan.captures().pass(session, waiting, remarks, with)
     }
 
     /// Shows the packets while they are read.
@@ -274,9 +274,8 @@ pub fn read(flags: &flags::Read, common: Common, catalogue: &Catalogue) -> Resul
     let (session, remarks) = (Session::new(Limits::default()), Remarks::new(catalogue));
     let mut reading = Reading { plan: &plan, session, waiting, remarks, catalogue };
     if plan.twice {
-        // What the first pass cannot read is said by the second.
         let Reading { session, waiting, .. } = &mut reading;
-        let _ = plan.captures().pass(session, waiting, None, &mut |_| Ok(()));
+        plan.captures().scout(session, waiting);
         *session = std::mem::take(session).again(Limits::default());
     }
     let outcome = reading.show()?;

@@ -33,3 +33,4 @@ pub mod signals;
 pub mod sock_diag;
 pub mod tcp_info;
 pub mod termios;
+pub mod usage;

@@ -108,6 +108,15 @@ impl Batch {
         }
     }
 
+    /// Shows every packet to a session that is only to remember them: nothing is kept here.
+    pub fn show(&self, session: &mut Session) {
+        for stored in &self.items {
+            if let Item::Packet(record) = stored.item(&self.bytes) {
+                session.frame(&record);
+            }
+        }
+    }
+
     /// The item at a place, from 0.
     pub fn item(&self, place: usize) -> Option<(usize, Item<'_>)> {
         self.items.get(place).map(|stored| (stored.file, stored.item(&self.bytes)))

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::session::Frame;
-use crate::tcp::{Completeness, Conversation, Conversations, End, Flag, ResetCause};
+use crate::tcp::{Completeness, Conversation, Conversations, End, Endpoint, Flag, Reset, ResetCause};
 
 /// The most packet numbers that one finding keeps; all are counted.
 pub const MOST_PACKETS: usize = 1_000;
@@ -21,6 +21,8 @@ pub enum FindingId {
     Refused,
     /// A reset by a side that had sent its FIN, answering data that came after.
     DataAfterClose,
+    /// A reset by a side that had got data and sent none after it: inferred, it closed with bytes unread.
+    Unread,
     /// A reset that ended an open connection.
     Aborted,
     /// Only one side sent its FIN.
@@ -50,12 +52,18 @@ pub struct Rfc {
 }
 
 impl FindingId {
+    /// Whether another explanation fits, too.
+    pub const fn is_inferred(self) -> bool {
+        matches!(self, Self::Unread)
+    }
+
     /// How bad it is. Those of flags are Wireshark's.
     pub const fn severity(self) -> Severity {
         match self {
             Self::Unanswered
             | Self::Refused
             | Self::DataAfterClose
+            | Self::Unread
             | Self::Aborted
             | Self::Flag(
                 Flag::ZeroWindow
@@ -77,7 +85,7 @@ impl FindingId {
         match self {
             Self::Unanswered => rfc(9293, "3.8.3"),
             Self::Refused => rfc(9293, "3.10.7.1"),
-            Self::DataAfterClose => rfc(9293, "3.6.1"),
+            Self::DataAfterClose | Self::Unread => rfc(9293, "3.6.1"),
             Self::Aborted => rfc(9293, "3.10.5"),
             Self::HalfClosed => rfc(9293, "3.6"),
             Self::Flag(flag) => match flag {
@@ -108,6 +116,10 @@ pub struct Finding {
     pub packets: Vec<u64>,
     /// How many frames there were.
     pub count: u64,
+    /// Of an end: whose segment it was.
+    pub by: Option<Endpoint>,
+    /// Of a reset: what it answered, and after how long.
+    pub reset: Option<Reset>,
 }
 
 /// Gathers findings.
@@ -143,7 +155,7 @@ impl Findings {
             self.left_out += 1;
             return;
         }
-        let new = || Finding { id, stream, packets: Vec::new(), count: 0 };
+        let new = || Finding { id, stream, packets: Vec::new(), count: 0, by: None, reset: None };
         let finding = self.found.entry((stream, id)).or_insert_with(new);
         finding.count += 1;
         if finding.packets.len() < MOST_PACKETS {
@@ -154,13 +166,27 @@ impl Findings {
     /// All findings, the most severe first, then by conversation; `conversations` tells how each one ended.
     pub fn finish(mut self, conversations: &Conversations) -> Vec<Finding> {
         for conversation in conversations.sorted() {
-            if let Some((id, frame)) = ending(conversation) {
-                self.add(conversation.stream, id, frame);
+            let Some((id, frame)) = ending(conversation) else { continue };
+            self.add(conversation.stream, id, frame);
+            if let Some(finding) = self.found.get_mut(&(conversation.stream, id)) {
+                finding.by = ended_by(conversation);
+                finding.reset = conversation.reset;
             }
         }
         let mut all: Vec<_> = self.found.into_values().collect();
         all.sort_by_key(|finding| (std::cmp::Reverse(finding.id.severity()), finding.stream, finding.id));
         all
+    }
+}
+
+/// Whose segment the end was.
+fn ended_by(conversation: &Conversation) -> Option<Endpoint> {
+    match conversation.end() {
+        End::Reset { by_b, .. } | End::HalfClosed { by_b } => {
+            Some(if by_b { conversation.b } else { conversation.a })
+        }
+        End::Open if conversation.sides[1].packets == 0 => Some(conversation.a),
+        End::Open | End::Closed => None,
     }
 }
 
@@ -171,6 +197,7 @@ fn ending(conversation: &Conversation) -> Option<(FindingId, u64)> {
         let id = match reset.cause {
             ResetCause::Refused => FindingId::Refused,
             ResetCause::DataAfterClose => FindingId::DataAfterClose,
+            ResetCause::Unread => FindingId::Unread,
             ResetCause::Abort => FindingId::Aborted,
         };
         return Some((id, reset.frame));

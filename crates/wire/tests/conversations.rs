@@ -51,10 +51,22 @@ fn every_kind_of_end_is_told_apart() {
             End::Open
         ]
     );
-    let idle = conversations.sorted()[5].reset.unwrap().idle;
-    assert_eq!(idle, 300_001_000_000);
-    let ids: Vec<_> = findings
-        .finish(conversations)
+    let found = findings.finish(conversations);
+    // Whose port, what it answers, nanoseconds since the packet before it.
+    let resets: Vec<_> = found
+        .iter()
+        .filter_map(|finding| Some((finding.by?.port, finding.reset?.answers, finding.reset?.idle)))
+        .collect();
+    assert_eq!(
+        resets,
+        [
+            (80, Some(8), 1_000_000),
+            (80, None, 1_000_000),
+            (1003, Some(20), 1_000_000),
+            (1005, None, 300_001_000_000),
+        ]
+    );
+    let ids: Vec<_> = found
         .into_iter()
         .filter(|finding| !matches!(finding.id, FindingId::Flag(_)))
         .map(|finding| (finding.stream, finding.id, finding.packets))
@@ -63,7 +75,7 @@ fn every_kind_of_end_is_told_apart() {
         ids,
         [
             (1, FindingId::Refused, vec![9]),
-            (2, FindingId::Aborted, vec![14]),
+            (2, FindingId::Unread, vec![14]),
             (3, FindingId::Aborted, vec![21]),
             (5, FindingId::Aborted, vec![33]),
             (6, FindingId::Unanswered, vec![34]),

@@ -1,7 +1,7 @@
 //! A capture in sentences: the course of each conversation, and what was found in it.
 
 use super::findings;
-use super::words::{endpoint, finding, numbers, say, severity, side, span};
+use super::words::{duration, endpoint, finding, numbers, say, severity, side, span};
 use crate::catalogue::Catalogue;
 use enchufe_wire::finding::Finding;
 use enchufe_wire::outline::{Close, Outline, Outlines, Turn};
@@ -130,7 +130,11 @@ impl Teller<'_> {
         match self.conversation.end() {
             End::Reset { by_b, frame } => {
                 let (who, frame) = (self.who(by_b), frame.to_string());
-                Some(say(self.catalogue, "story-reset", &[("who", &who), ("frame", &frame)], &[]))
+                let reset = self.conversation.reset.filter(|reset| reset.frame.to_string() == frame)?;
+                let idle = duration(reset.idle);
+                let texts = [("who", who.as_str()), ("frame", &frame), ("idle", &idle)];
+                let answers = reset.answers.unwrap_or_default();
+                Some(say(self.catalogue, "story-reset", &texts, &[("answers", answers)]))
             }
             End::Open => Some(self.catalogue.plain("story-open")),
             End::Closed | End::HalfClosed { .. } => None,

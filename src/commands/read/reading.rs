@@ -70,31 +70,60 @@ pub struct Captures<'a> {
     pub in_order: bool,
 }
 
+/// Who sees what comes: it can stop the reading with an error of its own.
+type With<'a> = &'a mut dyn FnMut(Came<'_, '_>) -> io::Result<()>;
+
 impl Captures<'_> {
+    /// Reads all once, only for what the session remembers. What cannot be read is left to the pass that follows.
+    pub fn scout(&self, session: &mut Session, waiting: &mut Waiting<'_>) {
+        let _ = self.run(session, waiting, None);
+    }
+
     /// Reads all once, each item given to `with`; `session` is as it was at the end. What is strange goes to `remarks`.
     pub fn pass(
         &self,
         session: &mut Session,
         waiting: &mut Waiting<'_>,
-        mut remarks: Option<&mut Remarks<'_>>,
-        with: &mut dyn FnMut(Came<'_, '_>) -> io::Result<()>,
+        remarks: &mut Remarks<'_>,
+        with: With<'_>,
     ) -> Result<(), Stop> {
+        let problems = self.run(session, waiting, Some((remarks, with)))?;
+        for remark in remarks.finish(self.sources) {
+            crate::style::complain(&remark);
+        }
+        match problems.is_empty() {
+            true if waiting.is_stopped() => Err(Stop::Interrupted),
+            true => Ok(()),
+            false => Err(Stop::Input(problems)),
+        }
+    }
+
+    /// Gives what could not be read.
+    fn run(
+        &self,
+        session: &mut Session,
+        waiting: &mut Waiting<'_>,
+        mut audience: Option<(&mut Remarks<'_>, With<'_>)>,
+    ) -> Result<Vec<Problem>, Stop> {
         let supply = Supply::open(self.sources, self.in_order, waiting.meter());
         let supply = supply.map_err(|problem| Stop::Input(vec![problem]))?;
-        let given = (std::mem::take(session), waiting.stopped());
-        let (messages, used) = start(supply, given).map_err(Stop::Threads)?;
+        let job =
+            Job { session: std::mem::take(session), stopped: waiting.stopped(), scouts: audience.is_none() };
+        let (messages, used) = start(supply, job).map_err(Stop::Threads)?;
         let mut before = None;
         let problems = loop {
             match messages.recv_timeout(Waiting::PAUSE) {
                 Ok(Message::Batch(batch)) => {
-                    let mut with = |came: Came<'_, '_>| {
-                        if let Some(remark) = remarks.as_deref_mut().and_then(|remarks| remarks.look(&came)) {
-                            waiting.clear();
-                            crate::style::complain(&remark);
-                        }
-                        with(came)
-                    };
-                    hand_out(&batch, &mut before, &mut with).map_err(Stop::Output)?;
+                    if let Some((remarks, with)) = &mut audience {
+                        let mut with = |came: Came<'_, '_>| {
+                            if let Some(remark) = remarks.look(&came) {
+                                waiting.clear();
+                                crate::style::complain(&remark);
+                            }
+                            with(came)
+                        };
+                        hand_out(&batch, &mut before, &mut with).map_err(Stop::Output)?;
+                    }
                     // With no more to read nobody wants it back.
                     let _ = used.try_send(batch);
                 }
@@ -108,24 +137,11 @@ impl Captures<'_> {
             waiting.look();
         };
         waiting.clear();
-        if let Some(remarks) = remarks {
-            for remark in remarks.finish(self.sources) {
-                crate::style::complain(&remark);
-            }
-        }
-        match problems.is_empty() {
-            true if waiting.is_stopped() => Err(Stop::Interrupted),
-            true => Ok(()),
-            false => Err(Stop::Input(problems)),
-        }
+        Ok(problems)
     }
 }
 
-fn hand_out(
-    batch: &Batch,
-    before: &mut Option<Timestamp>,
-    with: &mut dyn FnMut(Came<'_, '_>) -> io::Result<()>,
-) -> io::Result<()> {
+fn hand_out(batch: &Batch, before: &mut Option<Timestamp>, with: With<'_>) -> io::Result<()> {
     for entry in batch.entries() {
         match (&entry.item, &entry.frame) {
             (Item::Packet(record), Some(frame)) => {
@@ -140,18 +156,22 @@ fn hand_out(
     with(Came::Pause)
 }
 
+/// What the analysing thread is to do.
+struct Job {
+    session: Session,
+    stopped: Arc<AtomicBool>,
+    /// Only what the session remembers is wanted.
+    scouts: bool,
+}
+
 /// Starts the two threads. They are not waited for: when nobody takes what they have they end, and one that waits for
 /// its input to come ends with the program.
-fn start(
-    supply: Supply,
-    (session, stopped): (Session, Arc<AtomicBool>),
-) -> io::Result<(Receiver<Message>, SyncSender<Batch>)> {
+fn start(supply: Supply, job: Job) -> io::Result<(Receiver<Message>, SyncSender<Batch>)> {
     let (to_analyse, read) = sync_channel(BATCHES);
     let (to_show, messages) = sync_channel(BATCHES);
     let (shown, used) = sync_channel(USED);
     thread::Builder::new().name("read".to_owned()).spawn(move || read_all(supply, &to_analyse, &used))?;
-    let analyse = move || analyse(session, &stopped, &read, &to_show);
-    thread::Builder::new().name("analyse".to_owned()).spawn(analyse)?;
+    thread::Builder::new().name("analyse".to_owned()).spawn(move || job.run(&read, &to_show))?;
     Ok((messages, shown))
 }
 
@@ -173,21 +193,27 @@ fn read_all(mut supply: Supply, to_analyse: &SyncSender<Read>, used: &Receiver<B
     }
 }
 
-fn analyse(mut session: Session, stopped: &AtomicBool, read: &Receiver<Read>, to_show: &SyncSender<Message>) {
-    let problems = loop {
-        match read.recv_timeout(Waiting::PAUSE) {
-            _ if stopped.load(Ordering::Relaxed) => break Vec::new(),
-            Ok(Ok(mut batch)) => {
-                batch.analyse(&mut session);
-                if to_show.send(Message::Batch(batch)).is_err() {
-                    return;
+impl Job {
+    fn run(mut self, read: &Receiver<Read>, to_show: &SyncSender<Message>) {
+        let problems = loop {
+            match read.recv_timeout(Waiting::PAUSE) {
+                _ if self.stopped.load(Ordering::Relaxed) => break Vec::new(),
+                Ok(Ok(mut batch)) => {
+                    if self.scouts {
+                        batch.show(&mut self.session);
+                    } else {
+                        batch.analyse(&mut self.session);
+                    }
+                    if to_show.send(Message::Batch(batch)).is_err() {
+                        return;
+                    }
                 }
+                Ok(Err(problems)) => break problems,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break Vec::new(),
             }
-            Ok(Err(problems)) => break problems,
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break Vec::new(),
-        }
-    };
-    // Who does not take it has had enough.
-    let _ = to_show.send(Message::End(Box::new(session), problems));
+        };
+        // Who does not take it has had enough.
+        let _ = to_show.send(Message::End(Box::new(self.session), problems));
+    }
 }

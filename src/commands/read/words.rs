@@ -1,7 +1,7 @@
 //! Addresses, frame numbers and names as they are said.
 
 use crate::catalogue::{Catalogue, human_time};
-use enchufe_wire::finding::{FindingId, Severity};
+use enchufe_wire::finding::{Finding, FindingId, Severity};
 use enchufe_wire::tcp::{Conversation, Endpoint};
 use fluent_bundle::{FluentArgs, FluentValue};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -48,10 +48,24 @@ pub fn finding(id: FindingId) -> String {
         FindingId::Unanswered => "unanswered".to_owned(),
         FindingId::Refused => "refused".to_owned(),
         FindingId::DataAfterClose => "data-after-close".to_owned(),
+        FindingId::Unread => "unread".to_owned(),
         FindingId::Aborted => "aborted".to_owned(),
         FindingId::HalfClosed => "half-closed".to_owned(),
         FindingId::Flag(flag) => flag.field().trim_start_matches("tcp.analysis.").replace('_', "-"),
     }
+}
+
+/// A finding in words: what it is and, of an end, whose it was, what it answered and after how long.
+pub fn described(found: &Finding, catalogue: &Catalogue) -> String {
+    let said = catalogue.plain(&format!("finding-{}", finding(found.id)));
+    let Some(by) = &found.by else { return said };
+    let who = endpoint(by);
+    let Some(reset) = &found.reset else {
+        return say(catalogue, "finding-by", &[("finding", &said), ("who", &who)], &[]);
+    };
+    let idle = duration(reset.idle);
+    let texts = [("finding", said.as_str()), ("who", &who), ("idle", &idle)];
+    say(catalogue, "finding-reset", &texts, &[("answers", reset.answers.unwrap_or_default())])
 }
 
 pub const fn severity(severity: Severity) -> &'static str {
@@ -91,6 +105,7 @@ mod tests {
             FindingId::Unanswered,
             FindingId::Refused,
             FindingId::DataAfterClose,
+            FindingId::Unread,
             FindingId::Aborted,
             FindingId::HalfClosed,
         ];

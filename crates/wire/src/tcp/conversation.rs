@@ -54,6 +54,8 @@ pub struct Side {
     pub last: Option<(u64, Timestamp)>,
     /// What the last segment carried.
     pub(super) last_had_data: bool,
+    /// The frame of its last segment with data.
+    pub(super) last_data: Option<u64>,
     /// It sent a SYN with an acknowledgement, or an acknowledgement without a SYN.
     pub(super) accepted: bool,
 }
@@ -86,7 +88,7 @@ pub struct Reset {
     pub by_b: bool,
     /// Its frame.
     pub frame: u64,
-    /// The peer's segment before it, if there was one.
+    /// The peer's segment that it answered; none where its sender's program, or something on the way, ended the connection.
     pub answers: Option<u64>,
     /// Nanoseconds since the conversation's segment before it.
     pub idle: i64,
@@ -101,7 +103,10 @@ pub enum ResetCause {
     Refused,
     /// Its sender had sent a FIN, and then came data: there was nobody left to read it.
     DataAfterClose,
-    /// It ends a connection that was open: a deliberate abort, a process that died, or unread data at the close.
+    /// Inferred: its sender had got data, sent none after it, and had not closed. To close with bytes unread sends a reset
+    /// (RFC 9293 §3.6.1, SHLD-3); a linger time of zero, or something on the way, would look the same.
+    Unread,
+    /// It ends a connection that was open: a deliberate abort, or something on the way.
     Abort,
 }
 

@@ -131,6 +131,9 @@ impl Conversation {
         let side = if from_b { b } else { a };
         let now = (segment.number, segment.time);
         side.last_had_data = segment.tcp.payload_len.is_some_and(|len| len > 0);
+        if side.last_had_data {
+            side.last_data = Some(segment.number);
+        }
         side.accepted |= flags.any(TcpFlags::ACK) && !flags.any(TcpFlags::RST);
         side.packets += 1;
         side.bytes += u64::from(segment.frame_len);
@@ -154,10 +157,15 @@ impl Conversation {
             ResetCause::Refused
         } else if own.fin.is_some() && peer.last_had_data {
             ResetCause::DataAfterClose
+        } else if own.fin.is_none() && peer.last_data > own.last_data {
+            ResetCause::Unread
         } else {
             ResetCause::Abort
         };
-        let answers = peer.last.map(|(frame, _)| frame);
+        // RFC 9293 §3.5.2: what answers a segment that has an acknowledgement takes its number from there and has none itself.
+        let by_number = !segment.tcp.flags.any(TcpFlags::ACK) && segment.tcp.seq == peer.direction.ack;
+        let answered = by_number || matches!(cause, ResetCause::Refused | ResetCause::DataAfterClose);
+        let answers = peer.last.filter(|_| answered).map(|(frame, _)| frame);
         let (_, before) = self.last;
         Reset { by_b, frame: segment.number, answers, idle: segment.time.since(before), cause }
     }

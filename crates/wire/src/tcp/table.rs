@@ -86,19 +86,33 @@ impl Default for Limits {
 
 const NONE: u32 = u32::MAX;
 
+/// The two ends, the smaller one first.
+type Key = (Endpoint, Endpoint);
+
 #[derive(Debug)]
 struct Slot {
     conversation: Conversation,
-    key: (Endpoint, Endpoint),
+    key: Key,
+}
+
+/// A slot's neighbours in the order of use. Apart from the slots, so that what every segment touches is close together.
+#[derive(Clone, Copy, Debug)]
+struct Links {
     older: u32,
     newer: u32,
 }
+
+/// Slots that were found a short while ago, by a few bits of their ends: a look-up that finds the right one here needs no
+/// hash. Whoever chooses ends that meet in one place only brings back the hash.
+const RECENT: usize = 4096;
 
 /// All conversations of a capture.
 #[derive(Debug)]
 pub struct Conversations {
     slots: Vec<Slot>,
-    index: HashMap<(Endpoint, Endpoint), u32>,
+    links: Vec<Links>,
+    index: HashMap<Key, u32>,
+    recent: Vec<u32>,
     /// The longest idle and the most recently used slot.
     oldest: u32,
     newest: u32,
@@ -123,7 +137,9 @@ impl Conversations {
     pub fn new(limits: Limits) -> Self {
         Self {
             slots: Vec::new(),
+            links: Vec::new(),
             index: HashMap::new(),
+            recent: vec![NONE; RECENT],
             oldest: NONE,
             newest: NONE,
             streams: 0,
@@ -176,7 +192,7 @@ impl Conversations {
     fn slot_of(&mut self, segment: &Segment, note: &mut TcpNote) -> u32 {
         let (source, destination) = (segment.source, segment.destination);
         let key = if source <= destination { (source, destination) } else { (destination, source) };
-        let found = self.recent(&key).or_else(|| self.index.get(&key).copied());
+        let found = self.found(&key);
         let known = found.and_then(|at| self.slots.get(usize::try_from(at).ok()?));
         match (found, known) {
             (Some(at), Some(slot)) => {
@@ -190,27 +206,37 @@ impl Conversations {
         }
     }
 
-    /// Frames come in bursts: the last conversation is the likeliest.
-    fn recent(&self, key: &(Endpoint, Endpoint)) -> Option<u32> {
-        let slot = self.slots.get(usize::try_from(self.newest).ok()?)?;
-        (slot.key == *key && self.newest != NONE && self.index.get(key) == Some(&self.newest))
-            .then_some(self.newest)
+    /// The slot that the index has for these ends.
+    fn found(&mut self, key: &Key) -> Option<u32> {
+        let place = self.recent.get_mut(place_of(key))?;
+        let is_it = |at: u32| {
+            let slot = usize::try_from(at).ok().and_then(|at| self.slots.get(at));
+            slot.is_some_and(|slot| slot.key == *key)
+        };
+        if !is_it(*place) {
+            *place = *self.index.get(key)?;
+        }
+        Some(*place)
     }
 
-    fn add(&mut self, key: (Endpoint, Endpoint), segment: &Segment) -> u32 {
+    fn add(&mut self, key: Key, segment: &Segment) -> u32 {
         let Segment { number, time, source, destination, .. } = *segment;
         let mut conversation = Conversation::new(self.streams, source, destination, number, time);
         let stream = usize::try_from(self.streams).unwrap_or(usize::MAX);
         conversation.told = self.told.get(stream).copied();
         self.streams = self.streams.saturating_add(1);
-        let slot = Slot { conversation, key, older: NONE, newer: NONE };
+        let slot = Slot { conversation, key };
         let at = if self.slots.len() < self.limits.conversations.max(1) {
             self.slots.push(slot);
+            self.links.push(Links { older: NONE, newer: NONE });
             u32::try_from(self.slots.len() - 1).unwrap_or(NONE)
         } else {
             self.replace_oldest(slot)
         };
         self.index.insert(key, at);
+        if let Some(place) = self.recent.get_mut(place_of(&key)) {
+            *place = at;
+        }
         at
     }
 
@@ -231,8 +257,8 @@ impl Conversations {
         at
     }
 
-    fn links(&mut self, at: u32) -> Option<&mut Slot> {
-        self.slots.get_mut(usize::try_from(at).ok()?)
+    fn links(&mut self, at: u32) -> Option<&mut Links> {
+        self.links.get_mut(usize::try_from(at).ok()?)
     }
 
     fn unlink(&mut self, at: u32) {
@@ -266,4 +292,15 @@ impl Conversations {
         }
         self.newest = at;
     }
+}
+
+fn place_of((one, other): &Key) -> usize {
+    let bits = |end: &Endpoint| {
+        let address = u128::from_ne_bytes(end.address);
+        let folded = address ^ address >> 32 ^ address >> 64 ^ address >> 96;
+        u32::try_from(folded & 0xffff_ffff).unwrap_or_default() ^ u32::from(end.port) << 8
+    };
+    // Multiplied so that the upper bits depend on all (Fibonacci hashing).
+    let mixed = (bits(one) ^ bits(other).rotate_left(16)).wrapping_mul(0x9e37_79b1);
+    usize::try_from(mixed >> 20).unwrap_or_default() % RECENT
 }
