@@ -3,13 +3,15 @@
 //! Pairs run in turn, A B A B, after one run of each that is not counted. A ratio is that of one pair; told are the median
 //! of all and its 90 % interval by the bootstrap. `just bench-read` runs it; `--packets N` and `--pairs N` change its size.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the table is what it is run for")]
+
 mod capture;
 mod ratio;
 
 use enchufe_sys::usage::{self, Usage};
 use ratio::Summary;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -114,18 +116,25 @@ fn seconds(runs: &[Run]) -> Summary {
     Summary::of(runs.iter().map(|run| run.wall.as_secs_f64()).collect())
 }
 
+/// How far it is, where somebody looks.
+fn progress(text: &str) {
+    if io::stderr().is_terminal() {
+        eprint!("\r{text}\x1b[K");
+    }
+}
+
 fn compare(pair: &Pair, capture: &Path, out: &Path, pairs: usize) -> io::Result<()> {
     let (theirs_name, ours_name) = (pair.theirs.join(" "), pair.ours.join(" "));
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for turn in 0..=pairs {
-        eprint!("\r{ours_name} | {theirs_name}: {turn} of {pairs}\x1b[K");
+        progress(&format!("{ours_name} | {theirs_name}: {turn} of {pairs}"));
         let (one, other) = (run(pair.ours, capture, out)?, run(pair.theirs, capture, out)?);
         if turn > 0 {
             ours.push(one);
             theirs.push(other);
         }
     }
-    eprint!("\r\x1b[K");
+    progress("");
     let ratio = |(one, other): (&Run, &Run)| other.wall.as_secs_f64() / one.wall.as_secs_f64();
     let ratios = Summary::of(ours.iter().zip(&theirs).map(ratio).collect());
     let (memory, their_memory) = (megabytes(&ours), megabytes(&theirs));

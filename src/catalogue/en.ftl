@@ -563,6 +563,7 @@ story-others = { $count ->
  } to no TCP conversation
 story-finding = { $severity }: { $finding } ({ $frames }; RFC { $rfc } §{ $section })
 note-forgotten = { $count } conversations were forgotten to keep memory bounded: they are not listed
+note-not-remembered = { $count } fragments, echo requests and addresses were not remembered to keep memory bounded: rows that would name their partners do not
 note-copied = { $count ->
     [one] 1 packet
    *[other] { $count } packets

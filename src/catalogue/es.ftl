@@ -564,6 +564,7 @@ story-others = { $count ->
  } de ninguna conversación TCP
 story-finding = { $severity }: { $finding } ({ $frames }; RFC { $rfc } §{ $section })
 note-forgotten = se olvidaron { $count } conversaciones para no pasar el límite de memoria: no se listan
+note-not-remembered = no se recordaron { $count } fragmentos, solicitudes de eco y direcciones para no pasar el límite de memoria: las filas que nombrarían su pareja no lo hacen
 note-copied = { $count ->
     [one] 1 paquete escrito
    *[other] { $count } paquetes escritos

@@ -279,6 +279,10 @@ pub fn read(flags: &flags::Read, common: Common, catalogue: &Catalogue) -> Resul
         *session = std::mem::take(session).again(Limits::default());
     }
     let outcome = reading.show()?;
+    let untold = reading.session.not_remembered();
+    if untold > 0 && plan.view == View::Packets {
+        crate::style::complain(&words::say(catalogue, "note-not-remembered", &[], &[("count", untold)]));
+    }
     let undecoded = reading.remarks.has_undecoded();
     match (outcome.end, outcome.written) {
         (Err(Stop::Output(error)), _) | (Ok(()), Err(error)) => written(&error),

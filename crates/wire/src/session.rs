@@ -5,6 +5,7 @@
 //! leaves them out, as Wireshark does while it captures.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use crate::bytes::Bytes;
 use crate::file::{Options, Record};
@@ -16,13 +17,36 @@ use crate::time::Timestamp;
 /// The most echo requests, addresses and links to later frames that are remembered; past it new ones are not.
 const MOST_REMEMBERED: usize = 1_000_000;
 
+/// A map with a bound: what is past it is counted, not kept.
+#[derive(Debug)]
+struct Memory<K, V> {
+    map: HashMap<K, V>,
+    left_out: u64,
+}
+
+impl<K, V> Default for Memory<K, V> {
+    fn default() -> Self {
+        Self { map: HashMap::new(), left_out: 0 }
+    }
+}
+
+impl<K: Eq + Hash, V> Memory<K, V> {
+    fn keep(&mut self, key: K, value: V) {
+        if self.map.len() < MOST_REMEMBERED || self.map.contains_key(&key) {
+            self.map.insert(key, value);
+        } else {
+            self.left_out += 1;
+        }
+    }
+}
+
 /// What only a first pass can tell.
 #[derive(Debug, Default)]
 struct Later {
     /// From a fragment to the frame that completed its datagram.
-    reassembled_in: HashMap<u64, u64>,
+    reassembled_in: Memory<u64, u64>,
     /// From an echo request to its reply.
-    replies: HashMap<u64, u64>,
+    replies: Memory<u64, u64>,
 }
 
 /// A capture being read.
@@ -34,8 +58,8 @@ pub struct Session {
     fragments: Fragments,
     reassembled: Vec<u8>,
     layers: Vec<Placed>,
-    echoes: HashMap<EchoKey, u64>,
-    addresses: HashMap<[u8; 4], [u8; 6]>,
+    echoes: Memory<EchoKey, u64>,
+    addresses: Memory<[u8; 4], [u8; 6]>,
     found: Later,
     told: Option<Later>,
 }
@@ -120,6 +144,13 @@ impl Session {
         &self.tcp
     }
 
+    /// How many fragments, echo requests and addresses were not remembered to keep memory bounded: rows that would name
+    /// their partners do not.
+    pub fn not_remembered(&self) -> u64 {
+        let told = self.told.as_ref().map_or(0, |told| told.reassembled_in.left_out + told.replies.left_out);
+        told + self.echoes.left_out + self.addresses.left_out
+    }
+
     /// Takes the next record.
     pub fn frame<'s>(&'s mut self, record: &Record<'s>) -> Frame<'s> {
         self.number += 1;
@@ -128,7 +159,7 @@ impl Session {
         let mut packet = dissect(record.link, record.bytes, record.wire_len, &mut layers);
         let part = fragment_of(&packet, &layers);
         let told = self.told.as_ref().filter(|_| part.is_some());
-        let mut reassembled_in = told.and_then(|told| told.reassembled_in.get(&self.number)).copied();
+        let mut reassembled_in = told.and_then(|told| told.reassembled_in.map.get(&self.number)).copied();
         let whole = part.and_then(|part| Some((part, self.fragment(&part, &packet)?)));
         if let Some((part, whole)) = whole {
             reassembled_in = None;
@@ -164,8 +195,8 @@ impl Session {
     fn fragment(&mut self, part: &Part, packet: &Packet<'_>) -> Option<Vec<u8>> {
         let done = self.fragments.add(&part.fragment, packet.slice(part.placed.view), self.number)?;
         for frame in done.frames {
-            if frame != self.number && self.found.reassembled_in.len() < MOST_REMEMBERED {
-                self.found.reassembled_in.insert(frame, self.number);
+            if frame != self.number {
+                self.found.reassembled_in.keep(frame, self.number);
             }
         }
         Some(done.bytes)
@@ -254,7 +285,7 @@ fn note(tcp: &mut Conversations, frame: &Frame<'_>) -> Option<TcpNote> {
 fn echo(
     packet: &Packet<'_>,
     number: u64,
-    echoes: &mut HashMap<EchoKey, u64>,
+    echoes: &mut Memory<EchoKey, u64>,
     found: &mut Later,
     told: Option<&Later>,
 ) -> Option<Echo> {
@@ -273,16 +304,12 @@ fn echo(
     let (id, sequence) = (bytes.be16(4)?, bytes.be16(6)?);
     let [source, destination] = addresses(packet)?.map(|end| end.address);
     if request {
-        if echoes.len() < MOST_REMEMBERED {
-            echoes.insert((source, destination, id, sequence), number);
-        }
-        let reply = told.and_then(|told| told.replies.get(&number));
+        echoes.keep((source, destination, id, sequence), number);
+        let reply = told.and_then(|told| told.replies.map.get(&number));
         return Some(reply.map_or(Echo::Unanswered, |reply| Echo::ReplyIn(*reply)));
     }
-    let asked = echoes.remove(&(destination, source, id, sequence))?;
-    if found.replies.len() < MOST_REMEMBERED {
-        found.replies.insert(asked, number);
-    }
+    let asked = echoes.map.remove(&(destination, source, id, sequence))?;
+    found.replies.keep(asked, number);
     Some(Echo::RequestIn(asked))
 }
 
@@ -312,7 +339,7 @@ fn checksum_holds(packet: &Packet<'_>, message: &Placed) -> bool {
 }
 
 /// An IPv4 address in ARP whose hardware address is not the one that it had before.
-fn duplicate_address(packet: &Packet<'_>, known: &mut HashMap<[u8; 4], [u8; 6]>) -> Option<[u8; 4]> {
+fn duplicate_address(packet: &Packet<'_>, known: &mut Memory<[u8; 4], [u8; 6]>) -> Option<[u8; 4]> {
     let last = packet.layers().last()?;
     let Layer::Arp(
         arp @ Arp {
@@ -333,16 +360,16 @@ fn duplicate_address(packet: &Packet<'_>, known: &mut HashMap<[u8; 4], [u8; 6]>)
     let reply = (arp.opcode == Arp::REPLY).then_some((target_hardware, target));
     for (hardware, protocol) in [Some((sender_hardware, sender)), reply].into_iter().flatten() {
         let (hardware, protocol) = (hardware.array::<6>(0)?, protocol.array::<4>(0)?);
-        let room = known.len() < MOST_REMEMBERED || known.contains_key(&protocol);
         let [first, ..] = hardware;
         // A group's address belongs to nobody.
-        if protocol == [0; 4] || hardware == [0; 6] || first & 1 == 1 || !room {
+        if protocol == [0; 4] || hardware == [0; 6] || first & 1 == 1 {
             continue;
         }
         // The first one that used an address keeps it.
-        let holder = known.entry(protocol).or_insert(hardware);
-        if *holder != hardware {
-            duplicate = duplicate.or(Some(protocol));
+        match known.map.get(&protocol) {
+            Some(holder) if *holder != hardware => duplicate = duplicate.or(Some(protocol)),
+            Some(_) => {}
+            None => known.keep(protocol, hardware),
         }
     }
     duplicate
