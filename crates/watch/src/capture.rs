@@ -6,10 +6,14 @@
 //! out before it is made (`PACKET_IGNORE_OUTGOING`). Of all interfaces at once that would hide what goes to
 //! other machines, so a program in the kernel refuses what goes out on loopback interfaces only.
 //!
+//! **Only what may be shown.** With a [`Prefilter`] that program also leaves out what no row needs, so that the ring
+//! holds more of what one does.
+//!
 //! **In the order of time.** Two CPUs can stamp frames in one order and store them in the other. Frames wait
 //! in a small buffer until one that is a few milliseconds younger has come, or the capture pauses.
 
 mod frame;
+mod program;
 mod reorder;
 
 use enchufe_sys::host::{self, Bell, Interest, Watch};
@@ -17,7 +21,9 @@ use enchufe_sys::interfaces::{self, Interface, hardware};
 use enchufe_sys::packet_ring::{Instruction, PacketRing, RingOptions, Start};
 use enchufe_wire::LinkType;
 use enchufe_wire::file::{self, Record};
+use enchufe_wire::filter::Prefilter;
 use enchufe_wire::time::Resolution;
+use program::Program;
 use reorder::Reorder;
 use std::io;
 use std::time::{Duration, Instant};
@@ -45,17 +51,19 @@ pub enum Place<'a> {
 }
 
 /// How to capture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The most bytes of each frame that are kept: 1 to [`LONGEST`], others become the nearest of these.
     pub snaplen: u32,
     /// Whether the interface is asked for frames to others, too.
     pub promiscuous: bool,
+    /// Which frames the kernel may leave out.
+    pub prefilter: Prefilter,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { snaplen: LONGEST, promiscuous: false }
+        Self { snaplen: LONGEST, promiscuous: false, prefilter: Prefilter::EVERYTHING }
     }
 }
 
@@ -98,6 +106,7 @@ pub struct Capture {
     ring: PacketRing,
     link: LinkType,
     snaplen: u32,
+    prefilters: bool,
     reorder: Reorder,
     drops: u64,
     state: State,
@@ -132,10 +141,11 @@ impl Capture {
         let kind = interface.as_ref().and_then(|interface| interface.hardware);
         let (link, start) = if interface.is_some() { link(kind) } else { COOKED };
         let snaplen = options.snaplen.clamp(1, LONGEST);
+        let Program { instructions, prefilters } = Program::new(place, link, snaplen, &options.prefilter);
         let ring = PacketRing::open(&RingOptions {
             interface: interface.as_ref().map(|interface| interface.index),
             start,
-            program: &program(place, snaplen),
+            program: &instructions,
             block_size: BLOCK,
             block_count: BLOCKS,
             retire: RETIRE,
@@ -146,7 +156,8 @@ impl Capture {
             io::ErrorKind::PermissionDenied => CaptureError::Permission(error),
             _ => CaptureError::System(error),
         })?;
-        Ok(Self { ring, link, snaplen, reorder: Reorder::default(), drops: 0, state: State::Running })
+        let (reorder, state) = (Reorder::default(), State::Running);
+        Ok(Self { ring, link, snaplen, prefilters, reorder, drops: 0, state })
     }
 
     /// What its frames start with.
@@ -157,6 +168,12 @@ impl Capture {
     /// The most bytes of a frame that it keeps.
     pub const fn snaplen(&self) -> u32 {
         self.snaplen
+    }
+
+    /// Whether the kernel leaves out frames by [`Options::prefilter`]: not where none can be left out, where it is too
+    /// long for a program, or where too little of each frame is kept to tell the same from it.
+    pub const fn prefilters(&self) -> bool {
+        self.prefilters
     }
 
     /// The next frame. Waits for one until `stop` rings (it is not silenced) or `until` is past.
@@ -279,23 +296,6 @@ const fn link(kind: Option<u16>) -> (LinkType, Start) {
         }
         _ => COOKED,
     }
-}
-
-/// What the kernel keeps: so many bytes of each frame, and of all interfaces no outgoing copy on loopback.
-fn program(place: Place<'_>, snaplen: u32) -> Vec<Instruction> {
-    const OUTGOING: u32 = 4;
-    let mut program = match place {
-        Place::Interface(_) => Vec::new(),
-        Place::Everywhere => vec![
-            Instruction::load_hardware(),
-            Instruction::skip_if_equal(hardware::LOOPBACK.into(), 0, 3),
-            Instruction::load_direction(),
-            Instruction::skip_if_equal(OUTGOING, 0, 1),
-            Instruction::keep(0),
-        ],
-    };
-    program.push(Instruction::keep(snaplen));
-    program
 }
 
 #[cfg(test)]

@@ -180,7 +180,7 @@ fn no_more_of_a_frame_is_kept_than_asked_for() {
         return;
     }
     for (place, wire_len) in [(Place::Interface("lo"), 46), (Place::Everywhere, 52)] {
-        let mut capture = Capture::open(place, &Options { snaplen: 21, promiscuous: false }).unwrap();
+        let mut capture = Capture::open(place, &Options { snaplen: 21, ..Options::default() }).unwrap();
         datagrams(1);
         let seen = all(&mut capture);
         assert_eq!(seen.iter().map(|one| (one.bytes.len(), one.wire_len)).collect::<Vec<_>>(), {
