@@ -110,6 +110,8 @@ pub struct Capture {
     reorder: Reorder,
     drops: u64,
     state: State,
+    /// Told when all that came before it was handed out.
+    failure: Option<io::Error>,
 }
 
 /// What the caller was told last, and what is to be told next.
@@ -121,6 +123,10 @@ enum State {
     Pausing,
     /// And that was told.
     Paused,
+    /// The interface failed: those that are there are handed out.
+    Failing,
+    /// Also the last ones.
+    Failed,
     /// None are taken any more: those that are there are handed out.
     Ending,
     /// Also the last ones.
@@ -157,7 +163,7 @@ impl Capture {
             _ => CaptureError::System(error),
         })?;
         let (reorder, state) = (Reorder::default(), State::Running);
-        Ok(Self { ring, link, snaplen, prefilters, reorder, drops: 0, state })
+        Ok(Self { ring, link, snaplen, prefilters, reorder, drops: 0, state, failure: None })
     }
 
     /// What its frames start with.
@@ -178,8 +184,8 @@ impl Capture {
 
     /// The next frame. Waits for one until `stop` rings (it is not silenced) or `until` is past.
     ///
-    /// Fails when the interface goes down or away (`ENETDOWN`); the capture goes on with the next call, and
-    /// has frames again if the interface comes back.
+    /// Fails when the interface goes down or away (`ENETDOWN`) and all that came before was handed out; the capture
+    /// goes on with the next call, and has frames again if the interface comes back.
     pub fn next(&mut self, stop: &Bell, until: Option<Instant>) -> io::Result<Next<'_>> {
         while !self.reorder.advance(self.empties()) {
             match self.state {
@@ -191,12 +197,16 @@ impl Capture {
                     self.state = State::Ended;
                     return Ok(Next::End);
                 }
-                State::Running | State::Paused if is_over(stop, until)? => {
+                State::Failed => {
+                    self.state = State::Paused;
+                    return Err(self.failure.take().unwrap_or_else(|| io::ErrorKind::NetworkDown.into()));
+                }
+                State::Running | State::Paused | State::Failing if is_over(stop, until)? => {
                     // Nothing more comes in; what is in the ring comes out.
                     self.ring.attach(&[Instruction::keep(0)])?;
                     self.state = State::Ending;
                 }
-                State::Running | State::Paused | State::Ending => {}
+                State::Running | State::Paused | State::Failing | State::Ending => {}
             }
             if !self.take_block() {
                 self.wait(stop, until)?;
@@ -222,7 +232,7 @@ impl Capture {
 
     /// Whether no earlier frame can come any more.
     fn empties(&self) -> bool {
-        matches!(self.state, State::Pausing | State::Emptying | State::Ended)
+        matches!(self.state, State::Pausing | State::Failed | State::Emptying | State::Ended)
     }
 
     /// Takes the frames of the next block, if there is one.
@@ -243,21 +253,27 @@ impl Capture {
     fn wait(&mut self, stop: &Bell, until: Option<Instant>) -> io::Result<()> {
         let begun = Instant::now();
         let left = until.map(|until| until.saturating_duration_since(begun));
+        let emptying = matches!(self.state, State::Failing | State::Ending);
         let timeout = match self.state {
             State::Paused => left,
-            State::Ending => Some(PAUSE),
+            _ if emptying => Some(PAUSE),
             _ => Some(left.unwrap_or(PAUSE).min(PAUSE)),
         };
         let mut watches = [Watch::new(&self.ring, Interest::READ), Watch::new(stop, Interest::READ)];
         // Once it has rung it would not let us wait.
-        let count = if self.state == State::Ending { 1 } else { 2 };
+        let count = if emptying { 1 } else { 2 };
         let found = host::wait(watches.get_mut(..count).unwrap_or_default(), timeout)?;
         let failed = watches.first().is_some_and(|ring| ring.ready().failed);
         if failed && let Some(error) = self.ring.take_error()? {
-            return Err(error);
+            // Who ends the capture does not need the interface any more.
+            if self.state != State::Ending {
+                (self.state, self.failure) = (State::Failing, Some(error));
+            }
+            return Ok(());
         }
         if found == 0 && begun.elapsed() >= PAUSE {
             self.state = match self.state {
+                State::Failing => State::Failed,
                 State::Ending => State::Emptying,
                 State::Paused => State::Paused,
                 _ => State::Pausing,

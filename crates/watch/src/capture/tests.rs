@@ -1,5 +1,5 @@
 use super::*;
-use enchufe_sys::namespace::isolate;
+use enchufe_sys::namespace::{isolate, set_loopback};
 use enchufe_wire::{Session, Timestamp};
 use std::env;
 use std::io::{Read, Write};
@@ -171,6 +171,34 @@ fn a_capture_pauses_goes_on_and_ends_by_bell_or_time() {
     let now = Some(Instant::now());
     assert!(matches!(capture.next(&bell, now).unwrap(), Next::Frame(_)));
     assert!(matches!(capture.next(&bell, now).unwrap(), Next::End));
+}
+
+#[test]
+#[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+fn an_interface_that_goes_down_has_handed_out_what_came_before() {
+    if !inside("an_interface_that_goes_down_has_handed_out_what_came_before") {
+        return;
+    }
+    let bell = Bell::new().unwrap();
+    let mut capture = open(Place::Interface("lo"));
+    for _ in 0..2 {
+        datagrams(100);
+        set_loopback(false).unwrap();
+        let mut count = 0;
+        let error = loop {
+            match capture.next(&bell, None) {
+                Ok(Next::Frame(_)) => count += 1,
+                Ok(Next::Pause) => {}
+                Ok(Next::End) => panic!("nobody ended it"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((count, error.kind()), (100, io::ErrorKind::NetworkDown));
+        set_loopback(true).unwrap();
+    }
+    datagrams(3);
+    set_loopback(false).unwrap();
+    assert_eq!(all(&mut capture).len(), 3, "who ends it is not told of the interface");
 }
 
 #[test]

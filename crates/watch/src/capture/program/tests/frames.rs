@@ -145,6 +145,8 @@ enum Form {
     Cut(u8),
     /// It is announced as something else.
     Announced(u16),
+    /// Its first byte.
+    First(u8),
     Echo {
         reply: bool,
         number: u8,
@@ -167,6 +169,7 @@ fn form() -> impl Strategy<Value = Form> {
         1 => (0..80_u8).prop_map(Form::Length),
         1 => (0..80_u8).prop_map(Form::Cut),
         1 => prop::sample::select(&[0x0800, 0x86dd, 0x0806, 0x88b5, 4][..]).prop_map(Form::Announced),
+        1 => prop::sample::select(&[0x40, 0x44, 0x4f, 0x50, 0x55, 0x65][..]).prop_map(Form::First),
         1 => (any::<bool>(), 0..3_u8).prop_map(|(reply, number)| Form::Echo { reply, number }),
         1 => any::<bool>().prop_map(|reply| Form::Arp { reply }),
         1 => prop::collection::vec(any::<u8>(), 0..90).prop_map(Form::Garbage),
@@ -278,6 +281,11 @@ fn carried(ends: Ends, body: &Body, form: &Form) -> Vec<Announced> {
             bytes.truncate(usize::from(*len));
             one(bytes)
         }
+        Form::First(first) => {
+            let mut bytes = whole;
+            bytes[0] = *first;
+            one(bytes)
+        }
         Form::Announced(protocol) => vec![(*protocol, whole, None)],
         Form::Echo { reply, number } => vec![(0x0800, echo(ends, *reply, *number), None)],
         Form::Arp { reply } => vec![(0x0806, arp(ends, *reply), None)],
@@ -296,10 +304,16 @@ pub(super) fn plain(link: LinkType, ends: Ends, body: &Body) -> Taken {
     carried(ends, body, &Form::Plain).into_iter().map(|one| taken(link, one)).next().unwrap()
 }
 
-/// A row of frames of any kind.
+/// A row of frames of any kind, between few ends: so conversations have many of them, in both directions.
 pub(super) fn frames(link: LinkType, most: usize) -> impl Strategy<Value = Vec<Taken>> {
-    let some = (ends(), body(), form())
-        .prop_map(move |(ends, body, form)| carried(ends, &body, &form))
-        .prop_map(move |some| some.into_iter().map(|one| taken(link, one)).collect::<Vec<_>>());
-    prop::collection::vec(some, 1..most).prop_map(|rows| rows.concat())
+    let some = (any::<prop::sample::Index>(), any::<bool>(), body(), form());
+    (prop::collection::vec(ends(), 1..4), prop::collection::vec(some, 1..most)).prop_map(
+        move |(pool, rows)| {
+            let carried = rows.into_iter().flat_map(|(which, answers, body, form)| {
+                let ends = *which.get(&pool);
+                carried(if answers { ends.reversed() } else { ends }, &body, &form)
+            });
+            carried.map(|one| taken(link, one)).collect()
+        },
+    )
 }
