@@ -386,7 +386,7 @@ watch-ended = { $shown ->
        *[other] { $dropped } lost for want of room
     }
 watch-prefilters = The kernel leaves out packets that cannot fit the filter; numbers and times count the others
-watch-takes-all = Every packet is looked at: with this filter, or these columns, the kernel can leave none out
+watch-takes-all = Every packet is looked at: with this filter, these columns or this --snaplen the kernel can leave none out
 watch-forgets = there are more conversations than memory is kept for: for each new one the longest idle one is now forgotten; what then comes of it counts as new
 watch-forgotten = { $count ->
         [one] { $count } conversation was

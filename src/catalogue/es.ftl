@@ -387,7 +387,7 @@ watch-ended = { $shown ->
        *[other] { $dropped } perdidos por falta de sitio
     }
 watch-prefilters = El kernel deja fuera los paquetes que no pueden cumplir el filtro; los números y tiempos cuentan los demás
-watch-takes-all = Se mira cada paquete: con este filtro, o estas columnas, el kernel no puede dejar fuera ninguno
+watch-takes-all = Se mira cada paquete: con este filtro, estas columnas o este --snaplen, el kernel no puede dejar fuera ninguno
 watch-forgets = hay más conversaciones de las que se guardan en memoria: desde ahora, por cada nueva se olvida la que lleva más tiempo inactiva; lo que después llegue de ella cuenta como nuevo
 watch-forgotten = { $count ->
         [one] se olvidó { $count } conversación
