@@ -120,6 +120,11 @@ impl Instruction {
         Self::load_word(ANCILLARY + 48)
     }
 
+    /// Loads the `EtherType` that announced that tag (`SKF_AD_VLAN_TPID`), as in [`Vlan::protocol`].
+    pub const fn load_tag_protocol() -> Self {
+        Self::load_word(ANCILLARY + 60)
+    }
+
     /// Leaves of what was loaded only the bits that this number has, too.
     pub const fn and(bits: u32) -> Self {
         Self::new(0x54, bits)

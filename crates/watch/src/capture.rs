@@ -265,10 +265,8 @@ impl Capture {
         let found = host::wait(watches.get_mut(..count).unwrap_or_default(), timeout)?;
         let failed = watches.first().is_some_and(|ring| ring.ready().failed);
         if failed && let Some(error) = self.ring.take_error()? {
-            // Who ends the capture does not need the interface any more.
-            if self.state != State::Ending {
-                (self.state, self.failure) = (State::Failing, Some(error));
-            }
+            // Where the capture is to end, it then ends and nothing is told.
+            (self.state, self.failure) = (State::Failing, Some(error));
             return Ok(());
         }
         if found == 0 && begun.elapsed() >= PAUSE {

@@ -2,7 +2,8 @@
 //! <https://docs.kernel.org/networking/filter.html>).
 //!
 //! A [`Prefilter`] speaks of plain frames. The program finds out whether a frame is one, and keeps every other: also
-//! one that is shorter than its headers, as a load past its end would drop it.
+//! one that is shorter than its headers, as a load past its end would drop it. A frame whose VLAN tag the kernel took
+//! out of its bytes is read like one without.
 
 use super::Place;
 use enchufe_sys::interfaces::hardware;
@@ -53,6 +54,7 @@ const OUTGOING: u32 = 4;
 
 const IPV4: u32 = 0x0800;
 const IPV6: u32 = 0x86dd;
+const VLAN: u32 = 0x8100;
 const TCP: u32 = 6;
 const UDP: u32 = 17;
 const TCP_HEADER: u32 = 20;
@@ -175,7 +177,9 @@ impl Backwards {
         let length = Instruction::load_length();
         let long = self.ask(length, Instruction::skip_if_at_least, self.network + 1, kind, keep)?;
         // Who reads the frame gets the tag back, and looks behind not every kind of it.
-        self.ask(Instruction::load_tagged(), Instruction::skip_if_equal, 0, long, keep)
+        let kind = Instruction::load_tag_protocol();
+        let tagged = self.ask(kind, Instruction::skip_if_equal, VLAN, long, keep)?;
+        self.ask(Instruction::load_tagged(), Instruction::skip_if_equal, 0, long, tagged)
     }
 
     /// What becomes of a frame of this version.

@@ -1,7 +1,7 @@
 //! What of a filter can be told from addresses and ports alone, so that a kernel can leave out the other frames.
 //!
 //! It is told of *plain* frames: IPv4 without options that is no fragment, or IPv6 without extension headers, that
-//! carries TCP or UDP, without a VLAN tag. All others are for the filter itself.
+//! carries TCP or UDP, with the tag of a VLAN or without. All others are for the filter itself.
 //!
 //! A test that addresses and ports do not answer may hold or not. So each part of a filter is bounded from both sides:
 //! whoever fits it fits `may`, and whoever fits `must` fits it; `not` exchanges the two.

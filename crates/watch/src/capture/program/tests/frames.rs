@@ -138,8 +138,10 @@ enum Form {
     },
     /// An ICMP error with so much of it.
     Quoted(u8),
-    /// In another datagram, between hosts that speak only so.
-    Tunnel,
+    /// In another datagram; those in it speak only so, or also without.
+    Tunnel {
+        apart: bool,
+    },
     /// Its length is said to be another.
     Length(u8),
     Cut(u8),
@@ -157,7 +159,7 @@ enum Form {
     Garbage(Vec<u8>),
 }
 
-fn form() -> impl Strategy<Value = Form> {
+fn form(apart: bool) -> impl Strategy<Value = Form> {
     let protocol = prop::sample::select(&[0x8100, 0x88a8, 0x9100][..]);
     prop_oneof![
         8 => Just(Form::Plain),
@@ -165,7 +167,7 @@ fn form() -> impl Strategy<Value = Form> {
         1 => any::<[bool; 2]>().prop_map(Form::Fragments),
         1 => (protocol, any::<bool>()).prop_map(|(protocol, taken)| Form::Tagged { protocol, taken }),
         1 => (0..60_u8).prop_map(Form::Quoted),
-        1 => Just(Form::Tunnel),
+        1 => Just(Form::Tunnel { apart }),
         1 => (0..80_u8).prop_map(Form::Length),
         1 => (0..80_u8).prop_map(Form::Cut),
         1 => prop::sample::select(&[0x0800, 0x86dd, 0x0806, 0x88b5, 4][..]).prop_map(Form::Announced),
@@ -265,10 +267,11 @@ fn carried(ends: Ends, body: &Body, form: &Form) -> Vec<Announced> {
             vec![(*protocol, inner, None)]
         }
         Form::Quoted(len) => one(quoted(ends, &whole, *len)),
-        Form::Tunnel => {
+        Form::Tunnel { apart } => {
             let away = Ends { hosts: ends.hosts.map(|host| host + 100), ..ends };
-            let inner = ip(away, body.protocol(), &body.bytes(away));
-            one(ip(ends, if ends.ipv6 { 41 } else { 4 }, &inner))
+            let [inner, outer] = if *apart { [away, ends] } else { [ends, away] };
+            let whole = ip(inner, body.protocol(), &body.bytes(inner));
+            one(ip(outer, if ends.ipv6 { 41 } else { 4 }, &whole))
         }
         Form::Length(len) => {
             let mut bytes = whole;
@@ -299,14 +302,16 @@ fn taken(link: LinkType, (protocol, network, vlan): Announced) -> Taken {
     Taken { bytes: [header, &network].concat(), protocol, vlan, hardware: 1, direction: 0 }
 }
 
-/// A plain frame.
-pub(super) fn plain(link: LinkType, ends: Ends, body: &Body) -> Taken {
-    carried(ends, body, &Form::Plain).into_iter().map(|one| taken(link, one)).next().unwrap()
+/// A plain frame, with the tag of a VLAN or without.
+pub(super) fn plain(link: LinkType, ends: Ends, body: &Body, tagged: bool) -> Taken {
+    let form = if tagged { Form::Tagged { protocol: 0x8100, taken: true } } else { Form::Plain };
+    carried(ends, body, &form).into_iter().map(|one| taken(link, one)).next().unwrap()
 }
 
-/// A row of frames of any kind, between few ends: so conversations have many of them, in both directions.
-pub(super) fn frames(link: LinkType, most: usize) -> impl Strategy<Value = Vec<Taken>> {
-    let some = (any::<prop::sample::Index>(), any::<bool>(), body(), form());
+/// A row of frames of any kind, between few ends: so conversations have many of them, in both directions. Those in
+/// tunnels may be `apart`, of conversations that have no others.
+pub(super) fn frames(link: LinkType, most: usize, apart: bool) -> impl Strategy<Value = Vec<Taken>> {
+    let some = (any::<prop::sample::Index>(), any::<bool>(), body(), form(apart));
     (prop::collection::vec(ends(), 1..4), prop::collection::vec(some, 1..most)).prop_map(
         move |(pool, rows)| {
             let carried = rows.into_iter().flat_map(|(which, answers, body, form)| {

@@ -41,6 +41,7 @@ fn beside(frame: &Taken, what: u32) -> u32 {
         4 => frame.direction.into(),
         28 => frame.hardware.into(),
         48 => frame.vlan.is_some().into(),
+        60 => frame.vlan.map_or(0, |tag| tag.protocol.into()),
         other => panic!("{other} is nothing that is asked here"),
     }
 }
