@@ -326,8 +326,7 @@ after-send = Without MESSAGE it sends its input; if that is a terminal, it asks 
       enchufe send server:4000 --retry 10s < file > answer
 about-read = Reads a capture (pcap or pcapng, also in gzip or zstd) and shows it as Wireshark's table
 about-watch = Shows the packets that pass an interface, as Wireshark's table (usually on lo; Ctrl-C ends)
-after-watch = Where addresses, ports or protocols tell that a packet cannot fit FILTER, the kernel leaves it out, and numbers
-    and times count the others (-v says whether).
+after-watch = Where addresses, ports or protocols tell that a packet cannot fit FILTER, the kernel leaves it out, and numbers and times count the others (-v says whether).
 about-completions = Writes the file that completes commands in your shell
 about-man = Writes the manual pages into a directory
 

@@ -327,8 +327,7 @@ after-send = Sin MENSAJE, envía la entrada; si es una terminal, pide cada mensa
       enchufe send servidor:4000 --retry 10s < archivo > respuesta
 about-read = Lee una captura (pcap o pcapng, también en gzip o zstd) y la muestra como la tabla de Wireshark
 about-watch = Muestra los paquetes que pasan por una interfaz, como la tabla de Wireshark (normalmente en lo; Ctrl-C termina)
-after-watch = Cuando direcciones, puertos o protocolos dicen que un paquete no puede cumplir FILTRO, el kernel lo deja fuera, y
-    los números y tiempos cuentan los demás (-v dice si es así).
+after-watch = Cuando direcciones, puertos o protocolos dicen que un paquete no puede cumplir FILTRO, el kernel lo deja fuera, y los números y tiempos cuentan los demás (-v dice si es así).
 about-completions = Escribe el archivo que completa las órdenes en tu intérprete
 about-man = Escribe las páginas de manual en un directorio
 

@@ -208,7 +208,7 @@ fn filter_and_frames(most: usize) -> impl Strategy<Value = (String, LinkType, Ve
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn rows_are_those_of_all_frames(

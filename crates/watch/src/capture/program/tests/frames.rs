@@ -117,7 +117,8 @@ pub(super) fn body() -> impl Strategy<Value = Body> {
     let small = || 0..6_u8;
     let flags = prop::sample::select(&[2, 0x12, 0x10, 0x10, 0x18, 0x11, 4, 0x14][..]);
     let words = prop::sample::select(&[5, 5, 5, 5, 6, 0][..]);
-    let tcp = ([small(), small()], flags, small(), words, small()).prop_map(
+    let payload = prop_oneof![3 => small(), 1 => Just(40)];
+    let tcp = ([small(), small()], flags, small(), words, payload).prop_map(
         |(numbers, flags, window, words, payload)| Body::Tcp { numbers, flags, window, words, payload },
     );
     prop_oneof![3 => tcp, 1 => (0..30_u8).prop_map(|payload| Body::Udp { payload })]
@@ -129,8 +130,8 @@ enum Form {
     Plain,
     /// IPv4 options, or a hop-by-hop header.
     Extended,
-    /// Two frames, of which one may be lost.
-    Fragments([bool; 2]),
+    /// Two frames, of which one may be lost, parted behind so many bytes.
+    Fragments([bool; 2], u8),
     /// The tag of a VLAN, in the bytes or taken out of them.
     Tagged {
         protocol: u16,
@@ -161,10 +162,11 @@ enum Form {
 
 fn form(apart: bool) -> impl Strategy<Value = Form> {
     let protocol = prop::sample::select(&[0x8100, 0x88a8, 0x9100][..]);
+    let split = prop::sample::select(&[8, 16, 24][..]);
     prop_oneof![
         8 => Just(Form::Plain),
         1 => Just(Form::Extended),
-        1 => any::<[bool; 2]>().prop_map(Form::Fragments),
+        2 => (prop::sample::select(&[[true; 2], [true; 2], [true, false], [false, true]][..]), split).prop_map(|(kept, split)| Form::Fragments(kept, split)),
         1 => (protocol, any::<bool>()).prop_map(|(protocol, taken)| Form::Tagged { protocol, taken }),
         1 => (0..60_u8).prop_map(Form::Quoted),
         1 => Just(Form::Tunnel { apart }),
@@ -203,23 +205,24 @@ fn extended(ends: Ends, body: &Body) -> Vec<u8> {
     bytes
 }
 
-/// The datagram in two parts, the first of which has the ports and eight bytes in all.
-fn fragments(ends: Ends, body: &Body) -> [Vec<u8>; 2] {
+/// The datagram in two parts, the first of which has the ports.
+fn fragments(ends: Ends, body: &Body, split: u8) -> [Vec<u8>; 2] {
     let whole = body.bytes(ends);
-    let (first, last) = whole.split_at(8);
+    let split = if whole.len() > usize::from(split) { split } else { 8 };
+    let (first, last) = whole.split_at(split.into());
     if ends.ipv6 {
         let part = |offset: u8, more: u8, bytes: &[u8]| {
             let header = [body.protocol(), 0, 0, offset | more, 0, 0, 0, ends.hosts[0]];
             ip(ends, 44, &[&header[..], bytes].concat())
         };
-        return [part(0, 1, first), part(8, 0, last)];
+        return [part(0, 1, first), part(split, 0, last)];
     }
     let part = |flags: u8, offset: u8, bytes: &[u8]| {
         let mut frame = ip(ends, body.protocol(), bytes);
         (frame[6], frame[7]) = (flags, offset);
         frame
     };
-    [part(0x20, 0, first), part(0, 1, last)]
+    [part(0x20, 0, first), part(0, split / 8, last)]
 }
 
 fn quoted(ends: Ends, whole: &[u8], len: u8) -> Vec<u8> {
@@ -255,8 +258,8 @@ fn carried(ends: Ends, body: &Body, form: &Form) -> Vec<Announced> {
     match form {
         Form::Plain => one(whole),
         Form::Extended => one(extended(ends, body)),
-        Form::Fragments(kept) => {
-            let parts = fragments(ends, body).into_iter().zip(kept);
+        Form::Fragments(kept, split) => {
+            let parts = fragments(ends, body, *split).into_iter().zip(kept);
             parts.filter(|(_, kept)| **kept).map(|(part, _)| (number(ends), part, None)).collect()
         }
         Form::Tagged { protocol, taken: true } => {
