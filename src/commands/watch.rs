@@ -233,7 +233,8 @@ fn explain(error: CaptureError, place: &str) -> Problem {
             .with("others", crate::text::escape(others.join(", ").as_bytes())),
         CaptureError::Permission(_) => {
             let program = std::env::current_exe().unwrap_or_else(|_| "enchufe".into());
-            Problem::new(Kind::CaptureForbidden).with("program", program.display())
+            Problem::new(Kind::CaptureForbidden)
+                .with("program", crate::text::shell_quoted(&program.to_string_lossy()))
         }
         CaptureError::PromiscuousEverywhere => Problem::new(Kind::PromiscuousEverywhere),
         CaptureError::System(error) => failed(place, &error),

@@ -1,14 +1,17 @@
 //! The sentence where an interface went down or away.
 
 use crate::problem::{Kind, Problem};
-use crate::text::escape;
+use crate::text::{escape, shell_quoted};
 use enchufe_sys::interfaces::Interface;
 
 /// Which of the two it is, by the interfaces that there are now.
 pub fn problem(name: &str, all: &[Interface]) -> Problem {
     let kind = if all.iter().any(|one| one.name == name) { Kind::InterfaceDown } else { Kind::InterfaceGone };
     let others: Vec<_> = all.iter().map(|one| escape(one.name.as_bytes())).collect();
-    Problem::new(kind).with("name", escape(name.as_bytes())).with("others", others.join(", "))
+    Problem::new(kind)
+        .with("name", escape(name.as_bytes()))
+        .with("word", shell_quoted(name))
+        .with("others", others.join(", "))
 }
 
 #[cfg(test)]
