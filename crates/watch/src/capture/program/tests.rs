@@ -8,7 +8,7 @@ use enchufe_wire::file::{self, Record};
 use enchufe_wire::row::Columns;
 use enchufe_wire::time::Resolution;
 use enchufe_wire::{Filter, Session, Timestamp};
-use frames::{Taken, body, ends, frames, plain};
+use frames::{Body, Form, Taken, body, ends, formed, frames, plain, two};
 use machine::run;
 use proptest::prelude::*;
 use socket2::{SockFilter, SockRef};
@@ -254,6 +254,46 @@ proptest! {
             let mut buffer = [0; 300];
             let received = receiver.recv(&mut buffer).unwrap_or_default();
             prop_assert_eq!(received, most.min(frame.bytes.len()), "{}: {:?}", text, frame);
+        }
+    }
+}
+
+#[test]
+fn only_a_plain_frame_that_has_its_headers_is_left_out() {
+    let tcp = Body::Tcp { numbers: [1, 1], flags: 0x10, window: 9, words: 5, payload: 40 };
+    let forms = [
+        Form::Extended,
+        Form::Fragments([true; 2], 24),
+        Form::Tagged { protocol: 0x8100, taken: false },
+        Form::Tagged { protocol: 0x88a8, taken: true },
+        Form::Quoted(60),
+        Form::Tunnel { apart: true },
+        Form::First(0x50),
+        Form::Arp { reply: false },
+    ];
+    for (link, ipv6) in LINKS.into_iter().flat_map(|link| [(link, false), (link, true)]) {
+        // Which no plain frame can be.
+        let program = program(link, LONGEST, "icmp").instructions;
+        for (body, transport) in [(&tcp, 20), (&Body::Udp { payload: 40 }, 8)] {
+            let whole = |tagged| plain(link, two(ipv6), body, tagged);
+            assert_eq!([false, true].map(|tagged| run(&program, &whole(tagged))), [0, 0]);
+            for frame in forms.iter().flat_map(|form| formed(link, two(ipv6), body, form)) {
+                assert_eq!(run(&program, &frame), LONGEST, "{frame:?}");
+            }
+            let network = if link == LinkType::ETHERNET { 14 } else { 0 };
+            let internet = if ipv6 { 40 } else { 20 };
+            let headers = network + internet + transport;
+            for len in 0..whole(false).bytes.len() {
+                let mut cut = whole(false);
+                cut.bytes.truncate(len);
+                assert_eq!(run(&program, &cut) == 0, len >= headers, "{cut:?}");
+            }
+            // What IP says of its length counts likewise: in version 4 with its header.
+            for len in 0..80 {
+                let said = usize::from(len) + if ipv6 { internet } else { 0 };
+                let frame = formed(link, two(ipv6), body, &Form::Length(len)).remove(0);
+                assert_eq!(run(&program, &frame) == 0, said >= internet + transport, "{frame:?}");
+            }
         }
     }
 }

@@ -71,6 +71,11 @@ impl Ends {
     }
 }
 
+/// From one to another.
+pub(super) const fn two(ipv6: bool) -> Ends {
+    Ends { ipv6, hosts: [1, 2], ports: [40000, 80] }
+}
+
 pub(super) fn ends() -> impl Strategy<Value = Ends> {
     let port = || prop::sample::select(&[53, 80, 81, 443, 5353, 40000][..]);
     (any::<bool>(), [1..4_u8, 1..4], [port(), port()]).prop_map(|(ipv6, hosts, ports)| Ends {
@@ -126,7 +131,7 @@ pub(super) fn body() -> impl Strategy<Value = Body> {
 
 /// How it is carried.
 #[derive(Clone, Debug)]
-enum Form {
+pub(super) enum Form {
     Plain,
     /// IPv4 options, or a hop-by-hop header.
     Extended,
@@ -305,10 +310,15 @@ fn taken(link: LinkType, (protocol, network, vlan): Announced) -> Taken {
     Taken { bytes: [header, &network].concat(), protocol, vlan, hardware: 1, direction: 0 }
 }
 
+/// The frames that carry it so.
+pub(super) fn formed(link: LinkType, ends: Ends, body: &Body, form: &Form) -> Vec<Taken> {
+    carried(ends, body, form).into_iter().map(|one| taken(link, one)).collect()
+}
+
 /// A plain frame, with the tag of a VLAN or without.
 pub(super) fn plain(link: LinkType, ends: Ends, body: &Body, tagged: bool) -> Taken {
     let form = if tagged { Form::Tagged { protocol: 0x8100, taken: true } } else { Form::Plain };
-    carried(ends, body, &form).into_iter().map(|one| taken(link, one)).next().unwrap()
+    formed(link, ends, body, &form).remove(0)
 }
 
 /// A row of frames of any kind, between few ends: so conversations have many of them, in both directions. Those in
