@@ -120,6 +120,8 @@ kinds! {
     CaptureForbidden "capture-forbidden" CouldNotRun,
     PromiscuousEverywhere "promiscuous-everywhere" CouldNotRun,
     CaptureFailed "capture-failed" CouldNotRun,
+    InterfaceDown "interface-down" CouldNotRun,
+    InterfaceGone "interface-gone" CouldNotRun,
     CaptureEmpty "capture-empty" CouldNotRun,
     NotACapture "not-a-capture" CouldNotRun,
     CaptureVersion "capture-version" CouldNotRun,

@@ -4,9 +4,10 @@
 mod common;
 
 use common::{Process, enchufe, run};
-use enchufe_sys::namespace::isolate;
+use enchufe_sys::namespace::{isolate, set_loopback};
 use std::env;
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -32,6 +33,17 @@ fn pair() -> (UdpSocket, UdpSocket, [u16; 2]) {
     let [sender, receiver] = sockets;
     sender.connect(receiver.local_addr().unwrap()).unwrap();
     (sender, receiver, ports)
+}
+
+/// Datagrams of this size, one after the other, until the test ends.
+fn traffic(size: usize) {
+    let (sender, receiver, _) = pair();
+    std::thread::spawn(move || {
+        loop {
+            sender.send(&vec![0; size]).unwrap();
+            receiver.recv(&mut vec![0; size]).unwrap();
+        }
+    });
 }
 
 /// A watch that has begun.
@@ -60,9 +72,80 @@ fn a_watch_shows_what_fits_and_ends_after_so_many() {
     let row = |number: u32, size: u32| {
         format!("{number}\t127.0.0.1\t127.0.0.1\tUDP\t{}\t{from} → {to} Len={size}\n", size + 42)
     };
-    // The length of the frame counts Ethernet, IPv4 and UDP; numbers count also what is not shown.
+    // The length of the frame counts Ethernet, IPv4 and UDP.
     let said = format!("{BEGUN}2 packets shown, 0 lost for want of room\n");
-    watch.finish().is(0, &(row(2, 3) + &row(4, 1472)), &said);
+    watch.finish().is(0, &(row(1, 3) + &row(2, 1472)), &said);
+}
+
+#[test]
+#[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+fn what_cannot_fit_does_not_reach_the_program_unless_it_counts() {
+    if !inside("what_cannot_fit_does_not_reach_the_program_unless_it_counts") {
+        return;
+    }
+    let (sender, _receiver, [from, to]) = pair();
+    let (other, _sink, _) = pair();
+    let fits = format!("udp.port == {to}");
+    let (counts, knows) = (format!("{fits} and frame.number > 0"), format!("{fits} and frame.len > 0"));
+    // Which numbers the packets of that port have where each one comes after one of another.
+    let (left_out, all) = (["1", "2"], ["2", "4"]);
+    let usual = ["--columns", "number"];
+    let cases: [(&str, &[&str], _); 5] = [
+        (&fits, &usual, left_out),
+        (&knows, &usual, left_out),
+        (&counts, &usual, all),
+        (&fits, &["--columns", "frame.number"], all),
+        (&fits, &["--columns", "number", "--time", "delta"], all),
+    ];
+    for interface in ["lo", "any"] {
+        for (filter, words, numbers) in cases {
+            let words = [&["-v", "-i", interface, filter, "--tsv", "--count", "2"], words].concat();
+            let mut watch = begin(&words);
+            watch.errors_until(if numbers == all {
+                "Every packet is looked at"
+            } else {
+                "The kernel leaves out"
+            });
+            for _ in 0..2 {
+                other.send(b"not to be shown").unwrap();
+                sender.send(&[0; 7]).unwrap();
+            }
+            assert_eq!(watch.finish().text().lines().collect::<Vec<_>>(), numbers, "{words:?} {from}");
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+fn what_is_left_out_changes_nothing_of_what_is_shown() {
+    if !inside("what_is_left_out_changes_nothing_of_what_is_shown") {
+        return;
+    }
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let listener = TcpListener::bind(address).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // One direction, of which the other one tells what is on its way, what the window is, and what came before.
+        let filter = format!("tcp.dstport == {port} and tcp.len > 0");
+        let columns = "source,destination,protocol,length,info,tcp.analysis.bytes_in_flight,tcp.window_size,\
+                       tcp.completeness,tcp.analysis.flags";
+        let words = ["-i", "any", &filter, "--tsv", "--columns", columns, "--count", "20"];
+        // With differences of times nothing can be left out; that column is not shown.
+        let watches = [&[][..], &["--time", "delta"]].map(|more| begin(&[&words[..], more].concat()));
+        let (other, sink, _) = pair();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.set_nodelay(true).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        for _ in 0..20 {
+            other.send(&[0; 1400]).unwrap();
+            sink.recv(&mut [0; 1400]).unwrap();
+            client.write_all(b"0123456789").unwrap();
+            server.read_exact(&mut [0; 10]).unwrap();
+            server.write_all(b"!").unwrap();
+            client.read_exact(&mut [0]).unwrap();
+        }
+        let [left_out, all] = watches.map(Process::finish);
+        assert_eq!((left_out.text(), all.text().lines().count()), (all.text(), 20));
+    }
 }
 
 #[test]
@@ -115,6 +198,8 @@ fn what_cannot_be_watched_is_said_in_a_sentence() {
     let sentences = [
         (vec!["-i", "eth7"], "there is no interface eth7; there are: lo (and any, for all of them)"),
         (vec!["-i", "any", "--promiscuous"], "--promiscuous is a mode of one interface: name it with -i"),
+        (vec!["--snaplen", "0"], "--snaplen needs a number from 1 to 262144, not \"0\""),
+        (vec!["--duration", "0"], "--duration has to be more than zero"),
         (vec!["--count", "0"], "--count needs a number from 1 to 18446744073709551615, not \"0\""),
     ];
     for (words, sentence) in sentences {
@@ -138,4 +223,65 @@ fn without_the_capability_it_says_how_to_give_it() {
          give it once: sudo setcap cap_net_raw+ep {program}\n"
     );
     Process::start(command).finish().is(2, "", &sentence);
+}
+
+#[test]
+#[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+fn when_the_interface_goes_down_all_before_it_was_shown_and_it_is_said() {
+    if !inside("when_the_interface_goes_down_all_before_it_was_shown_and_it_is_said") {
+        return;
+    }
+    let (sender, _receiver, [_, to]) = pair();
+    let filter = format!("udp.dstport == {to}");
+    let watch = begin(&[&filter, "--tsv", "--columns", "number,data.len"]);
+    for size in 1..=3 {
+        sender.send(&vec![0; size]).unwrap();
+    }
+    set_loopback(false).unwrap();
+    let down = "the interface lo is down: nothing passes it; bring it up with: sudo ip link set lo up\n";
+    watch.finish().is(2, "1\t1\n2\t2\n3\t3\n", &format!("{BEGUN}enchufe: {down}"));
+    // One that is down from the beginning.
+    run(&["watch", "-q"]).could_not_run(down.trim_end());
+    set_loopback(true).unwrap();
+}
+
+#[test]
+#[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+fn a_disk_that_fills_is_said_and_what_was_written_stays_readable() {
+    if !inside("a_disk_that_fills_is_said_and_what_was_written_stays_readable") {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path().to_str().unwrap();
+    // A disk of 64 KiB, which only these two programs see.
+    let script = "mount -t tmpfs -o size=64k none \"$1\" || exit 99
+        \"$2\" --lang en watch -q -w \"$1/full\" --tsv --columns length; echo \"= $?\"
+        \"$2\" --lang en read --one-pass \"$1/full\" --tsv --columns length; echo \"= $?\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, "sh", folder, env!("CARGO_BIN_EXE_enchufe")]);
+    let both = Process::start(command);
+    traffic(1000);
+    let done = both.finish();
+    let full = format!("enchufe: cannot write {folder}/full: the disk is full\n");
+    let text = done.text();
+    let (shown, read) = text.split_once("= 2\n").expect(text);
+    assert!(done.errors().starts_with(&full), "{}", done.errors());
+    let rows = read.lines().filter(|line| *line == "1042").count();
+    assert!((40..=64).contains(&rows), "{read}");
+    assert!(shown.lines().count() >= rows);
+}
+
+#[test]
+#[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+fn a_watch_whose_reader_leaves_ends() {
+    if !inside("a_watch_whose_reader_leaves_ends") {
+        return;
+    }
+    let words = ["--tsv", "--columns", "length", "-q"];
+    let mut command = Command::new("sh");
+    let script = "\"$0\" watch \"$@\" | head -n 1";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_enchufe")]).args(words);
+    let watch = Process::start(command);
+    traffic(3);
+    watch.finish().is(0, "45\n", "");
 }

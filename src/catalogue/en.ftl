@@ -231,6 +231,8 @@ problem-no-interface = there is no interface { $name }; there are: { $others } (
 problem-capture-forbidden = capturing packets needs the capability CAP_NET_RAW, which this program does not have; give it once: sudo setcap cap_net_raw+ep { $program }
 problem-promiscuous-everywhere = --promiscuous is a mode of one interface: name it with -i
 problem-capture-failed = packets cannot be captured on { $place }: { $cause }
+problem-interface-down = the interface { $name } is down: nothing passes it; bring it up with: sudo ip link set { $word } up
+problem-interface-gone = the interface { $name } is gone; there are: { $others } (and any, for all of them)
 problem-capture-empty = { $path } is empty: it is no capture
 problem-not-a-capture = { $path } is no capture: it begins with { $first }, which is neither pcap nor pcapng (nor one of them in gzip or zstd)
 problem-capture-version = { $path }: version { $version } of that capture format is not known
@@ -328,6 +330,7 @@ after-send = Without MESSAGE it sends its input; if that is a terminal, it asks 
       enchufe send server:4000 --retry 10s < file > answer
 about-read = Reads a capture (pcap or pcapng, also in gzip or zstd) and shows it as Wireshark's table
 about-watch = Shows the packets that pass an interface, as Wireshark's table (usually on lo; Ctrl-C ends)
+after-watch = Where addresses, ports or protocols tell that a packet cannot fit FILTER, the kernel leaves it out, and numbers and times count the others (-v says whether).
 about-completions = Writes the file that completes commands in your shell
 about-man = Writes the manual pages into a directory
 
@@ -386,6 +389,13 @@ watch-ended = { $shown ->
         [one] { $dropped } lost for want of room
        *[other] { $dropped } lost for want of room
     }
+watch-prefilters = The kernel leaves out packets that cannot fit the filter; numbers and times count the others
+watch-takes-all = Every packet is looked at: with this filter, these columns or this --snaplen the kernel can leave none out
+watch-forgets = there are more conversations than memory is kept for: for each new one the longest idle one is now forgotten; what then comes of it counts as new
+watch-forgotten = { $count ->
+        [one] { $count } conversation was
+       *[other] { $count } conversations were
+    } forgotten to keep memory bounded
 interface-up = up
 interface-down = down
 flag-listen = Where to listen; may be repeated; port 0 lets the system choose

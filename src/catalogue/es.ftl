@@ -232,6 +232,8 @@ problem-no-interface = no existe la interfaz { $name }; hay: { $others } (y any,
 problem-capture-forbidden = capturar paquetes requiere la capacidad CAP_NET_RAW, que este programa no tiene; dásela una vez: sudo setcap cap_net_raw+ep { $program }
 problem-promiscuous-everywhere = --promiscuous es un modo de una sola interfaz: indícala con -i
 problem-capture-failed = no se pueden capturar paquetes en { $place }: { $cause }
+problem-interface-down = la interfaz { $name } está inactiva: no pasa nada por ella; actívala con: sudo ip link set { $word } up
+problem-interface-gone = la interfaz { $name } ya no existe; hay: { $others } (y any, para todas)
 problem-capture-empty = { $path } está vacío: no es una captura
 problem-not-a-capture = { $path } no es una captura: empieza con { $first }, que no es de pcap ni de pcapng (tampoco comprimida con gzip o zstd)
 problem-capture-version = { $path }: la versión { $version } de ese formato de captura no se conoce
@@ -329,6 +331,7 @@ after-send = Sin MENSAJE, envía la entrada; si es una terminal, pide cada mensa
       enchufe send servidor:4000 --retry 10s < archivo > respuesta
 about-read = Lee una captura (pcap o pcapng, también en gzip o zstd) y la muestra como la tabla de Wireshark
 about-watch = Muestra los paquetes que pasan por una interfaz, como la tabla de Wireshark (normalmente en lo; Ctrl-C termina)
+after-watch = Cuando direcciones, puertos o protocolos dicen que un paquete no puede cumplir FILTRO, el kernel lo deja fuera, y los números y tiempos cuentan los demás (-v dice si es así).
 about-completions = Escribe el archivo que completa las órdenes en tu intérprete
 about-man = Escribe las páginas de manual en un directorio
 
@@ -387,6 +390,13 @@ watch-ended = { $shown ->
         [one] { $dropped } perdido por falta de sitio
        *[other] { $dropped } perdidos por falta de sitio
     }
+watch-prefilters = El kernel deja fuera los paquetes que no pueden cumplir el filtro; los números y tiempos cuentan los demás
+watch-takes-all = Se mira cada paquete: con este filtro, estas columnas o este --snaplen, el kernel no puede dejar fuera ninguno
+watch-forgets = hay más conversaciones de las que se guardan en memoria: desde ahora, por cada nueva se olvida la que lleva más tiempo inactiva; lo que después llegue de ella cuenta como nuevo
+watch-forgotten = { $count ->
+        [one] se olvidó { $count } conversación
+       *[other] se olvidaron { $count } conversaciones
+    } para no pasar el límite de memoria
 interface-up = activa
 interface-down = inactiva
 flag-listen = Dónde escuchar; se puede repetir; el puerto 0 deja elegir al sistema

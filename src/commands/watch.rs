@@ -1,5 +1,9 @@
 //! `enchufe watch`
 
+mod down;
+mod forgotten;
+mod wanted;
+
 use super::read::reading::Seen;
 use super::read::table::{Form, Layout, Table};
 use super::read::{filter, written};
@@ -9,6 +13,7 @@ use crate::exit::Code;
 use crate::flags;
 use crate::plan::{self, Common};
 use crate::problem::{Kind, Problem};
+use crate::style::complain;
 use enchufe_sys::host::{self, Bell, Interest, StopSignals, Watch};
 use enchufe_sys::interfaces::interfaces;
 use enchufe_watch::capture::LONGEST;
@@ -18,6 +23,7 @@ use enchufe_wire::session::Session;
 use enchufe_wire::tcp::Limits;
 use enchufe_wire::{Filter, Timestamp};
 use fluent_bundle::FluentArgs;
+use forgotten::Forgotten;
 use std::fs::File;
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::{Path, PathBuf};
@@ -45,15 +51,17 @@ impl<'a> Plan<'a> {
         let form = Form::of(&flags.rows);
         let snaplen = flags.snaplen.as_deref().map(|text| plan::number("--snaplen", text, 1..=LONGEST));
         let count = flags.count.as_deref().map(|text| plan::number("--count", text, 1..=u64::MAX));
+        let (filter, layout) = (filter::parse(flags.filter.as_deref())?, Layout::of(&flags.rows)?);
         Ok(Self {
             interface: flags.interface.as_deref().unwrap_or("lo"),
             options: Options {
                 snaplen: snaplen.transpose()?.unwrap_or(LONGEST),
                 promiscuous: flags.promiscuous,
+                prefilter: wanted::prefilter(&filter, &layout),
             },
-            filter: filter::parse(flags.filter.as_deref())?,
+            filter,
             form,
-            layout: Layout::of(&flags.rows)?,
+            layout,
             count: count.transpose()?,
             duration: plan::limit("--duration", flags.duration.as_deref())?,
             write: flags.write.as_deref(),
@@ -79,14 +87,19 @@ pub fn watch(flags: &flags::Watch, common: Common, catalogue: &Catalogue) -> Res
     let mut copy = plan.write.map(|path| Copy::create(path, &capture, plan.interface)).transpose()?;
     if !common.quiet {
         let mut args = FluentArgs::new();
-        args.set("place", plan.interface);
+        args.set("place", crate::text::escape(plan.interface.as_bytes()));
         say(&catalogue.text("watch-begun", &args));
+        if common.verbose && flags.filter.is_some() {
+            say(&catalogue.plain(wanted::sentence(&capture)));
+        }
     }
     let out = BufWriter::new(io::stdout().lock());
     let mut table = Table::new(out, plan.form, &plan.layout, catalogue);
-    let shown = rows(&plan, &mut capture, &bell, &mut table, copy.as_mut());
+    let mut forgotten = Forgotten::new(catalogue);
+    let shown = rows(&plan, &mut capture, &bell, &mut table, copy.as_mut(), &mut forgotten);
     let flushed = table.finish();
     let copied = copy.map_or(Ok(()), |mut copy| copy.flush());
+    forgotten.count().iter().for_each(|sentence| complain(sentence));
     if let (Ok(count), false) = (&shown, common.quiet) {
         let mut args = FluentArgs::new();
         args.set("shown", *count);
@@ -116,6 +129,7 @@ fn rows(
     bell: &Bell,
     table: &mut Table<'_, BufWriter<StdoutLock<'_>>>,
     mut copy: Option<&mut Copy>,
+    forgotten: &mut Forgotten<'_>,
 ) -> Result<u64, Stop> {
     let until = plan.duration.and_then(|time| Instant::now().checked_add(time));
     let (mut session, mut before, mut shown) = (Session::new(Limits::default()), None, 0);
@@ -140,6 +154,7 @@ fn rows(
             copy.as_deref_mut().map_or(Ok(()), |copy| copy.packet(&record)).map_err(Stop::Problem)?;
             shown += 1;
         }
+        forgotten.look(session.conversations()).iter().for_each(|sentence| complain(sentence));
     }
     Ok(shown)
 }
@@ -216,10 +231,11 @@ fn explain(error: CaptureError, place: &str) -> Problem {
     match error {
         CaptureError::NoInterface { name, others } => Problem::new(Kind::NoInterface)
             .with("name", crate::text::escape(name.as_bytes()))
-            .with("others", others.join(", ")),
+            .with("others", crate::text::escape(others.join(", ").as_bytes())),
         CaptureError::Permission(_) => {
             let program = std::env::current_exe().unwrap_or_else(|_| "enchufe".into());
-            Problem::new(Kind::CaptureForbidden).with("program", program.display())
+            Problem::new(Kind::CaptureForbidden)
+                .with("program", crate::text::shell_quoted(&program.to_string_lossy()))
         }
         CaptureError::PromiscuousEverywhere => Problem::new(Kind::PromiscuousEverywhere),
         CaptureError::System(error) => failed(place, &error),
@@ -227,6 +243,11 @@ fn explain(error: CaptureError, place: &str) -> Problem {
 }
 
 fn failed(place: &str, error: &io::Error) -> Problem {
+    if error.kind() == io::ErrorKind::NetworkDown
+        && let Ok(all) = interfaces()
+    {
+        return down::problem(place, &all);
+    }
     Problem::new(Kind::CaptureFailed).with("place", crate::text::escape(place.as_bytes())).cause(error)
 }
 

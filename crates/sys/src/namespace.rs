@@ -26,7 +26,7 @@ pub fn isolate(command: &mut Command) -> &mut Command {
             write(c"/proc/self/setgroups", "deny")?;
             write(c"/proc/self/uid_map", &users)?;
             write(c"/proc/self/gid_map", &groups)?;
-            raise_loopback()
+            set_loopback(true)
         })
     }
 }
@@ -41,7 +41,9 @@ fn write(path: &CStr, text: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn raise_loopback() -> io::Result<()> {
+/// Brings the loopback interface of this network up or down. Fails with `EPERM` for who is not root of the
+/// network.
+pub fn set_loopback(up: bool) -> io::Result<()> {
     // SAFETY: no memory is passed.
     let raw = check(unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) })?;
     // SAFETY: the kernel has just given us this descriptor, and nobody else has it.
@@ -51,7 +53,7 @@ fn raise_loopback() -> io::Result<()> {
     for (to, from) in request.ifr_name.iter_mut().zip(*b"lo") {
         *to = c_char::from_ne_bytes([from]);
     }
-    request.ifr_ifru.ifru_flags = UP;
+    request.ifr_ifru.ifru_flags = if up { UP } else { 0 };
     // SAFETY: the request is live, and the kernel only reads it.
     check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, ptr::from_ref(&request)) })?;
     Ok(())

@@ -76,22 +76,82 @@ const _: () = assert!(offset_of!(Instruction, value) == offset_of!(libc::sock_fi
 impl Instruction {
     /// Ends: keeps this many bytes of the frame, 0 for none of it.
     pub const fn keep(bytes: u32) -> Self {
-        Self { code: 0x06, on_true: 0, on_false: 0, value: bytes }
+        Self::new(0x06, bytes)
+    }
+
+    /// Loads four bytes at this place. Past the end of the frame the program ends there, and nothing is kept;
+    /// so with the next two.
+    pub const fn load_word(place: u32) -> Self {
+        Self::new(0x20, place)
+    }
+
+    /// Loads two bytes at this place.
+    pub const fn load_half(place: u32) -> Self {
+        Self::new(0x28, place)
+    }
+
+    /// Loads the byte at this place.
+    pub const fn load_byte(place: u32) -> Self {
+        Self::new(0x30, place)
+    }
+
+    /// Loads how long the frame is.
+    pub const fn load_length() -> Self {
+        Self::new(0x80, 0)
+    }
+
+    /// Loads the `EtherType` (`SKF_AD_PROTOCOL`), as in [`Packet::protocol`].
+    pub const fn load_protocol() -> Self {
+        Self::load_word(ANCILLARY)
     }
 
     /// Loads the `ARPHRD_` number of the interface (`SKF_AD_HATYPE`).
     pub const fn load_hardware() -> Self {
-        Self { code: 0x20, on_true: 0, on_false: 0, value: ANCILLARY + 28 }
+        Self::load_word(ANCILLARY + 28)
     }
 
     /// Loads which way the frame goes, as in [`Packet::direction`] (`SKF_AD_PKTTYPE`).
     pub const fn load_direction() -> Self {
-        Self { code: 0x20, on_true: 0, on_false: 0, value: ANCILLARY + 4 }
+        Self::load_word(ANCILLARY + 4)
+    }
+
+    /// Loads whether the tag of a VLAN was taken out of the bytes (`SKF_AD_VLAN_TAG_PRESENT`): 0 if not.
+    pub const fn load_tagged() -> Self {
+        Self::load_word(ANCILLARY + 48)
+    }
+
+    /// Loads the `EtherType` that announced that tag (`SKF_AD_VLAN_TPID`), as in [`Vlan::protocol`].
+    pub const fn load_tag_protocol() -> Self {
+        Self::load_word(ANCILLARY + 60)
+    }
+
+    /// Leaves of what was loaded only the bits that this number has, too.
+    pub const fn and(bits: u32) -> Self {
+        Self::new(0x54, bits)
     }
 
     /// Compares what was loaded with a number, and skips instructions.
     pub const fn skip_if_equal(value: u32, on_true: u8, on_false: u8) -> Self {
         Self { code: 0x15, on_true, on_false, value }
+    }
+
+    /// The same, if what was loaded is more than the number.
+    pub const fn skip_if_more(value: u32, on_true: u8, on_false: u8) -> Self {
+        Self { code: 0x25, on_true, on_false, value }
+    }
+
+    /// The same, if it is the number or more.
+    pub const fn skip_if_at_least(value: u32, on_true: u8, on_false: u8) -> Self {
+        Self { code: 0x35, on_true, on_false, value }
+    }
+
+    /// The same, if they have a bit in common.
+    pub const fn skip_if_any(bits: u32, on_true: u8, on_false: u8) -> Self {
+        Self { code: 0x45, on_true, on_false, value: bits }
+    }
+
+    const fn new(code: u16, value: u32) -> Self {
+        Self { code, on_true: 0, on_false: 0, value }
     }
 }
 

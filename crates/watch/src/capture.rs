@@ -6,10 +6,14 @@
 //! out before it is made (`PACKET_IGNORE_OUTGOING`). Of all interfaces at once that would hide what goes to
 //! other machines, so a program in the kernel refuses what goes out on loopback interfaces only.
 //!
+//! **Only what may be shown.** With a [`Prefilter`] that program also leaves out what no row needs, so that the ring
+//! holds more of what one does.
+//!
 //! **In the order of time.** Two CPUs can stamp frames in one order and store them in the other. Frames wait
 //! in a small buffer until one that is a few milliseconds younger has come, or the capture pauses.
 
 mod frame;
+mod program;
 mod reorder;
 
 use enchufe_sys::host::{self, Bell, Interest, Watch};
@@ -17,7 +21,9 @@ use enchufe_sys::interfaces::{self, Interface, hardware};
 use enchufe_sys::packet_ring::{Instruction, PacketRing, RingOptions, Start};
 use enchufe_wire::LinkType;
 use enchufe_wire::file::{self, Record};
+use enchufe_wire::filter::Prefilter;
 use enchufe_wire::time::Resolution;
+use program::Program;
 use reorder::Reorder;
 use std::io;
 use std::time::{Duration, Instant};
@@ -45,17 +51,19 @@ pub enum Place<'a> {
 }
 
 /// How to capture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The most bytes of each frame that are kept: 1 to [`LONGEST`], others become the nearest of these.
     pub snaplen: u32,
     /// Whether the interface is asked for frames to others, too.
     pub promiscuous: bool,
+    /// Which frames the kernel may leave out.
+    pub prefilter: Prefilter,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { snaplen: LONGEST, promiscuous: false }
+        Self { snaplen: LONGEST, promiscuous: false, prefilter: Prefilter::EVERYTHING }
     }
 }
 
@@ -98,9 +106,12 @@ pub struct Capture {
     ring: PacketRing,
     link: LinkType,
     snaplen: u32,
+    prefilters: bool,
     reorder: Reorder,
     drops: u64,
     state: State,
+    /// Told when all that came before it was handed out.
+    failure: Option<io::Error>,
 }
 
 /// What the caller was told last, and what is to be told next.
@@ -112,6 +123,10 @@ enum State {
     Pausing,
     /// And that was told.
     Paused,
+    /// The interface failed: those that are there are handed out.
+    Failing,
+    /// Also the last ones.
+    Failed,
     /// None are taken any more: those that are there are handed out.
     Ending,
     /// Also the last ones.
@@ -132,10 +147,11 @@ impl Capture {
         let kind = interface.as_ref().and_then(|interface| interface.hardware);
         let (link, start) = if interface.is_some() { link(kind) } else { COOKED };
         let snaplen = options.snaplen.clamp(1, LONGEST);
+        let Program { instructions, prefilters } = Program::new(place, link, snaplen, &options.prefilter);
         let ring = PacketRing::open(&RingOptions {
             interface: interface.as_ref().map(|interface| interface.index),
             start,
-            program: &program(place, snaplen),
+            program: &instructions,
             block_size: BLOCK,
             block_count: BLOCKS,
             retire: RETIRE,
@@ -146,7 +162,8 @@ impl Capture {
             io::ErrorKind::PermissionDenied => CaptureError::Permission(error),
             _ => CaptureError::System(error),
         })?;
-        Ok(Self { ring, link, snaplen, reorder: Reorder::default(), drops: 0, state: State::Running })
+        let (reorder, state) = (Reorder::default(), State::Running);
+        Ok(Self { ring, link, snaplen, prefilters, reorder, drops: 0, state, failure: None })
     }
 
     /// What its frames start with.
@@ -159,10 +176,16 @@ impl Capture {
         self.snaplen
     }
 
+    /// Whether the kernel leaves out frames by [`Options::prefilter`]: not where none can be left out, where it is too
+    /// long for a program, or where too little of each frame is kept to tell the same from it.
+    pub const fn prefilters(&self) -> bool {
+        self.prefilters
+    }
+
     /// The next frame. Waits for one until `stop` rings (it is not silenced) or `until` is past.
     ///
-    /// Fails when the interface goes down or away (`ENETDOWN`); the capture goes on with the next call, and
-    /// has frames again if the interface comes back.
+    /// Fails when the interface goes down or away (`ENETDOWN`) and all that came before was handed out; the capture
+    /// goes on with the next call, and has frames again if the interface comes back.
     pub fn next(&mut self, stop: &Bell, until: Option<Instant>) -> io::Result<Next<'_>> {
         while !self.reorder.advance(self.empties()) {
             match self.state {
@@ -174,12 +197,16 @@ impl Capture {
                     self.state = State::Ended;
                     return Ok(Next::End);
                 }
-                State::Running | State::Paused if is_over(stop, until)? => {
+                State::Failed => {
+                    self.state = State::Paused;
+                    return Err(self.failure.take().unwrap_or_else(|| io::ErrorKind::NetworkDown.into()));
+                }
+                State::Running | State::Paused | State::Failing if is_over(stop, until)? => {
                     // Nothing more comes in; what is in the ring comes out.
                     self.ring.attach(&[Instruction::keep(0)])?;
                     self.state = State::Ending;
                 }
-                State::Running | State::Paused | State::Ending => {}
+                State::Running | State::Paused | State::Failing | State::Ending => {}
             }
             if !self.take_block() {
                 self.wait(stop, until)?;
@@ -205,7 +232,7 @@ impl Capture {
 
     /// Whether no earlier frame can come any more.
     fn empties(&self) -> bool {
-        matches!(self.state, State::Pausing | State::Emptying | State::Ended)
+        matches!(self.state, State::Pausing | State::Failed | State::Emptying | State::Ended)
     }
 
     /// Takes the frames of the next block, if there is one.
@@ -226,21 +253,25 @@ impl Capture {
     fn wait(&mut self, stop: &Bell, until: Option<Instant>) -> io::Result<()> {
         let begun = Instant::now();
         let left = until.map(|until| until.saturating_duration_since(begun));
+        let emptying = matches!(self.state, State::Failing | State::Ending);
         let timeout = match self.state {
             State::Paused => left,
-            State::Ending => Some(PAUSE),
+            _ if emptying => Some(PAUSE),
             _ => Some(left.unwrap_or(PAUSE).min(PAUSE)),
         };
         let mut watches = [Watch::new(&self.ring, Interest::READ), Watch::new(stop, Interest::READ)];
         // Once it has rung it would not let us wait.
-        let count = if self.state == State::Ending { 1 } else { 2 };
+        let count = if emptying { 1 } else { 2 };
         let found = host::wait(watches.get_mut(..count).unwrap_or_default(), timeout)?;
         let failed = watches.first().is_some_and(|ring| ring.ready().failed);
         if failed && let Some(error) = self.ring.take_error()? {
-            return Err(error);
+            // Where the capture is to end, it then ends and nothing is told.
+            (self.state, self.failure) = (State::Failing, Some(error));
+            return Ok(());
         }
         if found == 0 && begun.elapsed() >= PAUSE {
             self.state = match self.state {
+                State::Failing => State::Failed,
                 State::Ending => State::Emptying,
                 State::Paused => State::Paused,
                 _ => State::Pausing,
@@ -279,23 +310,6 @@ const fn link(kind: Option<u16>) -> (LinkType, Start) {
         }
         _ => COOKED,
     }
-}
-
-/// What the kernel keeps: so many bytes of each frame, and of all interfaces no outgoing copy on loopback.
-fn program(place: Place<'_>, snaplen: u32) -> Vec<Instruction> {
-    const OUTGOING: u32 = 4;
-    let mut program = match place {
-        Place::Interface(_) => Vec::new(),
-        Place::Everywhere => vec![
-            Instruction::load_hardware(),
-            Instruction::skip_if_equal(hardware::LOOPBACK.into(), 0, 3),
-            Instruction::load_direction(),
-            Instruction::skip_if_equal(OUTGOING, 0, 1),
-            Instruction::keep(0),
-        ],
-    };
-    program.push(Instruction::keep(snaplen));
-    program
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::*;
-use enchufe_sys::namespace::isolate;
+use enchufe_sys::namespace::{isolate, set_loopback};
 use enchufe_wire::{Session, Timestamp};
 use std::env;
 use std::io::{Read, Write};
@@ -175,12 +175,40 @@ fn a_capture_pauses_goes_on_and_ends_by_bell_or_time() {
 
 #[test]
 #[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+fn an_interface_that_goes_down_has_handed_out_what_came_before() {
+    if !inside("an_interface_that_goes_down_has_handed_out_what_came_before") {
+        return;
+    }
+    let bell = Bell::new().unwrap();
+    let mut capture = open(Place::Interface("lo"));
+    for _ in 0..2 {
+        datagrams(100);
+        set_loopback(false).unwrap();
+        let mut count = 0;
+        let error = loop {
+            match capture.next(&bell, None) {
+                Ok(Next::Frame(_)) => count += 1,
+                Ok(Next::Pause) => {}
+                Ok(Next::End) => panic!("nobody ended it"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((count, error.kind()), (100, io::ErrorKind::NetworkDown));
+        set_loopback(true).unwrap();
+    }
+    datagrams(3);
+    set_loopback(false).unwrap();
+    assert_eq!(all(&mut capture).len(), 3, "who ends it is not told of the interface");
+}
+
+#[test]
+#[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
 fn no_more_of_a_frame_is_kept_than_asked_for() {
     if !inside("no_more_of_a_frame_is_kept_than_asked_for") {
         return;
     }
     for (place, wire_len) in [(Place::Interface("lo"), 46), (Place::Everywhere, 52)] {
-        let mut capture = Capture::open(place, &Options { snaplen: 21, promiscuous: false }).unwrap();
+        let mut capture = Capture::open(place, &Options { snaplen: 21, ..Options::default() }).unwrap();
         datagrams(1);
         let seen = all(&mut capture);
         assert_eq!(seen.iter().map(|one| (one.bytes.len(), one.wire_len)).collect::<Vec<_>>(), {

@@ -3,15 +3,20 @@
 //! [`Filter::parse`] checks names and types and points at the place of an error; [`Filter::matches`] asks a frame.
 //! A comparison holds if *any* occurrence of the field fits, but `!=` (`all_ne`) and `===` (`all_eq`) ask *all*;
 //! a field that is not there fits nothing. See <https://www.wireshark.org/docs/man-pages/wireshark-filter.html>.
+//! [`Filter::prefilter`] is what of it a kernel can tell, for live captures.
 
 mod check;
+mod condition;
 mod error;
 mod evaluate;
 mod lexer;
 mod literal;
 mod parser;
+mod prefilter;
 
+pub use condition::{Condition, Side};
 pub use error::{FilterError, FilterProblem};
+pub use prefilter::{Prefilter, counts_frames};
 
 use crate::session::Frame;
 use check::Test;
@@ -36,6 +41,11 @@ impl Filter {
     /// Whether the frame fits.
     pub fn matches(&self, frame: &Frame<'_>) -> bool {
         self.test.as_ref().is_none_or(|test| evaluate::holds(test, frame))
+    }
+
+    /// Which frames may be left out before they are looked at, without a change to what is shown.
+    pub fn prefilter(&self) -> Prefilter {
+        self.test.as_ref().map_or(Prefilter::EVERYTHING, Prefilter::new)
     }
 }
 

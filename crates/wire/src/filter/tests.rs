@@ -45,3 +45,30 @@ fn no_filter_can_exhaust_the_stack() {
     let chain = vec!["tcp"; 5_000].join(" or ");
     Filter::parse(&chain).unwrap();
 }
+
+#[test]
+fn what_a_kernel_can_tell_of_a_filter_bounds_it() {
+    let port = |side, port| Condition::Port(side, port, port);
+    let either = |number| [port(Side::Source, number), port(Side::Destination, number)];
+    let told = |text| {
+        let Prefilter { tcp_ipv4, udp_ipv4, tcp_ipv6, udp_ipv6 } = Filter::parse(text).unwrap().prefilter();
+        [tcp_ipv4, udp_ipv4, tcp_ipv6, udp_ipv6]
+    };
+    let (always, never) = (Condition::Always, Condition::Never);
+    // Of TCP both directions, of UDP the one that fits.
+    let http = Condition::Any(either(80).to_vec());
+    assert_eq!(
+        told("tcp.dstport == 80 and tcp.len > 0"),
+        [&http, &never, &http, &never].map(Condition::clone)
+    );
+    let answer = port(Side::Source, 53);
+    assert_eq!(told("udp.srcport == 53"), [&never, &answer, &never, &answer].map(Condition::clone));
+    assert_eq!(told("not ip"), [&never, &never, &always, &always].map(Condition::clone));
+    let none = Condition::All(either(22).map(|port| Condition::Not(Box::new(port))).to_vec());
+    assert_eq!(told("tcp.port != 22"), [&none, &never, &none, &never].map(Condition::clone));
+    assert_eq!(told("icmp"), [never.clone(), never.clone(), never.clone(), never]);
+    for text in ["", "frame.len > 60", "tcp.stream == 0", "not tcp.flags.syn == 1", "vlan or tcp.port == 80"]
+    {
+        assert_eq!(Filter::parse(text).unwrap().prefilter(), Prefilter::EVERYTHING, "{text}");
+    }
+}
