@@ -233,7 +233,7 @@ pub struct Watch {
     pub extra: Vec<String>,
     #[arg(short, long, value_name = "NAME|any")]
     pub interface: Option<String>,
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["columns", "time", "tsv", "json"])]
     pub write: Option<std::path::PathBuf>,
     #[arg(long, value_name = "N")]
     pub count: Option<String>,

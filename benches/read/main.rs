@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the table is what it is run for")]
 
 mod capture;
+#[path = "../common/ratio.rs"]
 mod ratio;
 
 use enchufe_sys::usage::{self, Usage};

@@ -372,7 +372,7 @@ flag-explain = Tell each conversation in sentences: handshake, data, acknowledge
 flag-follow = Only the bytes of conversation N, in order; what the capture lacks is shown as a gap
 flag-follow-as = How --follow shows them: text, hex, or raw, which is the bytes and nothing else (text)
 flag-packet = Only packet N: its layers and fields with the place of their bytes, and all bytes in hexadecimal
-flag-write = Write the packets to FILE, as pcapng in nanoseconds (read then shows nothing)
+flag-write = Write the packets to FILE, as pcapng in nanoseconds (no rows are shown then)
 flag-columns = The columns: number, time, source, destination, protocol, length, info, or fields of the filter language
 flag-time = What the time column shows (relative: since the first frame)
 flag-interface = The interface (lo); any: all of them
@@ -382,6 +382,13 @@ flag-list = Only name the interfaces
 flag-snaplen = Keep so many bytes of each packet (262144)
 flag-promiscuous = Ask the interface for packets to others, too
 watch-begun = Watching { $place }; Ctrl-C ends
+watch-written = { $shown ->
+        [one] { $shown } packet written
+       *[other] { $shown } packets written
+    }, { $dropped ->
+        [one] { $dropped } lost for want of room
+       *[other] { $dropped } lost for want of room
+    }
 watch-ended = { $shown ->
         [one] { $shown } packet shown
        *[other] { $shown } packets shown

@@ -373,7 +373,7 @@ flag-explain = Contar cada conversación en frases: saludo, datos, confirmacione
 flag-follow = Solo los bytes de la conversación N, en orden; lo que falta en la captura se muestra como hueco
 flag-follow-as = Cómo los muestra --follow: text, texto; hex, hexadecimal; raw, los bytes y nada más (text)
 flag-packet = Solo el paquete N: sus capas y campos con el lugar de sus bytes, y todos los bytes en hexadecimal
-flag-write = Escribir los paquetes en ARCHIVO, como pcapng en nanosegundos (read ya no los muestra)
+flag-write = Escribir los paquetes en ARCHIVO, como pcapng en nanosegundos (así no se muestran filas)
 flag-columns = Las columnas: number, time, source, destination, protocol, length, info, o campos del lenguaje de filtros
 flag-time = Qué muestra la columna del tiempo (relative: desde la primera trama)
 flag-interface = La interfaz (lo); any: todas
@@ -383,6 +383,13 @@ flag-list = Solo nombra las interfaces
 flag-snaplen = Guarda tantos bytes de cada paquete (262144)
 flag-promiscuous = Pide a la interfaz también los paquetes para otros
 watch-begun = Observando { $place }; Ctrl-C termina
+watch-written = { $shown ->
+        [one] { $shown } paquete escrito
+       *[other] { $shown } paquetes escritos
+    }, { $dropped ->
+        [one] { $dropped } perdido por falta de sitio
+       *[other] { $dropped } perdidos por falta de sitio
+    }
 watch-ended = { $shown ->
         [one] { $shown } paquete mostrado
        *[other] { $shown } paquetes mostrados

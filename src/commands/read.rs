@@ -3,7 +3,7 @@
 pub(super) mod clock;
 pub(super) mod column;
 mod conversations;
-mod copied;
+pub(super) mod copied;
 mod explain;
 pub(super) mod filter;
 mod findings;

@@ -1,5 +1,6 @@
 //! `enchufe watch`
 
+mod copy;
 mod down;
 mod forgotten;
 mod wanted;
@@ -13,20 +14,21 @@ use crate::exit::Code;
 use crate::flags;
 use crate::plan::{self, Common};
 use crate::problem::{Kind, Problem};
+use crate::progress::Line;
 use crate::style::complain;
+use copy::Copy;
 use enchufe_sys::host::{self, Bell, Interest, StopSignals, Watch};
 use enchufe_sys::interfaces::interfaces;
 use enchufe_watch::capture::LONGEST;
 use enchufe_watch::{Capture, CaptureError, Next, Options, Place};
-use enchufe_wire::file::{InterfaceInfo, PacketNotes, Record, Writer};
+use enchufe_wire::file::Record;
 use enchufe_wire::session::Session;
 use enchufe_wire::tcp::Limits;
 use enchufe_wire::{Filter, Timestamp};
 use fluent_bundle::FluentArgs;
 use forgotten::Forgotten;
-use std::fs::File;
-use std::io::{self, BufWriter, StdoutLock, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -84,7 +86,11 @@ pub fn watch(flags: &flags::Watch, common: Common, catalogue: &Catalogue) -> Res
     let bell = bell_on_signals()?;
     let mut capture =
         Capture::open(plan.place(), &plan.options).map_err(|error| explain(error, plan.interface))?;
-    let mut copy = plan.write.map(|path| Copy::create(path, &capture, plan.interface)).transpose()?;
+    let sink = if let Some(path) = plan.write {
+        Sink::File(Copy::create(path, &capture, plan.interface)?, Line::new())
+    } else {
+        Sink::Rows(Table::new(BufWriter::new(io::stdout().lock()), plan.form, &plan.layout, catalogue))
+    };
     if !common.quiet {
         let mut args = FluentArgs::new();
         args.set("place", crate::text::escape(plan.interface.as_bytes()));
@@ -93,112 +99,135 @@ pub fn watch(flags: &flags::Watch, common: Common, catalogue: &Catalogue) -> Res
             say(&catalogue.plain(wanted::sentence(&capture)));
         }
     }
-    let out = BufWriter::new(io::stdout().lock());
-    let mut table = Table::new(out, plan.form, &plan.layout, catalogue);
-    let mut forgotten = Forgotten::new(catalogue);
-    let shown = rows(&plan, &mut capture, &bell, &mut table, copy.as_mut(), &mut forgotten);
-    let flushed = table.finish();
-    let copied = copy.map_or(Ok(()), |mut copy| copy.flush());
-    forgotten.count().iter().for_each(|sentence| complain(sentence));
-    if let (Ok(count), false) = (&shown, common.quiet) {
-        let mut args = FluentArgs::new();
-        args.set("shown", *count);
-        args.set("dropped", capture.drops().map_err(|error| failed(plan.interface, &error))?);
-        say(&catalogue.text("watch-ended", &args));
+    let visible = !common.quiet && io::stderr().is_terminal();
+    let forgotten = Forgotten::new(catalogue);
+    let mut watching = Watching { plan: &plan, sink, forgotten, count: 0, visible, catalogue };
+    let ended = watching.run(&mut capture, &bell);
+    let dropped = capture.drops();
+    let flushed = watching.finish(dropped.as_ref().copied().unwrap_or_default());
+    watching.forgotten.count().iter().for_each(|sentence| complain(sentence));
+    if ended.is_ok() && !common.quiet {
+        let dropped = dropped.map_err(|error| failed(plan.interface, &error))?;
+        say(&watching.sum(dropped));
     }
-    match shown {
+    match ended.and(flushed) {
         Err(Stop::Output(error)) => written(&error),
         Err(Stop::Problem(problem)) => Err(problem),
-        Ok(_) => {
-            copied?;
-            flushed.map_or_else(|error| written(&error), |()| Ok(Code::Fine))
-        }
+        Ok(()) => Ok(Code::Fine),
     }
 }
 
-/// Why rows ended before they were to.
+/// Why it ended before it was to.
 enum Stop {
     Problem(Problem),
     Output(io::Error),
 }
 
-/// Shows frames until it is enough, and tells how many were shown.
-fn rows(
-    plan: &Plan<'_>,
-    capture: &mut Capture,
-    bell: &Bell,
-    table: &mut Table<'_, BufWriter<StdoutLock<'_>>>,
-    mut copy: Option<&mut Copy>,
-    forgotten: &mut Forgotten<'_>,
-) -> Result<u64, Stop> {
-    let until = plan.duration.and_then(|time| Instant::now().checked_add(time));
-    let (mut session, mut before, mut shown) = (Session::new(Limits::default()), None, 0);
-    while plan.count != Some(shown) {
-        let record = match capture.next(bell, until) {
-            Ok(Next::Frame(record)) => record,
-            Ok(Next::Pause) => {
-                table.flush().map_err(Stop::Output)?;
-                copy.as_deref_mut().map_or(Ok(()), Copy::flush).map_err(Stop::Problem)?;
-                continue;
+/// Where packets go.
+enum Sink<'a> {
+    Rows(Table<'a, BufWriter<StdoutLock<'static>>>),
+    /// Into a file; how many, on a line of the terminal.
+    File(Copy, Line),
+}
+
+/// A watch under way.
+struct Watching<'a> {
+    plan: &'a Plan<'a>,
+    sink: Sink<'a>,
+    forgotten: Forgotten<'a>,
+    /// Packets that fit.
+    count: u64,
+    /// Whether somebody looks at a line that changes.
+    visible: bool,
+    catalogue: &'a Catalogue,
+}
+
+impl Watching<'_> {
+    /// Takes frames until it is enough.
+    fn run(&mut self, capture: &mut Capture, bell: &Bell) -> Result<(), Stop> {
+        let until = self.plan.duration.and_then(|time| Instant::now().checked_add(time));
+        let (mut session, mut before) = (Session::new(Limits::default()), None);
+        while self.plan.count != Some(self.count) {
+            let record = match capture.next(bell, until) {
+                Ok(Next::Frame(record)) => record,
+                Ok(Next::Pause) => {
+                    self.flush()?;
+                    self.look(capture);
+                    continue;
+                }
+                Ok(Next::End) => break,
+                Err(error) => return Err(Stop::Problem(failed(self.plan.interface, &error))),
+            };
+            if let (Sink::File(copy, _), true) = (&mut self.sink, self.plan.filter.is_empty()) {
+                copy.packet(&record).map_err(Stop::Problem)?;
+                self.count += 1;
+            } else {
+                self.frame(&mut session, &record, &mut before)?;
             }
-            Ok(Next::End) => break,
-            Err(error) => return Err(Stop::Problem(failed(plan.interface, &error))),
-        };
-        let frame = session.frame(&record);
-        let delta = record.time.map(|now: Timestamp| now.since(before.unwrap_or(now)));
-        before = record.time.or(before);
-        if plan.filter.matches(&frame) {
-            let decimals = record.resolution.decimals();
-            let seen = Seen { frame: &frame, record: &record, file: 0, decimals, delta };
-            table.row(&seen).map_err(Stop::Output)?;
-            copy.as_deref_mut().map_or(Ok(()), |copy| copy.packet(&record)).map_err(Stop::Problem)?;
-            shown += 1;
+            if self.count.is_multiple_of(1024) {
+                self.look(capture);
+            }
         }
-        forgotten.look(session.conversations()).iter().for_each(|sentence| complain(sentence));
-    }
-    Ok(shown)
-}
-
-/// A copy of what is shown, as a capture file.
-struct Copy {
-    path: PathBuf,
-    file: BufWriter<File>,
-    writer: Writer,
-    blocks: Vec<u8>,
-}
-
-impl Copy {
-    fn create(path: &Path, capture: &Capture, interface: &str) -> Result<Self, Problem> {
-        let file = File::create(path)
-            .map_err(|error| Problem::new(Kind::WriteFile).with("path", path.display()).cause(&error))?;
-        let (mut writer, mut blocks) = (Writer::new(), Vec::new());
-        writer.section(&mut blocks, concat!("enchufe ", env!("CARGO_PKG_VERSION")));
-        let info = InterfaceInfo { name: interface, snaplen: capture.snaplen() };
-        writer.interface(&mut blocks, capture.link(), &info);
-        let mut copy = Self { path: path.to_owned(), file: BufWriter::new(file), writer, blocks };
-        copy.write()?;
-        Ok(copy)
+        Ok(())
     }
 
-    fn packet(&mut self, record: &Record<'_>) -> Result<(), Problem> {
-        let (time, notes) = (record.time.unwrap_or_default(), PacketNotes::default());
-        self.writer.packet(&mut self.blocks, 0, time, record.bytes, record.wire_len, &notes);
-        self.write()
+    fn frame(
+        &mut self,
+        session: &mut Session,
+        record: &Record<'_>,
+        before: &mut Option<Timestamp>,
+    ) -> Result<(), Stop> {
+        let frame = session.frame(record);
+        let delta = record.time.map(|now: Timestamp| now.since(before.unwrap_or(now)));
+        *before = record.time.or(*before);
+        if self.plan.filter.matches(&frame) {
+            let decimals = record.resolution.decimals();
+            match &mut self.sink {
+                Sink::File(copy, _) => copy.packet(record).map_err(Stop::Problem)?,
+                Sink::Rows(table) => {
+                    let seen = Seen { frame: &frame, record, file: 0, decimals, delta };
+                    table.row(&seen).map_err(Stop::Output)?;
+                }
+            }
+            self.count += 1;
+        }
+        self.forgotten.look(session.conversations()).iter().for_each(|sentence| complain(sentence));
+        Ok(())
     }
 
-    fn write(&mut self) -> Result<(), Problem> {
-        let result = self.file.write_all(&self.blocks);
-        self.blocks.clear();
-        result.map_err(|error| self.unwritable(&error))
+    /// How many were written so far, where rows do not show it.
+    fn look(&mut self, capture: &mut Capture) {
+        let due = matches!(&self.sink, Sink::File(_, line) if line.is_due());
+        if let (true, true, Ok(dropped)) = (self.visible, due, capture.drops()) {
+            let sum = self.sum(dropped);
+            if let Sink::File(_, line) = &mut self.sink {
+                line.draw(&sum);
+            }
+        }
     }
 
-    fn flush(&mut self) -> Result<(), Problem> {
-        let result = self.file.flush();
-        result.map_err(|error| self.unwritable(&error))
+    fn sum(&self, dropped: u64) -> String {
+        let id = if matches!(self.sink, Sink::Rows(_)) { "watch-ended" } else { "watch-written" };
+        let mut args = FluentArgs::new();
+        args.set("shown", self.count);
+        args.set("dropped", dropped);
+        self.catalogue.text(id, &args)
     }
 
-    fn unwritable(&self, error: &io::Error) -> Problem {
-        Problem::new(Kind::WriteFile).with("path", self.path.display()).cause(error)
+    fn flush(&mut self) -> Result<(), Stop> {
+        match &mut self.sink {
+            Sink::Rows(table) => table.flush().map_err(Stop::Output),
+            Sink::File(copy, _) => copy.flush().map_err(Stop::Problem),
+        }
+    }
+
+    /// Writes what is held back, and of a file how many frames are missing from it.
+    fn finish(&mut self, dropped: u64) -> Result<(), Stop> {
+        if let Sink::File(copy, line) = &mut self.sink {
+            line.clear();
+            copy.counters(self.count, dropped).map_err(Stop::Problem)?;
+        }
+        self.flush()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::item::PacketProcess;
 use super::options::code;
-use super::pcapng::{CUSTOM, CUSTOM_COPIED, ENHANCED_PACKET, INTERFACE, ORDER_MAGIC, SECTION};
+use super::pcapng::{CUSTOM, CUSTOM_COPIED, ENHANCED_PACKET, INTERFACE, ORDER_MAGIC, SECTION, STATISTICS};
 use super::relay::halves;
 use crate::link::LinkType;
 use crate::time::Timestamp;
@@ -90,6 +90,23 @@ impl Writer {
             if !notes.comments.is_empty() || notes.process.is_some() {
                 option(out, 0, &[]);
             }
+        });
+    }
+
+    /// Counters of an interface at a time: frames that it received, and those of them for which there was no room.
+    pub fn counters(
+        &self,
+        out: &mut Vec<u8>,
+        interface: u32,
+        time: Timestamp,
+        (received, dropped): (u64, u64),
+    ) {
+        block(out, STATISTICS, |out| {
+            out.extend_from_slice(&interface.to_le_bytes());
+            out.extend_from_slice(&halves(time));
+            option(out, code::RECEIVED, &received.to_le_bytes());
+            option(out, code::DROPPED, &dropped.to_le_bytes());
+            option(out, 0, &[]);
         });
     }
 

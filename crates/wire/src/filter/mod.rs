@@ -38,6 +38,11 @@ impl Filter {
         Ok(Self { test: Some(check::check(&tree)?) })
     }
 
+    /// Whether it fits every frame, whatever that is.
+    pub const fn is_empty(&self) -> bool {
+        self.test.is_none()
+    }
+
     /// Whether the frame fits.
     pub fn matches(&self, frame: &Frame<'_>) -> bool {
         self.test.as_ref().is_none_or(|test| evaluate::holds(test, frame))
