@@ -10,6 +10,9 @@ use super::literal::{self, Literal};
 use super::parser::{Logic, Operand, OperandKind, Tree};
 use crate::field::{self, FieldId, Kind};
 
+/// The most slices of an operand: their bytes are put together, and each may be the whole frame.
+const MOST_SLICES: usize = 64;
+
 /// A checked filter.
 #[derive(Clone, Debug)]
 pub(super) enum Test {
@@ -150,13 +153,16 @@ fn value(operand: &Operand, kind: Kind) -> Result<Literal, FilterError> {
 /// Wireshark's expressions ignore case unless told otherwise.
 fn expression(operand: &Operand) -> Result<Regex, FilterError> {
     const LARGEST: usize = 1 << 20;
+    // A search takes memory for each group in each state of the expression, the whole being a group, too.
+    const MOST_GROUPS: usize = 50 + 1;
     let bad = || FilterProblem::BadExpression.at(operand.span.clone());
     let text = match &operand.kind {
         OperandKind::Word(word) | OperandKind::Raw(word) => word.clone(),
         OperandKind::Text(bytes) => String::from_utf8(bytes.clone()).map_err(|_| bad())?,
         OperandKind::Call(..) => return Err(bad()),
     };
-    RegexBuilder::new(&text).case_insensitive(true).size_limit(LARGEST).build().map_err(|_| bad())
+    let built = RegexBuilder::new(&text).case_insensitive(true).size_limit(LARGEST).build();
+    built.ok().filter(|regex| regex.captures_len() <= MOST_GROUPS).ok_or_else(bad)
 }
 
 fn subject(operand: &Operand) -> Result<Subject, FilterError> {
@@ -175,7 +181,9 @@ fn subject(operand: &Operand) -> Result<Subject, FilterError> {
             return Err(FilterProblem::BadOperator { kind: subject.kind }.at(span.clone()));
         }
         for part in text.split(',') {
-            let slice = slice(part).ok_or_else(|| FilterProblem::BadSlice.at(span.clone()))?;
+            let room = subject.slices.len() < MOST_SLICES;
+            let slice =
+                slice(part).filter(|_| room).ok_or_else(|| FilterProblem::BadSlice.at(span.clone()))?;
             subject.slices.push(slice);
         }
         subject.kind = Kind::Bytes;

@@ -37,11 +37,23 @@ fn what_is_wrong_is_pointed_at() {
 
 #[test]
 fn no_filter_can_exhaust_the_stack() {
-    for (open, close) in [("(", ")"), ("!", ""), ("len(", ")"), ("not ", "")] {
+    for (open, close) in [("(", ")"), ("!", ""), ("len(", ")"), ("not ", ""), ("any ", ""), ("all ", "")] {
         let text = format!("{}tcp{}", open.repeat(100_000), close.repeat(100_000));
         let error = Filter::parse(&text).unwrap_err();
         assert!(matches!(error.problem, FilterProblem::TooDeep), "{open}: {error:?}");
     }
     let chain = vec!["tcp"; 5_000].join(" or ");
     Filter::parse(&chain).unwrap();
+}
+
+#[test]
+fn a_filter_cannot_grow_past_its_bounds() {
+    let slices = |count: usize| format!("frame[{}] == 00", vec![":"; count].join(","));
+    Filter::parse(&slices(64)).unwrap();
+    assert_eq!(problem(&slices(65)).1, FilterProblem::BadSlice);
+    // Each state of an expression has room for each group: these few letters would take gigabytes.
+    let groups = |count: usize| format!("frame matches \"{}\"", "(a)".repeat(count));
+    Filter::parse(&groups(50)).unwrap();
+    assert_eq!(problem(&groups(5_000)).1, FilterProblem::BadExpression);
+    assert_eq!(problem("frame matches \"(.{1000}){1000}\"").1, FilterProblem::BadExpression);
 }
