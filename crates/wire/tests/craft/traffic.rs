@@ -61,6 +61,7 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Capture)> {
         ),
         ("dns", Capture::of(RAW, dns())),
         ("ssdp", Capture::of(RAW, ssdps())),
+        ("long_rows", Capture::of(RAW, long_rows())),
     ]
 }
 
@@ -414,4 +415,21 @@ fn ssdps() -> Vec<Vec<u8>> {
     ];
     let destination = [239, 255, 255, 250];
     lines.iter().map(|line| Ip { destination, ..Ip::new(17) }.with(&udp(50000, 1900, line))).collect()
+}
+
+/// Rows around the length at which Wireshark cuts them.
+fn long_rows() -> Vec<Vec<u8>> {
+    let labels = [60, 60, 60, 50].map(|len| "x".repeat(len)).join(".");
+    let again = [&[0xc0, 12][..], &be(&[1, 1])].concat();
+    let ask = |count: u16| {
+        let mut parts = vec![again.clone(); usize::from(count)];
+        parts[0] = question(&labels, 1, 1);
+        message(1, 0x0100, [count, 0, 0, 0], &parts)
+    };
+    let mut out: Vec<Vec<u8>> = [1, 17, 18, 30].map(|count| ip4(17, &udp(1000, 53, &ask(count)))).into();
+    let cut = |count: u16| ip4(17, &udp(1000, 53, &ask(count)[..usize::from(count) * 6 + 230]));
+    out.extend([17, 18].map(cut));
+    let line = |len: usize| ip4(17, &udp(1900, 1900, &[b"NOTIFY ", &vec![b'y'; len][..], b"\r\n"].concat()));
+    out.extend([4_086, 4_087, 4_088, 5_000].map(line));
+    out
 }
