@@ -132,10 +132,10 @@ mod tests {
     #[test]
     fn the_bytes_of_all_datagrams_are_bounded_and_the_oldest_goes_first() {
         let mut fragments = Fragments::default();
-        let mut most = 0;
+        let (mut most, bytes) = (0, vec![7; 64_000]);
         for id in 0..1_000u32 {
             let frame = u64::from(id) + 1;
-            assert!(fragments.add(&part(id, 0, true), &[7; 64_000], frame).is_none());
+            assert!(fragments.add(&part(id, 0, true), &bytes, frame).is_none());
             most = most.max(fragments.bytes);
         }
         assert!(most <= MOST_BYTES && fragments.waiting.len() == MOST_BYTES / (64_000 + PART));
@@ -146,13 +146,13 @@ mod tests {
 
     #[test]
     fn parts_of_one_datagram_again_and_again_stay_within_the_bound() {
-        let mut fragments = Fragments::default();
+        let (mut fragments, bytes) = (Fragments::default(), vec![7; 4_000]);
         for frame in 1..20_000 {
-            assert!(fragments.add(&part(1, 8, true), &[7; 4_000], frame).is_none());
+            assert!(fragments.add(&part(1, 8, true), &bytes, frame).is_none());
             assert!(fragments.bytes <= MOST_BYTES && fragments.order.len() == fragments.waiting.len());
         }
         // Parts without bytes are parts.
-        for frame in 20_000..400_000 {
+        for frame in 20_000..30_000 {
             assert!(fragments.add(&part(u32::try_from(frame).unwrap(), 8, true), &[], frame).is_none());
             assert!(fragments.bytes <= MOST_BYTES && fragments.order.len() == fragments.waiting.len());
         }
