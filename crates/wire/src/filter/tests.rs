@@ -57,3 +57,18 @@ fn a_filter_cannot_grow_past_its_bounds() {
     assert_eq!(problem(&groups(5_000)).1, FilterProblem::BadExpression);
     assert_eq!(problem("frame matches \"(.{1000}){1000}\"").1, FilterProblem::BadExpression);
 }
+
+#[test]
+fn a_value_is_made_of_digits_and_of_a_sign_where_one_may_stand() {
+    // What tshark 4.0.17 accepts of these, and what not.
+    for value in ["0", "5", "+5", "-5", "-5.25", "1.123456789"] {
+        Filter::parse(&format!("frame.time_relative == {value}")).unwrap();
+    }
+    for value in ["--5", "-+5", "1.+5", ".5", "5.", ".", "-", "-.", "1.1234567891"] {
+        let error = problem(&format!("frame.time_relative == {value}")).1;
+        assert_eq!(error, FilterProblem::BadValue { kind: crate::field::Kind::Seconds }, "{value}");
+    }
+    for filter in ["tcp.port == 0x+5", "tcp.port == 0x", "eth.addr == +1:02:03:04:05:06"] {
+        assert!(matches!(problem(filter).1, FilterProblem::BadValue { .. }), "{filter}");
+    }
+}
