@@ -58,7 +58,7 @@ fn pass(session: &mut Session, link: LinkType, frames: &[u8]) {
         line.clear();
         columns.line(&frame, &mut line);
         assert!(columns.info.len() < 4_096);
-        assert!(!columns.info.contains(|one: char| one.is_ascii_control()), "{:?}", columns.info);
+        assert!(!columns.info.contains(char::is_control), "{:?}", columns.info);
         assert!(FILTERS.iter().filter(|filter| filter.matches(&frame)).count() <= FILTERS.len());
         findings.frame(&frame);
         outlines.frame(&frame);
