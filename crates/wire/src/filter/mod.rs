@@ -15,6 +15,7 @@ pub use error::{FilterError, FilterProblem};
 
 use crate::session::Frame;
 use check::Test;
+use lexer::{Comparison, Token};
 
 /// A filter that was read and checked.
 #[derive(Clone, Debug)]
@@ -30,7 +31,9 @@ impl Filter {
         }
         let tokens = lexer::tokens(text)?;
         let tree = parser::parse(text, &tokens)?;
-        Ok(Self { test: Some(check::check(&tree)?) })
+        let matching = Token::Compare(Comparison::Matches);
+        let expressions = tokens.iter().filter(|(token, _)| *token == matching).count();
+        Ok(Self { test: Some(check::check(&tree, expressions)?) })
     }
 
     /// Whether the frame fits.

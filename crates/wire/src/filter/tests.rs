@@ -56,6 +56,10 @@ fn a_filter_cannot_grow_past_its_bounds() {
     Filter::parse(&groups(50)).unwrap();
     assert_eq!(problem(&groups(5_000)).1, FilterProblem::BadExpression);
     assert_eq!(problem("frame matches \"(.{1000}){1000}\"").1, FilterProblem::BadExpression);
+    // All together have a bound, too, with room for many that are as long as people write them.
+    let many = |one: &str| vec![format!("frame matches \"{one}\""); 300].join(" or ");
+    Filter::parse(&many("^host-[0-9]+\\.subdomain\\.example\\.(com|org)$")).unwrap();
+    assert_eq!(problem(&many("(.{900}){10}")).1, FilterProblem::BadExpression);
 }
 
 #[test]
