@@ -17,6 +17,7 @@ use enchufe_wire::filter::Filter;
 use enchufe_wire::finding::Findings;
 use enchufe_wire::follow::Follow;
 use enchufe_wire::layer::Source;
+use enchufe_wire::outline::Outlines;
 use enchufe_wire::row::Columns;
 use enchufe_wire::session::Session;
 use enchufe_wire::tcp::Limits;
@@ -47,7 +48,7 @@ fn read_whole(file: &[u8], filters: &[Filter]) {
     let mut session = Session::new(limits);
     for _ in 0..2 {
         let (mut reader, mut findings, mut follow) = (Reader::new(), Findings::new(), Follow::new(0));
-        let mut columns = Columns::new();
+        let (mut columns, mut outlines) = (Columns::new(), Outlines::new());
         for piece in file.chunks(1000) {
             reader.feed(piece);
             while let Ok(Some(item)) = reader.next() {
@@ -55,6 +56,7 @@ fn read_whole(file: &[u8], filters: &[Filter]) {
                     Item::Packet(record) => one(&record, &mut session, filters, |frame| {
                         columns.fill(frame);
                         findings.frame(frame);
+                        outlines.frame(frame);
                         follow.frame(frame, &mut |_| {});
                     }),
                     Item::Custom(custom) => {
