@@ -9,6 +9,8 @@ use crate::tcp::{Completeness, Conversation, Conversations, End, Endpoint, Flag,
 
 /// The most packet numbers that one finding keeps; all are counted.
 pub const MOST_PACKETS: usize = 1_000;
+/// The most packet numbers that all findings keep, beside the first of each.
+pub const MOST_KEPT: usize = 1_000_000;
 /// The most findings that are kept, over all conversations.
 pub const MOST_FINDINGS: usize = 100_000;
 
@@ -112,7 +114,7 @@ pub struct Finding {
     pub id: FindingId,
     /// `tcp.stream`
     pub stream: u32,
-    /// The frames, in order, at most [`MOST_PACKETS`].
+    /// The frames, in order, at most [`MOST_PACKETS`]; only the first where all findings have [`MOST_KEPT`].
     pub packets: Vec<u64>,
     /// How many frames there were.
     pub count: u64,
@@ -126,6 +128,8 @@ pub struct Finding {
 #[derive(Debug, Default)]
 pub struct Findings {
     found: BTreeMap<(u32, FindingId), Finding>,
+    /// Packet numbers in them.
+    kept: usize,
     /// Findings that were not kept.
     left_out: u64,
 }
@@ -158,7 +162,9 @@ impl Findings {
         let new = || Finding { id, stream, packets: Vec::new(), count: 0, by: None, reset: None };
         let finding = self.found.entry((stream, id)).or_insert_with(new);
         finding.count += 1;
-        if finding.packets.len() < MOST_PACKETS {
+        let room = finding.packets.len() < MOST_PACKETS && self.kept < MOST_KEPT;
+        if room || finding.packets.is_empty() {
+            self.kept += 1;
             finding.packets.push(frame);
         }
     }
@@ -213,5 +219,23 @@ fn ending(conversation: &Conversation) -> Option<(FindingId, u64)> {
             Some((FindingId::Unanswered, first))
         }
         End::Open | End::Closed | End::Reset { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_past_the_bounds_are_counted_and_every_finding_keeps_its_first() {
+        let (mut findings, id) = (Findings::new(), FindingId::Flag(Flag::DuplicateAck));
+        for stream in 0..1_100 {
+            for frame in 1..=1_001 {
+                findings.add(stream, id, frame);
+            }
+        }
+        let all = findings.finish(&Conversations::default());
+        let packets = |stream: usize| (all[stream].packets.len(), all[stream].count);
+        assert_eq!((packets(0), packets(999), packets(1_000)), ((1_000, 1_001), (1_000, 1_001), (1, 1_001)));
     }
 }

@@ -9,8 +9,10 @@ use crate::layer::{Tcp, TcpFlags};
 use crate::seq::Seq;
 use crate::session::Frame;
 
-/// The most bytes of one direction that wait behind a gap.
+/// The most bytes of one direction that wait behind a gap, with what it takes to remember each piece.
 pub const MOST_WAITING: usize = 16 * 1024 * 1024;
+/// What a piece takes beside its bytes, about: many small ones are not free.
+const PIECE: usize = 96;
 
 /// A stretch of one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,9 +113,13 @@ impl Direction {
             self.drain(from_b, sink);
             return;
         }
-        self.waiting_bytes += payload.len();
+        // A shorter piece in the same place has nothing that the longer one lacks.
+        if self.waiting.get(&offset).is_some_and(|(_, old)| old.len() >= payload.len()) {
+            return;
+        }
+        self.waiting_bytes += payload.len() + PIECE;
         if let Some((_, old)) = self.waiting.insert(offset, (frame, payload.to_vec())) {
-            self.waiting_bytes -= old.len();
+            self.waiting_bytes -= old.len() + PIECE;
         }
         while self.waiting_bytes > MOST_WAITING {
             let Some((next, _)) = self.waiting.first_key_value() else { break };
@@ -159,11 +165,43 @@ impl Direction {
                 return;
             }
             let (offset, (frame, bytes)) = entry.remove_entry();
-            self.waiting_bytes -= bytes.len();
+            self.waiting_bytes -= bytes.len() + PIECE;
             let known = usize::try_from(self.reached - offset).unwrap_or(usize::MAX);
             if let Some(rest) = bytes.get(known..).filter(|rest| !rest.is_empty()) {
                 self.hand_on(rest, from_b, frame, sink);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_small_pieces_behind_a_gap_are_not_free() {
+        let tcp = |seq| Tcp {
+            source_port: 1,
+            destination_port: 2,
+            seq: Seq(seq),
+            ack: Seq(0),
+            header_len: 20,
+            flags: TcpFlags(0),
+            window: 0,
+            checksum: 0,
+            urgent: 0,
+            payload_len: Some(1),
+        };
+        let (mut side, mut given_up_at) = (Direction::default(), 0);
+        side.segment(&tcp(0), b"x", false, 1, &mut |_| {});
+        for seq in (2..).step_by(2).take_while(|seq| *seq < 1_000_000) {
+            side.segment(&tcp(seq), b"x", false, u64::from(seq), &mut |chunk| {
+                if matches!(chunk.content, Content::Gap(_)) && given_up_at == 0 {
+                    given_up_at = usize::try_from(seq / 2).unwrap();
+                }
+            });
+        }
+        assert_eq!(given_up_at, MOST_WAITING / (1 + PIECE) + 1);
+        assert!(side.waiting.len() <= MOST_WAITING / (1 + PIECE));
     }
 }

@@ -262,8 +262,30 @@ impl Outline {
         let found = holes.iter().position(|(from, to)| start - *from >= 0 && *to - end >= 0);
         let Some(at) = found else { return false };
         let (from, to) = holes.swap_remove(at);
-        let left = [(from, start), (end, to)].into_iter().filter(|(from, to)| from != to);
-        holes.extend(left);
+        // What is filled in its middle is two.
+        for left in [(from, start), (end, to)].into_iter().filter(|(from, to)| from != to) {
+            self.hole(of_b, left);
+        }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hole_filled_byte_by_byte_does_not_become_ever_more_holes() {
+        let mut outline = Outline::default();
+        outline.data(1, false, (Seq(0), Seq(1)), true);
+        outline.data(2, false, (Seq(1_000_000), Seq(1_000_001)), true);
+        for frame in 3..5_000 {
+            let start = Seq(10 * frame);
+            outline.data(u64::from(frame), false, (start, start + 1), true);
+        }
+        let [a, _] = &outline.holes;
+        assert_eq!(a.len(), MOST_HOLES);
+        // Two holes become 256, and the fill after has no room for its second half.
+        assert_eq!(outline.repeated, 4_997 - (254 + 1));
     }
 }

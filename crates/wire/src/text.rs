@@ -130,7 +130,7 @@ pub(crate) fn seconds(nanos: i64, out: &mut String) {
     ascii(&fraction, out);
 }
 
-/// Appends bytes from outside: printable text as it is, controls and broken UTF-8 as escapes.
+/// Appends bytes from outside: printable text as it is, what does not print and broken UTF-8 as escapes.
 pub(crate) fn escaped(bytes: &[u8], out: &mut String) {
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
@@ -143,12 +143,42 @@ pub(crate) fn escaped(bytes: &[u8], out: &mut String) {
                 '\u{c}' => out.push_str("\\f"),
                 '\r' => out.push_str("\\r"),
                 other if other.is_ascii_control() => octal(u32::from(other), out),
+                other if !prints(other) => {
+                    let (sign, width) = if u32::from(other) > 0xffff { ("\\U", 8) } else { ("\\u", 4) };
+                    out.push_str(sign);
+                    upper_hex(u32::from(other), width, out);
+                }
                 other => out.push(other),
             }
         }
         for _ in chunk.invalid() {
             out.push('\u{fffd}');
         }
+    }
+}
+
+/// Whether a character shows: not controls beyond ASCII, marks of direction, and what Unicode has not assigned. They
+/// could act on a terminal, or make a row read as another one.
+fn prints(character: char) -> bool {
+    if character.is_ascii() || character.is_alphanumeric() {
+        return true;
+    }
+    // Spaces, separators and private characters print in Wireshark, and are escaped by the standard library.
+    let private = matches!(character, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{ffffd}' | '\u{100000}'..='\u{10fffd}');
+    if private || (character.is_whitespace() && !character.is_control()) {
+        return true;
+    }
+    // After another one, because what combines with it is escaped where it stands first.
+    let mut text = String::from('x');
+    text.push(character);
+    text.escape_debug().nth(1) != Some('\\')
+}
+
+fn upper_hex(value: u32, width: usize, out: &mut String) {
+    let start = out.len();
+    hex(value, width, out);
+    if let Some(digits) = out.get_mut(start..) {
+        digits.make_ascii_uppercase();
     }
 }
 

@@ -10,11 +10,14 @@
 
 mod craft;
 
+use craft::packets::Capture;
 use enchufe_wire::field;
 use enchufe_wire::file::{Item, Reader, Record};
 use enchufe_wire::filter::Filter;
 use enchufe_wire::finding::Findings;
 use enchufe_wire::follow::Follow;
+use enchufe_wire::layer::Source;
+use enchufe_wire::outline::Outlines;
 use enchufe_wire::row::Columns;
 use enchufe_wire::session::Session;
 use enchufe_wire::tcp::Limits;
@@ -45,7 +48,7 @@ fn read_whole(file: &[u8], filters: &[Filter]) {
     let mut session = Session::new(limits);
     for _ in 0..2 {
         let (mut reader, mut findings, mut follow) = (Reader::new(), Findings::new(), Follow::new(0));
-        let mut columns = Columns::new();
+        let (mut columns, mut outlines) = (Columns::new(), Outlines::new());
         for piece in file.chunks(1000) {
             reader.feed(piece);
             while let Ok(Some(item)) = reader.next() {
@@ -53,6 +56,7 @@ fn read_whole(file: &[u8], filters: &[Filter]) {
                     Item::Packet(record) => one(&record, &mut session, filters, |frame| {
                         columns.fill(frame);
                         findings.frame(frame);
+                        outlines.frame(frame);
                         follow.frame(frame, &mut |_| {});
                     }),
                     Item::Custom(custom) => {
@@ -83,7 +87,15 @@ fn one<'s>(
 ) {
     let _ = (record.process(), record.options.comments().count());
     let frame = session.frame(record);
-    field::visit(&frame, &mut |found| assert!(!found.id.info().name.is_empty()));
+    field::visit(&frame, &mut |found| {
+        let source = match found.source {
+            Source::Frame => frame.packet.bytes(),
+            Source::Reassembled => frame.packet.reassembled(),
+        };
+        let name = found.id.info().name;
+        assert!(!name.is_empty());
+        assert!(found.len == 0 || found.start + found.len <= source.len(), "{name} lies outside");
+    });
     for filter in filters {
         let _ = filter.matches(&frame);
     }
@@ -133,7 +145,16 @@ fn arbitrary_frames_of_every_link_type_are_read() {
             let wire = frame.len() + dice.place(40);
             frames.push((0, frame, wire));
         }
-        read_whole(&craft::packets::Capture { link, frames }.pcap(), &filters);
+        read_whole(&Capture { link, frames }.pcap(), &filters);
+    }
+}
+
+#[test]
+fn a_header_that_is_cut_has_no_field_outside() {
+    let message = craft::packets::udp(53, 5353, &[1; 40]);
+    let frame = craft::packets::ip4(17, &message);
+    for capture in [Capture::short_everywhere(101, &frame), Capture::cut_everywhere(101, &frame)] {
+        read_whole(&capture.pcap(), &[]);
     }
 }
 

@@ -166,6 +166,18 @@ fn what_is_not_in_the_capture_is_a_gap() {
 }
 
 #[test]
+fn a_shorter_piece_that_waits_does_not_take_the_place_of_a_longer_one() {
+    let chunks = followed(&[
+        segment(false, SYN, 100, 0, 0),
+        segment(false, ACK, 103, 501, 4),
+        segment(false, ACK, 103, 501, 2),
+        segment(false, ACK, 101, 501, 2),
+    ]);
+    let text = |text: &str| Ok(text.to_owned());
+    assert_eq!(chunks, [(false, 0, text("ab")), (false, 2, text("abcd"))]);
+}
+
+#[test]
 fn the_longest_idle_conversation_is_forgotten_first() {
     let mut session = Session::new(Limits { conversations: 2, unacked: 100 });
     let mut frames = Vec::new();

@@ -34,8 +34,11 @@ struct Walk<'f, 'a> {
 }
 
 impl<'a> Walk<'_, 'a> {
-    /// A field at an offset in the current layer.
+    /// A field at an offset in the current layer, if all its bytes are there.
     fn put(&mut self, id: FieldId, at: usize, len: usize, value: Value<'a>) {
+        if self.bytes.len() < at.saturating_add(len) {
+            return;
+        }
         let (source, start) = (self.view.source, self.view.start + at);
         (self.sink)(Field { id, source, start, len, value });
     }

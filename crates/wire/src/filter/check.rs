@@ -10,6 +10,9 @@ use super::literal::{self, Literal};
 use super::parser::{Logic, Operand, OperandKind, Tree};
 use crate::field::{self, FieldId, Kind};
 
+/// The most slices of an operand: their bytes are put together, and each may be the whole frame.
+const MOST_SLICES: usize = 64;
+
 /// A checked filter.
 #[derive(Clone, Debug)]
 pub(super) enum Test {
@@ -50,13 +53,23 @@ pub(super) struct Slice {
     pub(super) len: Option<i64>,
 }
 
-pub(super) fn check(tree: &Tree) -> Result<Test, FilterError> {
+/// The most bytes of all regular expressions of a filter, and of one.
+const LARGEST_EXPRESSIONS: usize = 4 << 20;
+const LARGEST_EXPRESSION: usize = 1 << 20;
+
+/// Checks a filter that has so many regular expressions.
+pub(super) fn check(tree: &Tree, expressions: usize) -> Result<Test, FilterError> {
     match tree {
         Tree::Logic(logic, row) => {
-            row.iter().map(check).collect::<Result<_, _>>().map(|row| Test::Logic(*logic, row))
+            let row = row.iter().map(|tree| check(tree, expressions));
+            row.collect::<Result<_, _>>().map(|row| Test::Logic(*logic, row))
         }
-        Tree::Not(inner) => Ok(Test::Not(Box::new(check(inner)?))),
+        Tree::Not(inner) => Ok(Test::Not(Box::new(check(inner, expressions)?))),
         Tree::Exists(operand) => subject(operand).map(Test::Exists),
+        Tree::Compare(left, Comparison::Matches, span, right) => {
+            let size = LARGEST_EXPRESSION.min(LARGEST_EXPRESSIONS / expressions.max(1));
+            matches(left, span, right, size)
+        }
         Tree::Compare(left, comparison, span, right) => compare(left, *comparison, span, right),
         Tree::In(operand, set) => {
             let subject = subject(operand)?;
@@ -72,20 +85,20 @@ pub(super) fn check(tree: &Tree) -> Result<Test, FilterError> {
     }
 }
 
+fn matches(left: &Operand, span: &Range<usize>, right: &Operand, size: usize) -> Result<Test, FilterError> {
+    let subject = subject(left)?;
+    if matches!(subject.kind, Kind::Text | Kind::Bytes | Kind::Protocol) {
+        return Ok(Test::Matches(subject, expression(right, size)?));
+    }
+    Err(FilterProblem::BadOperator { kind: subject.kind }.at(span.clone()))
+}
+
 fn compare(
     left: &Operand,
     comparison: Comparison,
     span: &Range<usize>,
     right: &Operand,
 ) -> Result<Test, FilterError> {
-    if comparison == Comparison::Matches {
-        let subject = subject(left)?;
-        let textual = matches!(subject.kind, Kind::Text | Kind::Bytes | Kind::Protocol);
-        if !textual {
-            return Err(FilterProblem::BadOperator { kind: subject.kind }.at(span.clone()));
-        }
-        return Ok(Test::Matches(subject, expression(right)?));
-    }
     match (subject(left), is_field(right)) {
         (Ok(left), true) => {
             let right = subject(right)?;
@@ -148,15 +161,17 @@ fn value(operand: &Operand, kind: Kind) -> Result<Literal, FilterError> {
 }
 
 /// Wireshark's expressions ignore case unless told otherwise.
-fn expression(operand: &Operand) -> Result<Regex, FilterError> {
-    const LARGEST: usize = 1 << 20;
+fn expression(operand: &Operand, size: usize) -> Result<Regex, FilterError> {
+    // A search takes memory for each group in each state of the expression, the whole being a group, too.
+    const MOST_GROUPS: usize = 50 + 1;
     let bad = || FilterProblem::BadExpression.at(operand.span.clone());
     let text = match &operand.kind {
         OperandKind::Word(word) | OperandKind::Raw(word) => word.clone(),
         OperandKind::Text(bytes) => String::from_utf8(bytes.clone()).map_err(|_| bad())?,
         OperandKind::Call(..) => return Err(bad()),
     };
-    RegexBuilder::new(&text).case_insensitive(true).size_limit(LARGEST).build().map_err(|_| bad())
+    let built = RegexBuilder::new(&text).case_insensitive(true).size_limit(size).build();
+    built.ok().filter(|regex| regex.captures_len() <= MOST_GROUPS).ok_or_else(bad)
 }
 
 fn subject(operand: &Operand) -> Result<Subject, FilterError> {
@@ -175,7 +190,9 @@ fn subject(operand: &Operand) -> Result<Subject, FilterError> {
             return Err(FilterProblem::BadOperator { kind: subject.kind }.at(span.clone()));
         }
         for part in text.split(',') {
-            let slice = slice(part).ok_or_else(|| FilterProblem::BadSlice.at(span.clone()))?;
+            let room = subject.slices.len() < MOST_SLICES;
+            let slice =
+                slice(part).filter(|_| room).ok_or_else(|| FilterProblem::BadSlice.at(span.clone()))?;
             subject.slices.push(slice);
         }
         subject.kind = Kind::Bytes;

@@ -60,10 +60,10 @@ pub enum FilterProblem {
         /// The kind of the right one.
         right: Kind,
     },
-    /// A slice that cannot be read.
+    /// A slice that cannot be read, or one too many.
     #[error("this is no slice")]
     BadSlice,
-    /// A regular expression that cannot be read.
+    /// A regular expression that cannot be read, or is too large.
     #[error("this is no regular expression")]
     BadExpression,
     /// A function that does not exist.

@@ -32,9 +32,9 @@ pub(super) fn holds(test: &Test, frame: &Frame<'_>) -> bool {
             })
         }
         Test::Fields(left, comparison, right) => {
-            let rights = occurrences(right, frame);
+            let rights = compared_ones(right, frame);
             let all = left.all || matches!(comparison, Comparison::AllEqual | Comparison::AllUnequal);
-            let lefts = occurrences(left, frame);
+            let lefts = compared_ones(left, frame);
             !rights.is_empty()
                 && quantified(&lefts, all, |found| {
                     quantified(&rights, all, |other| compared(found, *comparison, other))
@@ -76,6 +76,14 @@ fn occurrences<'a>(subject: &Subject, frame: &Frame<'a>) -> Vec<Found<'a>> {
         let count = i128::try_from(found.len()).unwrap_or(i128::MAX);
         return vec![Found::Number(count)];
     }
+    found
+}
+
+/// Those that are compared with each one of another field: a message can be made of thousands of names.
+fn compared_ones<'a>(subject: &Subject, frame: &Frame<'a>) -> Vec<Found<'a>> {
+    const MOST: usize = 1_000;
+    let mut found = occurrences(subject, frame);
+    found.truncate(MOST);
     found
 }
 
@@ -160,7 +168,7 @@ fn fits(found: &Found<'_>, comparison: Comparison, literal: &Literal) -> bool {
             ordered((u128::from_be_bytes(own) & mask).cmp(&(address & mask)), comparison)
         }
         (Found::Bytes(bytes), Literal::Bytes(other)) => bytes_fit(bytes, comparison, other),
-        (Found::Text(text), Literal::Text(other)) => bytes_fit(text.as_bytes(), comparison, other.as_bytes()),
+        (Found::Text(text), Literal::Text(other)) => text_fits(text, comparison, other),
         _ => false,
     }
 }
@@ -170,9 +178,16 @@ fn compared(found: &Found<'_>, comparison: Comparison, other: &Found<'_>) -> boo
         (Found::Number(one), Found::Number(two)) if comparison == Comparison::Bits => one & two != 0,
         (Found::Number(one), Found::Number(two)) => ordered(one.cmp(two), comparison),
         (Found::Bytes(one), Found::Bytes(two)) => bytes_fit(one, comparison, two),
-        (Found::Text(one), Found::Text(two)) => bytes_fit(one.as_bytes(), comparison, two.as_bytes()),
+        (Found::Text(one), Found::Text(two)) => text_fits(one, comparison, two),
         _ => false,
     }
+}
+
+fn text_fits(text: &str, comparison: Comparison, other: &str) -> bool {
+    if comparison == Comparison::Contains {
+        return text.contains(other);
+    }
+    ordered(text.cmp(other), comparison)
 }
 
 fn bytes_fit(bytes: &[u8], comparison: Comparison, other: &[u8]) -> bool {

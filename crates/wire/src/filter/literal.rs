@@ -61,15 +61,21 @@ fn word_value(word: &str, kind: Kind) -> Option<Literal> {
 
 fn number(word: &str) -> Option<u64> {
     if let Some(digits) = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
-        return u64::from_str_radix(digits, 16).ok();
+        return radix(digits, 16);
     }
     if let Some(digits) = word.strip_prefix("0b") {
-        return u64::from_str_radix(digits, 2).ok();
+        return radix(digits, 2);
     }
     match word.strip_prefix('0') {
-        Some(digits) if !digits.is_empty() => u64::from_str_radix(digits, 8).ok(),
+        Some(digits) if !digits.is_empty() => radix(digits, 8),
         _ => word.parse().ok(),
     }
+}
+
+/// Digits alone: a sign among them is no number.
+fn radix(digits: &str, radix: u32) -> Option<u64> {
+    let digits = Some(digits).filter(|digits| digits.starts_with(|first: char| first.is_ascii_hexdigit()))?;
+    u64::from_str_radix(digits, radix).ok()
 }
 
 fn prefix(word: &str, most: u32) -> Option<(&str, u32)> {
@@ -86,29 +92,31 @@ fn bytes(word: &str) -> Option<Vec<u8>> {
     let Some(separator) = separator else {
         let even = word.len().is_multiple_of(2) && !word.is_empty() && word.is_ascii();
         let pairs = even.then(|| (0..word.len()).step_by(2))?;
-        return pairs.map(|at| u8::from_str_radix(word.get(at..at + 2)?, 16).ok()).collect();
+        return pairs.map(|at| radix(word.get(at..at + 2)?, 16)?.try_into().ok()).collect();
     };
     let mut out = Vec::new();
     for part in word.split(separator) {
         match part.len() {
-            1 | 2 => out.push(u8::from_str_radix(part, 16).ok()?),
-            4 => out.extend(u16::from_str_radix(part, 16).ok()?.to_be_bytes()),
+            1 | 2 => out.push(radix(part, 16)?.try_into().ok()?),
+            4 => out.extend(u16::try_from(radix(part, 16)?).ok()?.to_be_bytes()),
             _ => return None,
         }
     }
     Some(out)
 }
 
+/// Digits, with a sign before them and up to nine more after a point.
 fn seconds(word: &str) -> Option<i64> {
-    let (negative, word) = match word.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, word),
-    };
-    let (whole, fraction) = word.split_once('.').unwrap_or((word, ""));
-    let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-    let digits = fraction.get(..fraction.len().min(9))?;
-    let scale = 10i64.checked_pow(u32::try_from(9 - digits.len()).ok()?)?;
-    let fraction = if digits.is_empty() { 0 } else { digits.parse::<u32>().ok().map(i64::from)? * scale };
-    let nanos = whole.checked_mul(1_000_000_000)?.checked_add(fraction)?;
+    const DIGITS: usize = 9;
+    let negative = word.starts_with('-');
+    let word = word.strip_prefix(['-', '+']).unwrap_or(word);
+    let (whole, fraction) = word.split_once('.').unwrap_or((word, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || fraction.len() > DIGITS {
+        return None;
+    }
+    let scale = 10i64.checked_pow(u32::try_from(DIGITS - fraction.len()).ok()?)?;
+    let whole = whole.parse::<i64>().ok()?.checked_mul(1_000_000_000)?;
+    let nanos = whole.checked_add(fraction.parse::<i64>().ok()?.checked_mul(scale)?)?;
     Some(if negative { -nanos } else { nanos })
 }

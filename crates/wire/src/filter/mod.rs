@@ -20,6 +20,7 @@ pub use prefilter::{Prefilter, counts_frames};
 
 use crate::session::Frame;
 use check::Test;
+use lexer::{Comparison, Token};
 
 /// A filter that was read and checked.
 #[derive(Clone, Debug)]
@@ -35,7 +36,9 @@ impl Filter {
         }
         let tokens = lexer::tokens(text)?;
         let tree = parser::parse(text, &tokens)?;
-        Ok(Self { test: Some(check::check(&tree)?) })
+        let matching = Token::Compare(Comparison::Matches);
+        let expressions = tokens.iter().filter(|(token, _)| *token == matching).count();
+        Ok(Self { test: Some(check::check(&tree, expressions)?) })
     }
 
     /// Whether it fits every frame, whatever that is.

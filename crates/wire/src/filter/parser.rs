@@ -87,11 +87,14 @@ impl Parser<'_> {
         })
     }
 
-    fn expression(&mut self, power: u8) -> Result<Tree, FilterError> {
+    /// One level deeper, for which whoever goes there comes back with `depth -= 1`.
+    fn deeper(&mut self, span: Range<usize>) -> Result<(), FilterError> {
         self.depth += 1;
-        if self.depth > DEEPEST {
-            return Err(FilterProblem::TooDeep.at(self.span()));
-        }
+        if self.depth > DEEPEST { Err(FilterProblem::TooDeep.at(span)) } else { Ok(()) }
+    }
+
+    fn expression(&mut self, power: u8) -> Result<Tree, FilterError> {
+        self.deeper(self.span())?;
         let mut left = self.prefix()?;
         while let Some((logic, binding)) = self.peek().and_then(binding) {
             if binding <= power {
@@ -168,16 +171,15 @@ impl Parser<'_> {
         self.at += 1;
         let kind = match token {
             Token::Word(word) if matches!(word.as_str(), "any" | "all") && self.names_follow() => {
+                self.deeper(span)?;
                 let operand = self.operand()?;
+                self.depth -= 1;
                 return Ok(Operand { all: word == "all", ..operand });
             }
             Token::Word(word) if self.peek() == Some(&Token::Open) => {
                 let opened = self.span();
                 self.at += 1;
-                self.depth += 1;
-                if self.depth > DEEPEST {
-                    return Err(FilterProblem::TooDeep.at(span));
-                }
+                self.deeper(span.clone())?;
                 let inner = self.operand()?;
                 self.depth -= 1;
                 self.close(&Token::Close, opened)?;

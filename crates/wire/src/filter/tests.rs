@@ -36,8 +36,39 @@ fn what_is_wrong_is_pointed_at() {
 }
 
 #[test]
+fn a_filter_cannot_grow_past_its_bounds() {
+    let slices = |count: usize| format!("frame[{}] == 00", vec![":"; count].join(","));
+    Filter::parse(&slices(64)).unwrap();
+    assert_eq!(problem(&slices(65)).1, FilterProblem::BadSlice);
+    // Each state of an expression has room for each group: these few letters would take gigabytes.
+    let groups = |count: usize| format!("frame matches \"{}\"", "(a)".repeat(count));
+    Filter::parse(&groups(50)).unwrap();
+    assert_eq!(problem(&groups(5_000)).1, FilterProblem::BadExpression);
+    assert_eq!(problem("frame matches \"(.{1000}){1000}\"").1, FilterProblem::BadExpression);
+    // All together have a bound, too, with room for many that are as long as people write them.
+    let many = |one: &str| vec![format!("frame matches \"{one}\""); 300].join(" or ");
+    Filter::parse(&many("^host-[0-9]+\\.subdomain\\.example\\.(com|org)$")).unwrap();
+    assert_eq!(problem(&many("(.{900}){10}")).1, FilterProblem::BadExpression);
+}
+
+#[test]
+fn a_value_is_made_of_digits_and_of_a_sign_where_one_may_stand() {
+    // What tshark 4.0.17 accepts of these, and what not.
+    for value in ["0", "5", "+5", "-5", "-5.25", "1.123456789"] {
+        Filter::parse(&format!("frame.time_relative == {value}")).unwrap();
+    }
+    for value in ["--5", "-+5", "1.+5", ".5", "5.", ".", "-", "-.", "1.1234567891"] {
+        let error = problem(&format!("frame.time_relative == {value}")).1;
+        assert_eq!(error, FilterProblem::BadValue { kind: crate::field::Kind::Seconds }, "{value}");
+    }
+    for filter in ["tcp.port == 0x+5", "tcp.port == 0x", "eth.addr == +1:02:03:04:05:06"] {
+        assert!(matches!(problem(filter).1, FilterProblem::BadValue { .. }), "{filter}");
+    }
+}
+
+#[test]
 fn no_filter_can_exhaust_the_stack() {
-    for (open, close) in [("(", ")"), ("!", ""), ("len(", ")"), ("not ", "")] {
+    for (open, close) in [("(", ")"), ("!", ""), ("len(", ")"), ("not ", ""), ("any ", ""), ("all ", "")] {
         let text = format!("{}tcp{}", open.repeat(100_000), close.repeat(100_000));
         let error = Filter::parse(&text).unwrap_err();
         assert!(matches!(error.problem, FilterProblem::TooDeep), "{open}: {error:?}");

@@ -1,6 +1,6 @@
 //! The row of a DNS, mDNS or LLMNR message.
 
-use super::Columns;
+use super::{Columns, LONGEST_INFO};
 use crate::bytes::Bytes;
 use crate::layer::{Dns, DnsFlavour, DnsPart, DnsRecord, write_name};
 use crate::names;
@@ -18,7 +18,7 @@ pub(super) fn write(columns: &mut Columns, dns: &Dns, message: &[u8]) {
     head(columns, dns);
     let multicast = dns.flavour == DnsFlavour::Mdns;
     let mut walk = dns.walk(message);
-    while let Some(part) = walk.part() {
+    while let Some(part) = walk.part().filter(|_| columns.info.len() < LONGEST_INFO) {
         match part {
             DnsPart::Question(question) => {
                 kind(columns, question.kind);

@@ -18,6 +18,9 @@ use crate::names;
 use crate::session::Frame;
 use crate::text;
 
+/// The most bytes of Info, as in Wireshark; a letter that has no room for all its bytes is left out.
+const LONGEST_INFO: usize = 4_095;
+
 /// The texts of one row; number, time and length are in the [`Frame`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
@@ -27,7 +30,7 @@ pub struct Columns {
     pub destination: String,
     /// Protocol
     pub protocol: String,
-    /// Info
+    /// Info, of at most 4,095 bytes
     pub info: String,
 }
 
@@ -53,6 +56,10 @@ impl Columns {
         }
         if let Some(stop) = packet.stop() {
             stop::write(self, packet, stop);
+        }
+        if self.info.len() > LONGEST_INFO {
+            let end = (0..=LONGEST_INFO).rev().find(|at| self.info.is_char_boundary(*at));
+            self.info.truncate(end.unwrap_or_default());
         }
     }
 

@@ -1,6 +1,6 @@
 //! The row of service discovery: the first line of an HTTP message.
 
-use super::Columns;
+use super::{Columns, LONGEST_INFO};
 use crate::text;
 
 /// What a request can begin with (RFC 9110 §9, and those of device discovery), and what a response does.
@@ -29,6 +29,7 @@ pub(super) fn write(columns: &mut Columns, bytes: &[u8]) {
         columns.info.push_str("Continuation");
         return;
     };
-    text::escaped(line.strip_suffix(b"\r").unwrap_or(line), &mut columns.info);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    text::escaped(line.get(..LONGEST_INFO).unwrap_or(line), &mut columns.info);
     columns.info.push(' ');
 }

@@ -64,6 +64,10 @@ pub(super) struct Direction {
     pub(super) last: Analysis,
     /// Newest last.
     pub(super) unacked: Vec<Unacked>,
+    /// What it was last looked through for, while the same would find nothing again.
+    looked_for: Option<Seq>,
+    /// A base, and relative to it the lowest start and the highest end of it, while they hold.
+    span: Option<(Seq, u32, u32)>,
     /// A segment of this direction is missing, and the peer said nothing since: bytes in flight cannot be told.
     pub(super) gap_in_flight: bool,
     pub(super) sack: [(Seq, Seq); MOST_SACK],
@@ -74,3 +78,99 @@ pub(super) struct Direction {
 
 /// SACK blocks of one segment: forty bytes of options have room for four.
 pub(super) const MOST_SACK: usize = 4;
+
+impl Direction {
+    /// Remembers a segment until it is acknowledged.
+    pub(super) fn remember(&mut self, sent: Unacked) {
+        if let Some((base, first, last)) = &mut self.span {
+            *first = sent.seq.relative(*base).min(*first);
+            *last = sent.next.relative(*base).max(*last);
+        }
+        if self.looked_for.is_some_and(|ack| !sent.next.after(ack) || ack.after(sent.seq)) {
+            self.looked_for = None;
+        }
+        self.unacked.push(sent);
+    }
+
+    /// Forgets what is acknowledged; gives the segment whose end the acknowledgement names.
+    pub(super) fn acknowledged(&mut self, ack: Seq) -> Option<(u64, Timestamp)> {
+        /// What stays reserved.
+        const FEW: usize = 64;
+        if self.looked_for.replace(ack) == Some(ack) {
+            return None;
+        }
+        let before = self.unacked.len();
+        let (mut acks, mut cut) = (None, false);
+        self.unacked.retain_mut(|sent| {
+            if sent.next == ack && acks.is_none() {
+                acks = Some((sent.frame, sent.time));
+            }
+            let waits = sent.next.after(ack);
+            if waits && ack.after(sent.seq) {
+                sent.seq = ack;
+                cut = true;
+            }
+            waits
+        });
+        let left = self.unacked.len();
+        if cut || left < before {
+            self.span = None;
+        }
+        if self.unacked.capacity() > FEW && left < self.unacked.capacity() / 4 {
+            self.unacked.shrink_to(FEW.max(left * 2));
+        }
+        acks
+    }
+
+    /// The lowest start and the highest end of what is not acknowledged, relative to the base.
+    pub(super) fn span(&mut self) -> (u32, u32) {
+        let base = self.base.unwrap_or_default();
+        if let Some((_, first, last)) = self.span.filter(|(known, ..)| *known == base) {
+            return (first, last);
+        }
+        let first = self.unacked.iter().map(|sent| sent.seq.relative(base)).min().unwrap_or_default();
+        let last = self.unacked.iter().map(|sent| sent.next.relative(base)).max().unwrap_or_default();
+        self.span = (!self.unacked.is_empty()).then_some((base, first, last));
+        (first, last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is remembered between segments changes no answer: each one is also reckoned from all that waits.
+    #[test]
+    fn shortcuts_give_what_looking_at_every_segment_gives() {
+        let mut state = 1u64;
+        let mut roll = |sides: u32| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            u32::try_from(state >> 33).unwrap() % sides
+        };
+        for round in 0..200u32 {
+            let mut side = Direction::default();
+            let mut all: Vec<Unacked> = Vec::new();
+            let start = [0, u32::MAX - 50, 1 << 31][usize::try_from(round % 3).unwrap()];
+            for frame in 1..200u64 {
+                let seq = Seq(start) + roll(100);
+                if roll(3) > 0 {
+                    let sent = Unacked { frame, time: Timestamp::default(), seq, next: seq + roll(9) };
+                    side.remember(sent);
+                    all.push(sent);
+                } else {
+                    let ack = if roll(2) == 0 { Seq(start) + roll(20) } else { seq };
+                    let acks = all.iter().find(|sent| sent.next == ack).map(|sent| sent.frame);
+                    assert_eq!(side.acknowledged(ack).map(|(frame, _)| frame), acks);
+                    all.retain(|sent| sent.next.after(ack));
+                    let behind = all.iter_mut().filter(|sent| ack.after(sent.seq));
+                    behind.for_each(|sent| sent.seq = ack);
+                }
+                side.base = if roll(50) == 0 { Some(seq) } else { side.base };
+                let base = side.base.unwrap_or_default();
+                let first = all.iter().map(|sent| sent.seq.relative(base)).min().unwrap_or_default();
+                let last = all.iter().map(|sent| sent.next.relative(base)).max().unwrap_or_default();
+                assert_eq!((side.span(), side.unacked.len()), ((first, last), all.len()));
+            }
+        }
+    }
+}

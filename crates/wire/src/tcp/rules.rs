@@ -5,7 +5,6 @@ use super::table::Segment;
 use super::{Flag, TcpNote};
 use crate::layer::TcpFlags;
 use crate::seq::Seq;
-use crate::time::Timestamp;
 
 /// What separates reordering from retransmission while the round trip is unknown, in nanoseconds.
 const REORDERING_NANOS: i64 = 3_000_000;
@@ -164,7 +163,7 @@ impl Rules<'_> {
             if *self.room > 0 {
                 *self.room -= 1;
                 let (frame, time) = (self.segment.number, self.segment.time);
-                self.this.unacked.push(Unacked { frame, time, seq: tcp.seq, next });
+                self.this.remember(Unacked { frame, time, seq: tcp.seq, next });
             }
         }
         let probe = self.note.analysis.has(Flag::ZeroWindowProbe);
@@ -187,17 +186,7 @@ impl Rules<'_> {
     fn drop_acknowledged(&mut self) {
         let (ack, now) = (self.segment.tcp.ack, self.segment.time);
         let before = self.peer.unacked.len();
-        let mut acks: Option<(u64, Timestamp)> = None;
-        self.peer.unacked.retain_mut(|sent| {
-            if sent.next == ack && acks.is_none() {
-                acks = Some((sent.frame, sent.time));
-            }
-            let waits = sent.next.after(ack);
-            if waits && ack.after(sent.seq) {
-                sent.seq = ack;
-            }
-            waits
-        });
+        let acks = self.peer.acknowledged(ack);
         *self.room += before - self.peer.unacked.len();
         self.note.acks = acks.map(|(frame, time)| (frame, now.since(time)));
     }
@@ -207,9 +196,7 @@ impl Rules<'_> {
             return;
         }
         self.note.analysed = true;
-        let base = self.this.base.unwrap_or_default();
-        let first = self.this.unacked.iter().map(|sent| sent.seq.relative(base)).min().unwrap_or_default();
-        let last = self.this.unacked.iter().map(|sent| sent.next.relative(base)).max().unwrap_or_default();
+        let (first, last) = self.this.span();
         let blocks = self.peer.sack.iter().take(self.peer.sack_len);
         let sacked: u32 = blocks.fold(0, |sum, (left, right)| sum.wrapping_add(right.relative(*left)));
         let unit = u32::from(self.segment.tcp.flags.any(TcpFlags::SYN | TcpFlags::FIN));

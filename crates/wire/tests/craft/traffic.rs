@@ -61,6 +61,8 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Capture)> {
         ),
         ("dns", Capture::of(RAW, dns())),
         ("ssdp", Capture::of(RAW, ssdps())),
+        ("letters", Capture::of(RAW, letters())),
+        ("long_rows", Capture::of(RAW, long_rows())),
     ]
 }
 
@@ -414,4 +416,63 @@ fn ssdps() -> Vec<Vec<u8>> {
     ];
     let destination = [239, 255, 255, 250];
     lines.iter().map(|line| Ip { destination, ..Ip::new(17) }.with(&udp(50000, 1900, line))).collect()
+}
+
+/// Rows around the length at which Wireshark cuts them.
+fn long_rows() -> Vec<Vec<u8>> {
+    let labels = [60, 60, 60, 50].map(|len| "x".repeat(len)).join(".");
+    let again = [&[0xc0, 12][..], &be(&[1, 1])].concat();
+    let ask = |count: u16| {
+        let mut parts = vec![again.clone(); usize::from(count)];
+        parts[0] = question(&labels, 1, 1);
+        message(1, 0x0100, [count, 0, 0, 0], &parts)
+    };
+    let mut out: Vec<Vec<u8>> = [1, 17, 18, 30].map(|count| ip4(17, &udp(1000, 53, &ask(count)))).into();
+    let cut = |count: u16| ip4(17, &udp(1000, 53, &ask(count)[..usize::from(count) * 6 + 230]));
+    out.extend([17, 18].map(cut));
+    let line = |len: usize| ip4(17, &udp(1900, 1900, &[b"NOTIFY ", &vec![b'y'; len][..], b"\r\n"].concat()));
+    out.extend([4_086, 4_087, 4_088, 5_000].map(line));
+    out
+}
+
+/// Letters that show, and characters that do not.
+fn letters() -> Vec<Vec<u8>> {
+    let letters = [
+        "\u{80}",
+        "\u{85}",
+        "\u{9b}31m",
+        "\u{a0}",
+        "\u{ad}",
+        "e\u{301}",
+        "\u{378}",
+        "\u{600}",
+        "\u{61c}",
+        "\u{1680}",
+        "\u{200b}",
+        "\u{200e}",
+        "\u{2028}",
+        "\u{2029}",
+        "\u{202e}",
+        "\u{2060}",
+        "\u{2066}",
+        "\u{3000}",
+        "\u{d55c}",
+        "\u{e000}",
+        "\u{fe0f}",
+        "\u{feff}",
+        "\u{fffd}",
+        "\u{ffff}",
+        "\u{1f600}",
+        "\u{e0001}",
+        "\u{f0000}",
+        "\u{10fffd}",
+        "\u{10ffff}",
+    ];
+    let named = letters.iter().map(|letter| {
+        let text = format!("a{letter}b");
+        ip4(17, &udp(1000, 53, &message(1, 0x0100, [1, 0, 0, 0], &[question(&text, 1, 1)])))
+    });
+    let lines =
+        letters.iter().map(|letter| ip4(17, &udp(1900, 1900, format!("NOTIFY {letter}x\r\n").as_bytes())));
+    named.chain(lines).collect()
 }
