@@ -36,3 +36,11 @@ soak TIMES="50":
 # Look for what crates/wire cannot take, so many seconds a target (needs cargo-fuzz and a C++ compiler)
 fuzz SECONDS="60" *TARGETS:
     bash ci/fuzz {{SECONDS}} {{TARGETS}}
+
+# Measure `enchufe read` beside tcpdump and tshark (some minutes on a quiet machine)
+bench-read *ARGS:
+    cargo bench --locked --bench read -- {{ARGS}}
+
+# Measure `enchufe watch -w` beside `tcpdump -w` under load (as root; in a network of its own)
+bench-watch *ARGS:
+    cargo bench --locked --bench watch -- {{ARGS}}

@@ -115,6 +115,21 @@ rows! {
         std::fs::write(file.path(), &whole[..whole.len() - 1]).unwrap();
         run(&["read", file.path().to_str().unwrap()]).code
     }
+    a_capture_of_another_link_type_is_one: 1 "a capture has packets of a link type that is not decoded" {
+        // The header of a capture of IEEE 802.11 (105), and a packet of four bytes.
+        let head = [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 105, 0, 0, 4, 4, 0];
+        let mut process = Process::start_with_input(enchufe("en", &["read", "-"]));
+        process.write(&head.map(u32::to_le_bytes).concat());
+        process.finish().code
+    }
+    an_interrupted_reading_is_one: 1 "a reading was interrupted" {
+        let head = [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 101, 0, 0, 4, 4, 0];
+        let mut process = Process::start_with_input(enchufe("en", &["read", "-"]));
+        process.write(&head.map(u32::to_le_bytes).concat());
+        process.until("No.");
+        process.signal("INT");
+        process.finish().code
+    }
     a_client_that_was_interrupted_is_one: 1 "a client was interrupted" {
         let (listener, address) = listener();
         let client = Process::start(enchufe("en", &["send", &address, "Hello"]));

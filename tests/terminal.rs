@@ -8,8 +8,10 @@ use common::{Server, accept, connect, enchufe, json, listener, named, read_all, 
 use rexpect::process::WaitStatus;
 use rexpect::reader::Options;
 use rexpect::session::{PtySession, spawn_with_options};
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr};
+use std::process::Command;
 
 /// A program on a terminal of its own.
 struct Terminal {
@@ -19,7 +21,10 @@ struct Terminal {
 
 impl Terminal {
     fn start(language: &str, words: &[&str]) -> Self {
-        let mut command = enchufe(language, words);
+        Self::of(enchufe(language, words))
+    }
+
+    fn of(mut command: Command) -> Self {
         command.env("TERM", "xterm").env("NO_COLOR", "1");
         let timeout = u64::try_from(common::GUARD.as_millis()).unwrap();
         let options = Options::new().timeout_ms(Some(timeout)).strip_ansi_escape_codes(true);
@@ -298,4 +303,23 @@ fn on_a_terminal_the_peers_bytes_are_shown_escaped_also_when_quiet() {
     drop(peer);
     let (code, text) = client.finish();
     assert_eq!((code, text.as_str()), (0, "\\u{1b}[2J\\0\\xFF\n"));
+}
+
+#[test]
+fn a_long_reading_shows_how_far_it_is_where_rows_go_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let name = pipe.to_str().unwrap();
+    common::Process::start(common::other("mkfifo", &[name])).finish().is(0, "", "");
+    let script = "exec \"$0\" --lang es read \"$1\" > \"$1.rows\"";
+    let command = common::other("sh", &["-c", script, env!("CARGO_BIN_EXE_enchufe"), name]);
+    let mut terminal = Terminal::of(command);
+    let mut writer = OpenOptions::new().write(true).open(&pipe).unwrap();
+    writer.write_all(include_bytes!("../docs/practica/informe.pcap")).unwrap();
+    // While the pipe is open the reading goes on.
+    terminal.until(r"leídos 2\.1 KiB \(\d");
+    drop(writer);
+    let (code, _) = terminal.finish();
+    assert_eq!(code, 0);
+    assert_eq!(std::fs::read_to_string(folder.path().join("pipe.rows")).unwrap().lines().count(), 22);
 }
