@@ -392,11 +392,13 @@ impl<'a> Walk<'_, 'a> {
             self.concluded(id::TCP_ANALYSIS_RETRANSMISSION, Value::Label);
         }
         let duplicate = note.analysis.has(Flag::DuplicateAck);
+        // No time at all is as good as not known.
+        let rto = note.rto.filter(|(_, nanos)| *nanos != 0);
         let numbers = [
             (id::TCP_ANALYSIS_DUPLICATE_ACK_NUM, duplicate.then_some(u64::from(note.duplicate_ack_num))),
             (id::TCP_ANALYSIS_DUPLICATE_ACK_FRAME, duplicate.then_some(note.duplicate_ack_frame)),
             (id::TCP_ANALYSIS_ACKS_FRAME, note.acks.map(|(frame, _)| frame)),
-            (id::TCP_ANALYSIS_RTO_FRAME, note.rto.map(|(frame, _)| frame)),
+            (id::TCP_ANALYSIS_RTO_FRAME, rto.map(|(frame, _)| frame)),
             (id::TCP_ANALYSIS_BYTES_IN_FLIGHT, note.bytes_in_flight.map(u64::from)),
             (id::TCP_ANALYSIS_PUSH_BYTES_SENT, note.push_bytes_sent.map(u64::from)),
         ];
@@ -406,9 +408,9 @@ impl<'a> Walk<'_, 'a> {
             }
         }
         let times = [
-            (id::TCP_ANALYSIS_ACK_RTT, note.acks.map(|(_, nanos)| nanos)),
+            (id::TCP_ANALYSIS_ACK_RTT, note.acks.map(|(_, nanos)| nanos).filter(|nanos| *nanos != 0)),
             (id::TCP_ANALYSIS_INITIAL_RTT, note.initial_rtt),
-            (id::TCP_ANALYSIS_RTO, note.rto.map(|(_, nanos)| nanos)),
+            (id::TCP_ANALYSIS_RTO, rto.map(|(_, nanos)| nanos)),
         ];
         for (id, nanos) in times {
             if let Some(nanos) = nanos {

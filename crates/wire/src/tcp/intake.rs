@@ -44,9 +44,9 @@ impl Conversation {
         note.stream = self.stream;
         note.from_b = from_b;
         self.count(segment, from_b);
-        let initial_rtt = self.initial_rtt;
+        let initial_rtt = self.shown_rtt;
         self.round_trip(segment);
-        note.initial_rtt = self.initial_rtt;
+        note.initial_rtt = self.shown_rtt;
         note.completeness = self.completeness;
         self.complete(segment);
         if note.analysis.has(Flag::ReusedPorts) {
@@ -78,6 +78,10 @@ impl Conversation {
         }
         if let Some(len) = tcp.payload_len {
             let syn = tcp.flags.any(TcpFlags::SYN);
+            if syn && !syn_ack && this.direction.base == Some(tcp.seq) {
+                // A SYN sent again: as in Wireshark, what lies beyond a gap is forgotten.
+                this.direction.next = this.direction.contiguous;
+            }
             this.direction.base.get_or_insert(if syn { tcp.seq } else { tcp.seq - 1u32 });
             if tcp.flags.any(TcpFlags::ACK) {
                 peer.direction.base.get_or_insert(tcp.ack - 1u32);
@@ -104,13 +108,11 @@ impl Conversation {
         if let Some(shift) = segment.scale {
             this.scale = Scale::Shift(shift);
         }
+        // RFC 7323 §1.3: both sides offer a scale, or neither uses one. A SYN that is sent again offers anew.
         if flags.any(TcpFlags::SYN) && this.scale == Scale::Unknown {
-            this.scale = Scale::Off;
-        }
-        // RFC 7323 §1.3: both sides offer a scale, or neither uses one.
-        let syn_ack = flags.all(TcpFlags::SYN | TcpFlags::ACK);
-        if syn_ack && (this.scale == Scale::Off || peer.scale == Scale::Off) {
             (this.scale, peer.scale) = (Scale::Off, Scale::Off);
+        } else if flags.all(TcpFlags::SYN | TcpFlags::ACK) && peer.scale == Scale::Off {
+            this.scale = Scale::Off;
         }
         if let Some(told) = &mut self.told {
             scale = told.show(segment, note);
@@ -162,15 +164,17 @@ impl Conversation {
         Reset { by_b, frame: segment.number, answers, idle: segment.time.since(before), cause }
     }
 
-    /// From the last SYN to the first segment that acknowledges and opens nothing.
+    /// From the last SYN to the first segment that acknowledges and opens nothing; Wireshark takes zero for unknown.
     fn round_trip(&mut self, segment: &Segment) {
         let flags = segment.tcp.flags;
         if flags.any(TcpFlags::SYN) {
             if !flags.any(TcpFlags::ACK) {
                 self.syn_time = Some(segment.time);
             }
-        } else if flags.any(TcpFlags::ACK) && self.initial_rtt.is_none() {
-            self.initial_rtt = self.syn_time.map(|syn| segment.time.since(syn));
+        } else if flags.any(TcpFlags::ACK) && self.shown_rtt.is_none() {
+            let since_syn = self.syn_time.map(|syn| segment.time.since(syn));
+            self.initial_rtt = self.initial_rtt.or(since_syn);
+            self.shown_rtt = since_syn.filter(|nanos| *nanos != 0);
         }
     }
 
@@ -188,13 +192,13 @@ impl Conversation {
         let tcp = &segment.tcp;
         let [a, b] = &self.sides;
         let (syn, ack) = (tcp.flags.any(TcpFlags::SYN), tcp.flags.any(TcpFlags::ACK));
-        // Of a conversation's first segment only a SYN counts.
+        // Of a conversation's first segment only a SYN counts, and a SYN only there.
         if a.packets + b.packets == 1 && (ack || !syn) {
             return;
         }
         let mut bits = self.completeness.0;
         let mut add = |yes: bool, bit: u8| bits |= if yes { bit } else { 0 };
-        add(syn && !ack, Completeness::SYN);
+        add(syn && !ack && a.packets + b.packets == 1, Completeness::SYN);
         add(syn && ack, Completeness::SYN_ACK);
         let data = tcp.payload_len.is_some_and(|len| len > 0);
         add(!syn && ack && !data, Completeness::ACK);
