@@ -363,7 +363,7 @@ impl<'a> Walk<'_, 'a> {
                     for (block, edges) in data.chunks_exact(8).enumerate() {
                         let start = at + 2 + block * 8;
                         for (id, offset) in [(id::TCP_OPTIONS_SACK_LE, 0), (id::TCP_OPTIONS_SACK_RE, 4)] {
-                            let edge = edges.be32(offset).unwrap_or_default().wrapping_sub(note.peer_base.0);
+                            let edge = edges.be32(offset).unwrap_or_default().wrapping_sub(note.sack_base.0);
                             self.number(id, start + offset, 4, edge);
                         }
                     }

@@ -3,7 +3,7 @@
 use super::dns::{Dns, DnsFlavour};
 use super::ip::{Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment};
 use super::link::{Ethernet, Loopback, Sll, Sll2, Vlan};
-use super::transport::{Tcp, TcpOption, Udp};
+use super::transport::{Tcp, Udp};
 use super::{Arp, Icmp, Icmpv6, Layer, Packet, Protocol, Source, StopReason, View};
 use crate::bytes::Bytes;
 use crate::link::LinkType;
@@ -462,9 +462,8 @@ impl Walk<'_, '_> {
                 _ => self.lack(Protocol::Tcp, view, header),
             };
         }
-        let sacks = tcp.options(self.packet.slice(view)).map_while(Result::ok);
-        let mut sacks = sacks.filter(|option| option.kind == TcpOption::SACK);
-        if sacks.any(|option| option.data.is_empty() || !option.data.len().is_multiple_of(8)) {
+        let mut options = tcp.options(self.packet.slice(view)).map_while(Result::ok);
+        if options.any(|option| option.is_broken_sack()) {
             return self.stop(Protocol::Tcp, view, StopReason::Malformed);
         }
         let payload = view.after(header);

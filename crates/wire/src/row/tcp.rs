@@ -121,8 +121,8 @@ fn write_option(columns: &mut Columns, option: &TcpOption<'_>, note: &TcpNote) {
             for block in data.chunks_exact(8) {
                 let edges = block.be32(0).zip(block.be32(4));
                 let (left, right) = edges.unwrap_or_default();
-                columns.numbered(" SLE=", left.wrapping_sub(note.peer_base.0));
-                columns.numbered(" SRE=", right.wrapping_sub(note.peer_base.0));
+                columns.numbered(" SLE=", left.wrapping_sub(note.sack_base.0));
+                columns.numbered(" SRE=", right.wrapping_sub(note.sack_base.0));
             }
         }
         (TcpOption::TIMESTAMPS, 8) => {

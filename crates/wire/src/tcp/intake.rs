@@ -5,7 +5,7 @@ use super::direction::Scale;
 use super::rules::Rules;
 use super::table::Segment;
 use super::{Final, Flag, TcpNote};
-use crate::layer::TcpFlags;
+use crate::layer::{Tcp, TcpFlags};
 
 impl Final {
     /// Puts into the note what the second pass shows; gives the scale of this segment's window.
@@ -22,6 +22,7 @@ impl Final {
             note.base = base.unwrap_or_default();
             note.peer_base = peer_base.unwrap_or_default();
         }
+        note.sack_base = peer_base.unwrap_or_default();
         scale
     }
 }
@@ -45,10 +46,13 @@ impl Conversation {
         note.from_b = from_b;
         self.count(segment, from_b);
         let initial_rtt = self.shown_rtt;
-        self.round_trip(segment);
-        note.initial_rtt = self.shown_rtt;
         note.completeness = self.completeness;
-        self.complete(segment);
+        // Of a header that contradicts itself only the numbers count.
+        if usize::from(segment.tcp.header_len) >= Tcp::LEN {
+            self.round_trip(segment);
+            self.complete(segment);
+        }
+        note.initial_rtt = self.shown_rtt;
         if note.analysis.has(Flag::ReusedPorts) {
             note.completeness = self.completeness;
         }
@@ -91,6 +95,7 @@ impl Conversation {
             let (this, peer) = (&mut this.direction, &mut peer.direction);
             Rules { this, peer, segment, initial_rtt, note, room }.apply(len);
         }
+        note.sack_base = peer.direction.base.unwrap_or_default();
         let repeated = [Flag::Retransmission, Flag::FastRetransmission, Flag::SpuriousRetransmission];
         if repeated.into_iter().any(|flag| note.analysis.has(flag)) {
             this.retransmissions += 1;
@@ -109,7 +114,9 @@ impl Conversation {
             this.scale = Scale::Shift(shift);
         }
         // RFC 7323 §1.3: both sides offer a scale, or neither uses one. A SYN that is sent again offers anew.
-        if flags.any(TcpFlags::SYN) && this.scale == Scale::Unknown {
+        if !segment.options_whole {
+            // What is missing may be the scale.
+        } else if flags.any(TcpFlags::SYN) && this.scale == Scale::Unknown {
             (this.scale, peer.scale) = (Scale::Off, Scale::Off);
         } else if flags.all(TcpFlags::SYN | TcpFlags::ACK) && peer.scale == Scale::Off {
             this.scale = Scale::Off;

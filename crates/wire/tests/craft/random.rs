@@ -24,7 +24,9 @@ pub(crate) fn capture(seed: u64, lives: u32) -> Capture {
         frames.append(&mut Life::new(&mut dice, port, begun, sound).live());
     }
     frames.sort_by_key(|(time, ..)| *time);
-    frames.iter_mut().for_each(|(time, ..)| *time -= *time % tick);
+    for (time, ..) in &mut frames {
+        *time -= *time % tick;
+    }
     // Several interfaces, or clocks that are set, make times run backwards.
     if dice.one_in(5) {
         for _ in 0..10 {
@@ -302,7 +304,7 @@ impl<'d> Life<'d> {
         if end.probing {
             let seq = end.next;
             self.send(side, ACK, seq, 1);
-            self.after(400 * MILLI << times, side, Event::Probes(times + 1));
+            self.after((400 * MILLI) << times, side, Event::Probes(times + 1));
         }
     }
 

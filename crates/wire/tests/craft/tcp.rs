@@ -99,6 +99,7 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Capture)> {
         ("scales", scales()),
         ("again", again()),
         ("clocks", clocks()),
+        ("headers_short", headers()),
         ("options", options()),
         ("flags", flags()),
         ("tcp_cut", Capture::cut_everywhere(1, &ethernet(0x0800, &whole()))),
@@ -258,6 +259,41 @@ fn again() -> Capture {
             segment.window = 10;
         });
         talk.server(flags, 501, 101, window(10)).data(101, 501, len);
+    }
+    talk.done()
+}
+
+/// Handshakes of which one header says an impossible length, or has a broken option: what still counts of it.
+fn headers() -> Capture {
+    let mut talk = Talk::default();
+    let parts =
+        [(SYN, false, 100, 0), (SYN | ACK, true, 500, 101), (ACK, false, 101, 501), (ACK, true, 501, 101)];
+    let lists: [&[u8]; 2] = [&[], &[5, 3, 1, 3, 3, 4]];
+    for (words, list, at) in [0, 2, 5, 15].into_iter().flat_map(|words| {
+        lists.into_iter().flat_map(move |list| (0..parts.len()).map(move |at| (words, list, at)))
+    }) {
+        talk.next();
+        for (turn, (flags, from_server, seq, ack)) in parts.into_iter().enumerate() {
+            let change = |segment: &mut Tcp| {
+                if flags & SYN != 0 {
+                    scale(4)(segment);
+                }
+                if turn == at {
+                    segment.options.extend(list);
+                    segment.words = (words != 5).then_some(words);
+                }
+            };
+            if from_server {
+                talk.server(flags, seq, ack, change)
+            } else {
+                talk.client(flags, seq, ack, change)
+            };
+        }
+        talk.data(101, 501, 10).data(121, 501, 10).wait(1_000_000).data(111, 501, 10);
+        talk.server(ACK, 501, 111, |segment| {
+            segment.options = sack(&[(121, 131)]);
+            segment.words = Some(15);
+        });
     }
     talk.done()
 }
