@@ -113,7 +113,7 @@ impl<'a> Walk<'_, 'a> {
             self.put(id, at, 6, Value::Ether(address));
             self.put(id::ETH_ADDR, at, 6, Value::Ether(address));
         }
-        let id = if header.ethertype <= Ethernet::LARGEST_LENGTH { id::ETH_LEN } else { id::ETH_TYPE };
+        let id = if header.has_length() { id::ETH_LEN } else { id::ETH_TYPE };
         self.number(id, 12, 2, header.ethertype);
     }
 
@@ -151,6 +151,9 @@ impl<'a> Walk<'_, 'a> {
     }
 
     fn arp(&mut self, header: Arp) {
+        if header.hardware_type == Arp::ATM {
+            return;
+        }
         self.protocol(id::ARP, header.total_len());
         self.number(id::ARP_HW_TYPE, 0, 2, header.hardware_type);
         self.number(id::ARP_PROTO_TYPE, 2, 2, header.protocol_type);

@@ -74,7 +74,7 @@ impl View {
     pub(crate) const fn lacks(&self, len: usize) -> Option<StopReason> {
         if len <= self.captured_len() {
             None
-        } else if len <= self.reported_len() {
+        } else if self.captured < self.reported {
             Some(StopReason::CutShort)
         } else {
             Some(StopReason::Malformed)
@@ -199,6 +199,8 @@ pub struct Packet<'a> {
     /// Where the layers quoted by an ICMP error begin, if there are any.
     quoted_from: Option<usize>,
     stop: Option<Stop>,
+    /// What follows the network layer's bytes is cut, too.
+    trailer_cut: bool,
 }
 
 impl<'a> Packet<'a> {
@@ -216,6 +218,7 @@ impl<'a> Packet<'a> {
             count: 0,
             quoted_from: None,
             stop: None,
+            trailer_cut: false,
         }
     }
 
@@ -274,6 +277,17 @@ impl<'a> Packet<'a> {
 
     pub(crate) fn with_reassembled(&mut self, reassembled: &'a [u8]) {
         self.reassembled = reassembled;
+    }
+
+    /// Whether there was a reason to stop, and then also the padding after the network layer's bytes is cut.
+    pub(crate) const fn trailer_cut(&self) -> bool {
+        self.trailer_cut
+    }
+
+    /// Says that the padding from `view` on is cut.
+    pub(crate) const fn cut_trailer(&mut self, view: View) {
+        self.trailer_cut = self.stop.is_some();
+        self.stop_at(Protocol::Frame, view, StopReason::CutShort);
     }
 
     pub(crate) const fn begin_quote(&mut self) {

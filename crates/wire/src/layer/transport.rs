@@ -231,6 +231,11 @@ impl<'a> Iterator for TcpOptions<'a> {
 }
 
 impl<'a> TcpOptions<'a> {
+    /// Where the next option starts, or the one that could not be read.
+    pub(crate) const fn at(&self) -> usize {
+        self.at
+    }
+
     fn end(&mut self, error: TcpOptionError) -> Result<TcpOption<'a>, TcpOptionError> {
         self.rest = &[];
         Err(error)
