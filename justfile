@@ -28,6 +28,10 @@ deny:
 bless:
     ENCHUFE_BLESS=1 cargo test --workspace --locked
 
+# Compare every row with tshark's: of the crafted captures, of those below DIR, `--random SEED`; `--bless` writes the golden files
+oracle *ARGS:
+    ci/oracle {{ARGS}}
+
 # Repeat the tests that talk over sockets, to find what happens once in a hundred runs
 soak TIMES="50":
     cargo test --workspace --locked --no-run

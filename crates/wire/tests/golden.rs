@@ -72,7 +72,10 @@ fn shown(value: &Value<'_>) -> String {
     match value {
         Value::Number(number) => number.to_string(),
         Value::Flag(flag) => u8::from(*flag).to_string(),
-        Value::Seconds(nanos) => format!("{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000),
+        Value::Seconds(nanos) => {
+            let (sign, size) = (if *nanos < 0 { "-" } else { "" }, nanos.unsigned_abs());
+            format!("{sign}{}.{:09}", size / 1_000_000_000, size % 1_000_000_000)
+        }
         Value::Ipv4(address) => std::net::Ipv4Addr::from(*address).to_string(),
         Value::Ipv6(address) => std::net::Ipv6Addr::from(*address).to_string(),
         Value::Ether(address) => address.map(|byte| format!("{byte:02x}")).join(":"),
@@ -112,7 +115,8 @@ fn every_field_has_the_value_that_tshark_gives_it() {
             || name == "flags"
             || name == "udp"
     };
-    // An empty or broken SACK option ends Wireshark's analysis; of a dynamic update it counts other sections.
+    // An empty or broken SACK option ends Wireshark's analysis; of a dynamic update it counts other sections. Both stand
+    // in golden/README.md with the other differences of fields.
     let excused = [("options", 66), ("options", 68), ("dns", 9)];
     let mut report = String::new();
     for (name, capture) in craft::all().into_iter().filter(|(name, _)| !damaged(name)) {
@@ -156,7 +160,17 @@ fn every_filter_lets_the_frames_through_that_tshark_does() {
 #[ignore = "writes the captures into $CAPTURES, for tshark to read"]
 fn write_the_captures() {
     let directory = std::env::var_os("CAPTURES").expect("CAPTURES names a directory");
-    for (name, capture) in craft::all() {
+    // With a seed, other ones: random conversations that have no golden rows.
+    let captures: Vec<(String, _)> = match std::env::var("SEED") {
+        Ok(seed) => {
+            let seed: u64 = seed.parse().expect("SEED is a number");
+            (0..50)
+                .map(|n| (format!("random_{seed}_{n:02}"), craft::random::capture(seed * 100 + n, 40)))
+                .collect()
+        }
+        Err(_) => craft::all().into_iter().map(|(name, capture)| (name.to_owned(), capture)).collect(),
+    };
+    for (name, capture) in captures {
         std::fs::write(Path::new(&directory).join(format!("{name}.pcap")), capture.pcap()).unwrap();
     }
 }

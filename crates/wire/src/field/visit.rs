@@ -119,7 +119,7 @@ impl<'a> Walk<'_, 'a> {
             self.put(id, at, 6, Value::Ether(address));
             self.put(id::ETH_ADDR, at, 6, Value::Ether(address));
         }
-        let id = if header.ethertype <= Ethernet::LARGEST_LENGTH { id::ETH_LEN } else { id::ETH_TYPE };
+        let id = if header.has_length() { id::ETH_LEN } else { id::ETH_TYPE };
         self.number(id, 12, 2, header.ethertype);
     }
 
@@ -157,6 +157,9 @@ impl<'a> Walk<'_, 'a> {
     }
 
     fn arp(&mut self, header: Arp) {
+        if header.hardware_type == Arp::ATM {
+            return;
+        }
         self.protocol(id::ARP, header.total_len());
         self.number(id::ARP_HW_TYPE, 0, 2, header.hardware_type);
         self.number(id::ARP_PROTO_TYPE, 2, 2, header.protocol_type);
@@ -369,7 +372,7 @@ impl<'a> Walk<'_, 'a> {
                     for (block, edges) in data.chunks_exact(8).enumerate() {
                         let start = at + 2 + block * 8;
                         for (id, offset) in [(id::TCP_OPTIONS_SACK_LE, 0), (id::TCP_OPTIONS_SACK_RE, 4)] {
-                            let edge = edges.be32(offset).unwrap_or_default().wrapping_sub(note.peer_base.0);
+                            let edge = edges.be32(offset).unwrap_or_default().wrapping_sub(note.sack_base.0);
                             self.number(id, start + offset, 4, edge);
                         }
                     }
@@ -398,11 +401,13 @@ impl<'a> Walk<'_, 'a> {
             self.concluded(id::TCP_ANALYSIS_RETRANSMISSION, Value::Label);
         }
         let duplicate = note.analysis.has(Flag::DuplicateAck);
+        // No time at all is as good as not known.
+        let rto = note.rto.filter(|(_, nanos)| *nanos != 0);
         let numbers = [
             (id::TCP_ANALYSIS_DUPLICATE_ACK_NUM, duplicate.then_some(u64::from(note.duplicate_ack_num))),
             (id::TCP_ANALYSIS_DUPLICATE_ACK_FRAME, duplicate.then_some(note.duplicate_ack_frame)),
             (id::TCP_ANALYSIS_ACKS_FRAME, note.acks.map(|(frame, _)| frame)),
-            (id::TCP_ANALYSIS_RTO_FRAME, note.rto.map(|(frame, _)| frame)),
+            (id::TCP_ANALYSIS_RTO_FRAME, rto.map(|(frame, _)| frame)),
             (id::TCP_ANALYSIS_BYTES_IN_FLIGHT, note.bytes_in_flight.map(u64::from)),
             (id::TCP_ANALYSIS_PUSH_BYTES_SENT, note.push_bytes_sent.map(u64::from)),
         ];
@@ -412,9 +417,9 @@ impl<'a> Walk<'_, 'a> {
             }
         }
         let times = [
-            (id::TCP_ANALYSIS_ACK_RTT, note.acks.map(|(_, nanos)| nanos)),
+            (id::TCP_ANALYSIS_ACK_RTT, note.acks.map(|(_, nanos)| nanos).filter(|nanos| *nanos != 0)),
             (id::TCP_ANALYSIS_INITIAL_RTT, note.initial_rtt),
-            (id::TCP_ANALYSIS_RTO, note.rto.map(|(_, nanos)| nanos)),
+            (id::TCP_ANALYSIS_RTO, rto.map(|(_, nanos)| nanos)),
         ];
         for (id, nanos) in times {
             if let Some(nanos) = nanos {

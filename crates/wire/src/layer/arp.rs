@@ -21,6 +21,8 @@ impl Arp {
     pub(crate) const LEN: usize = 8;
     pub(crate) const REQUEST: u16 = 1;
     pub(crate) const REPLY: u16 = 2;
+    /// A hardware type whose header is another one (RFC 2225 §6), which is not decoded here.
+    pub(crate) const ATM: u16 = 19;
 
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         Some(Self {

@@ -3,7 +3,7 @@
 use super::dns::{Dns, DnsFlavour};
 use super::ip::{Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment};
 use super::link::{Ethernet, Loopback, Sll, Sll2, Vlan};
-use super::transport::{Tcp, TcpOption, Udp};
+use super::transport::{Tcp, Udp};
 use super::{Arp, Icmp, Icmpv6, Layer, MOST_LAYERS, Packet, Placed, Protocol, Source, StopReason, View};
 use crate::bytes::Bytes;
 use crate::link::LinkType;
@@ -44,7 +44,7 @@ pub(crate) fn dissect<'a>(
 ) -> Packet<'a> {
     let wire_len = usize::try_from(wire_len).unwrap_or(usize::MAX);
     let view =
-        View { source: Source::Frame, start: 0, captured: bytes.len().min(wire_len), reported: wire_len };
+        View { source: Source::Frame, start: 0, captured: bytes.len(), reported: wire_len.max(bytes.len()) };
     layers.clear();
     let mut packet = Packet::new(bytes, wire_len);
     walk(&mut packet, layers, Start::Link(link), view, Carrier::default());
@@ -64,6 +64,9 @@ fn trailer(packet: &mut Packet<'_>, layers: &[Placed]) {
     let network = layers.iter().find_map(|placed| match placed.layer {
         Layer::Ipv4(_) | Layer::Ipv6(_) => Some(placed.view.reported),
         Layer::Arp(arp) => Some(placed.view.start + arp.total_len()),
+        Layer::Ethernet(ethernet) if ethernet.has_length() => {
+            Some(placed.view.start + Ethernet::LEN + usize::from(ethernet.ethertype))
+        }
         _ => None,
     });
     let Some(end) = network else { return };
@@ -71,7 +74,7 @@ fn trailer(packet: &mut Packet<'_>, layers: &[Placed]) {
     let tagged = layers.iter().any(|placed| matches!(placed.layer, Layer::Vlan(_)));
     if captured > end && captured < reported && !(tagged && captured >= SHORTEST_FRAME) {
         let view = View { source: Source::Frame, start: end, captured, reported };
-        packet.stop_at(Protocol::Frame, view, StopReason::CutShort);
+        packet.cut_trailer(view);
     }
 }
 
@@ -205,7 +208,7 @@ impl Walk<'_, '_> {
             return self.lack(Protocol::Ethernet, view, Ethernet::LEN);
         };
         let payload = view.after(Ethernet::LEN);
-        if ethernet.ethertype <= Ethernet::LARGEST_LENGTH {
+        if ethernet.has_length() {
             // IEEE 802.3: logical link control follows, which is not decoded here.
             let payload = payload.limited(usize::from(ethernet.ethertype));
             let next = self.leaf(Layer::Ethernet(ethernet), view);
@@ -214,7 +217,7 @@ impl Walk<'_, '_> {
                 None => next,
             };
         }
-        if ethernet.ethertype < Ethernet::FIRST_TYPE {
+        if ethernet.ethertype != 0 && ethernet.ethertype < Ethernet::FIRST_TYPE {
             return self.leaf(Layer::Ethernet(ethernet), view);
         }
         self.push(Layer::Ethernet(ethernet), view, (Start::Ethertype(ethernet.ethertype), payload))
@@ -329,6 +332,8 @@ impl Walk<'_, '_> {
     fn ip_protocol(&mut self, protocol: u8, view: View) -> Next {
         match protocol {
             1 => self.icmp(view),
+            // RFC 8986 §4.9: what SRv6 carries of Ethernet.
+            143 => self.ethernet(view),
             4 => (Start::Ip, view),
             6 => self.tcp(view),
             17 => self.udp(view),
@@ -352,7 +357,10 @@ impl Walk<'_, '_> {
         let next = self.push(Layer::Ipv6Extension(extension), view, next);
         match view.lacks(len) {
             Some(_) => self.lack(Protocol::Ipv6Extension, view, len),
-            None => next,
+            None => match view.lacks(options_end(&extension, bytes)) {
+                Some(reason) => self.stop(Protocol::Ipv6Extension, view, reason),
+                None => next,
+            },
         }
     }
 
@@ -387,6 +395,10 @@ impl Walk<'_, '_> {
         };
         let next = (Start::Ipv6, view.after(8));
         let next = self.push(Layer::Icmpv6(icmp), view, next);
+        let needed = icmp.needed(self.packet.slice(view), view.reported_len());
+        if view.lacks(needed).is_some() && !self.packet.in_quote() {
+            return self.lack(Protocol::Icmpv6, view, needed);
+        }
         if icmp.quotes() { self.quote(next) } else { (Start::Done, view) }
     }
 
@@ -473,9 +485,8 @@ impl Walk<'_, '_> {
                 _ => self.lack(Protocol::Tcp, view, header),
             };
         }
-        let sacks = tcp.options(self.packet.slice(view)).map_while(Result::ok);
-        let mut sacks = sacks.filter(|option| option.kind == TcpOption::SACK);
-        if sacks.any(|option| option.data.is_empty() || !option.data.len().is_multiple_of(8)) {
+        let mut options = tcp.options(self.packet.slice(view)).map_while(Result::ok);
+        if options.any(|option| option.is_broken_sack()) {
             return self.stop(Protocol::Tcp, view, StopReason::Malformed);
         }
         let payload = view.after(header);
@@ -495,7 +506,7 @@ fn jumbo_len(hop_by_hop: &[u8]) -> Option<usize> {
     while at < end {
         match hop_by_hop.u8_at(at)? {
             PAD_1 => at += 1,
-            JUMBO => {
+            JUMBO if hop_by_hop.u8_at(at + 1)? == 4 => {
                 let len = hop_by_hop.be32(at + 2).filter(|len| *len > 65_535)?;
                 return usize::try_from(len).ok();
             }
@@ -503,6 +514,18 @@ fn jumbo_len(hop_by_hop: &[u8]) -> Option<usize> {
         }
     }
     None
+}
+
+/// Where the last option of hop-by-hop or destination options says that it ends, which may be past them. Wireshark
+/// takes two bytes of each, also where the one of padding is all there is.
+fn options_end(extension: &Ipv6Extension, bytes: &[u8]) -> usize {
+    const PAD_1: u8 = 0;
+    let mut at = 2;
+    while extension.kind != Ipv6Extension::ROUTING && at < usize::from(extension.len) {
+        let (Some(kind), Some(len)) = (bytes.u8_at(at), bytes.u8_at(at + 1)) else { return at + 2 };
+        at += if kind == PAD_1 { 1 } else { 2 + usize::from(len) };
+    }
+    at
 }
 
 impl Start {

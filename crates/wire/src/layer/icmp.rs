@@ -54,4 +54,36 @@ impl Icmpv6 {
     pub const fn quotes(&self) -> bool {
         matches!(self.kind, 1..=4)
     }
+
+    /// How many bytes of the message (of `reported` on the wire) it takes to read it: a fixed part, and of
+    /// neighbour discovery and its relatives the options after it.
+    pub(super) fn needed(self, bytes: &[u8], reported: usize) -> usize {
+        let (fixed, options) = match self.kind {
+            1..=4 => (Self::LEN, false),
+            152 | 153 => (4, false),
+            128 | 129 | 144..=146 | 151 | 156 | 161 => (8, false),
+            133 | 141 | 142 | 147 | 148 | 150 => (8, true),
+            149 => (12, true),
+            160 => (12, false),
+            134 | 140 => (16, self.kind == 134),
+            130..=132 => (24, false),
+            135 | 136 => (24, true),
+            139 if self.code == 2 => (20, false),
+            139 if self.code == 1 => (16, false),
+            139 | 157 | 158 => (32, false),
+            137 => (40, true),
+            // Undecoded; none of it captured is worth saying.
+            _ => (Self::LEN + usize::from(reported > Self::LEN), false),
+        };
+        let mut at = fixed;
+        while options && at < reported {
+            match bytes.get(at + 1) {
+                // An option of no length ends them.
+                Some(0) => break,
+                Some(len) => at += usize::from(*len) * 8,
+                None => return at + 2,
+            }
+        }
+        at
+    }
 }

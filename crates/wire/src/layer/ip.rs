@@ -129,9 +129,10 @@ impl Ipv6Extension {
         let len = (u16::from(bytes.u8_at(1)?) + 1) * 8;
         let routing_type = if kind == Self::ROUTING { bytes.u8_at(2) } else { None };
         // Of segment routing the list is reversed (RFC 8754 §2); of type 0 the last one is the end (RFC 2460 §4.4).
-        let final_destination = match routing_type {
-            Some(0) if bytes.u8_at(3)? > 0 => bytes.array(usize::from(len).saturating_sub(16).max(8)),
-            Some(Self::SEGMENT_ROUTING) if len > 8 => bytes.array(8),
+        let segments_left = bytes.u8_at(3).unwrap_or_default();
+        let final_destination = match routing_type.filter(|_| segments_left > 0) {
+            Some(0) => bytes.array(usize::from(len).saturating_sub(16).max(8)),
+            Some(Self::SEGMENT_ROUTING) if len > 8 && bytes.len() >= usize::from(len) => bytes.array(8),
             _ => None,
         };
         Some(Self { kind, next_header: bytes.u8_at(0)?, len, routing_type, final_destination })

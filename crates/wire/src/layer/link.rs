@@ -23,6 +23,11 @@ impl Ethernet {
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         Some(Self { destination: bytes.array(0)?, source: bytes.array(6)?, ethertype: bytes.be16(12)? })
     }
+
+    /// Whether the type is a length (IEEE 802.3 §3.2.6); zero is neither, and shown as a type.
+    pub(crate) fn has_length(&self) -> bool {
+        (1..=Self::LARGEST_LENGTH).contains(&self.ethertype)
+    }
 }
 
 /// An IEEE 802.1Q tag.

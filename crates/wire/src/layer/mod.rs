@@ -73,7 +73,7 @@ impl View {
     pub(crate) const fn lacks(&self, len: usize) -> Option<StopReason> {
         if len <= self.captured_len() {
             None
-        } else if len <= self.reported_len() {
+        } else if self.captured < self.reported {
             Some(StopReason::CutShort)
         } else {
             Some(StopReason::Malformed)
@@ -197,11 +197,14 @@ pub struct Packet<'a> {
     /// Where the layers quoted by an ICMP error begin, if there are any.
     quoted_from: Option<usize>,
     stop: Option<Stop>,
+    /// What follows the network layer's bytes is cut, too.
+    trailer_cut: bool,
 }
 
 impl<'a> Packet<'a> {
     pub(crate) const fn new(bytes: &'a [u8], wire_len: usize) -> Self {
-        Self { bytes, reassembled: &[], wire_len, layers: &[], quoted_from: None, stop: None }
+        let (quoted_from, stop, trailer_cut) = (None, None, false);
+        Self { bytes, reassembled: &[], wire_len, layers: &[], quoted_from, stop, trailer_cut }
     }
 
     /// The captured bytes of the frame.
@@ -278,12 +281,23 @@ impl<'a> Packet<'a> {
         reassembled: &'b [u8],
         layers: &'b [Placed],
     ) -> Packet<'b> {
-        let Self { wire_len, quoted_from, stop, .. } = *self;
-        Packet { bytes, reassembled, wire_len, layers, quoted_from, stop }
+        let Self { wire_len, quoted_from, stop, trailer_cut, .. } = *self;
+        Packet { bytes, reassembled, wire_len, layers, quoted_from, stop, trailer_cut }
     }
 
     pub(crate) const fn with_layers(&mut self, layers: &'a [Placed]) {
         self.layers = layers;
+    }
+
+    /// Whether there was a reason to stop, and then also the padding after the network layer's bytes is cut.
+    pub(crate) const fn trailer_cut(&self) -> bool {
+        self.trailer_cut
+    }
+
+    /// Says that the padding from `view` on is cut.
+    pub(crate) const fn cut_trailer(&mut self, view: View) {
+        self.trailer_cut = self.stop.is_some();
+        self.stop_at(Protocol::Frame, view, StopReason::CutShort);
     }
 
     /// What follows behind so many layers is a quote.

@@ -178,6 +178,11 @@ impl TcpOption<'_> {
     pub(crate) const MULTIPATH: u8 = 30;
     pub(crate) const ACCURATE_ECN_0: u8 = 172;
     pub(crate) const ACCURATE_ECN_1: u8 = 174;
+
+    /// A SACK option without blocks, or with part of one: Wireshark reads no further.
+    pub(crate) fn is_broken_sack(&self) -> bool {
+        self.kind == Self::SACK && (self.data.is_empty() || !self.data.len().is_multiple_of(8))
+    }
 }
 
 /// Why a list of options ends early.
@@ -218,13 +223,19 @@ impl<'a> Iterator for TcpOptions<'a> {
         let Some((option, rest)) = self.rest.split_at_checked(len) else {
             return Some(self.end(TcpOptionError::Length));
         };
-        self.rest = rest;
+        let option = TcpOption { at, kind, data: option.get(2..).unwrap_or_default() };
+        self.rest = if option.is_broken_sack() { &[] } else { rest };
         self.at += len;
-        Some(Ok(TcpOption { at, kind, data: option.get(2..).unwrap_or_default() }))
+        Some(Ok(option))
     }
 }
 
 impl<'a> TcpOptions<'a> {
+    /// Where the next option starts, or the one that could not be read.
+    pub(crate) const fn at(&self) -> usize {
+        self.at
+    }
+
     fn end(&mut self, error: TcpOptionError) -> Result<TcpOption<'a>, TcpOptionError> {
         self.rest = &[];
         Err(error)

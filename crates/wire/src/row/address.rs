@@ -89,6 +89,10 @@ fn partial_addresses(
             }
             if let Some(address) = bytes.array::<6>(6) {
                 text::mac(&address, source);
+            } else {
+                // Inside IP what carries it still shows.
+                let mut layers = packet.layers().iter().rev();
+                layers.any(|placed| of_layer(packet, placed, &mut None, source, &mut String::new()));
             }
             true
         }

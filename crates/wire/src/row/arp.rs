@@ -14,6 +14,9 @@ pub(super) fn write(columns: &mut Columns, arp: Arp, bytes: &[u8], duplicate: Op
         23 => "MAPOS",
         _ => "ARP",
     });
+    if arp.hardware_type == Arp::ATM {
+        return columns.begin("ARP");
+    }
     let Some(parts) = arp.addresses(bytes) else { return };
     match arp.opcode {
         Arp::REQUEST => request(columns, arp, parts),

@@ -8,24 +8,30 @@ use crate::text;
 
 pub(super) fn write(columns: &mut Columns, frame: &Frame<'_>, header: Icmpv6, bytes: &[u8]) {
     columns.begin("ICMPv6");
-    if let Some(name) = type_name(header.kind) {
-        columns.info.push_str(name);
-    } else {
-        columns.numbered("Unknown (", header.kind);
-        columns.info.push(')');
-    }
-    code(columns, header);
+    type_and_code(columns, header.kind, Some(header.code));
     match header.kind {
         Icmpv6::ECHO | Icmpv6::ECHO_REPLY => echo(columns, frame, bytes),
         133 => link_address(columns, bytes, 8, 1),
         134 => link_address(columns, bytes, 16, 1),
         135 => {
-            columns.info.push_str(" for ");
-            address(columns, bytes);
+            address(columns, " for ", bytes);
             link_address(columns, bytes, 24, 1);
         }
         136 => advertisement(columns, bytes),
         _ => {}
+    }
+}
+
+/// What the type is called and, where it is there, the code.
+pub(super) fn type_and_code(columns: &mut Columns, kind: u8, code: Option<u8>) {
+    if let Some(name) = type_name(kind) {
+        columns.info.push_str(name);
+    } else {
+        columns.numbered("Unknown (", kind);
+        columns.info.push(')');
+    }
+    if let Some(code) = code {
+        self::code(columns, kind, code);
     }
 }
 
@@ -45,16 +51,19 @@ fn echo(columns: &mut Columns, frame: &Frame<'_>, bytes: &[u8]) {
 }
 
 /// The target of neighbour discovery (RFC 4861 §4.3).
-fn address(columns: &mut Columns, bytes: &[u8]) {
+fn address(columns: &mut Columns, label: &str, bytes: &[u8]) {
     if let Some(target) = bytes.array(8) {
+        columns.info.push_str(label);
         text::ipv6(target, &mut columns.info);
     }
 }
 
 /// Solicited, override and router flags of an advertisement (RFC 4861 §4.4).
 fn advertisement(columns: &mut Columns, bytes: &[u8]) {
-    columns.info.push(' ');
-    address(columns, bytes);
+    if bytes.len() < 24 {
+        return;
+    }
+    address(columns, " ", bytes);
     let flags = bytes.u8_at(4).unwrap_or_default();
     columns.info.push_str(match flags >> 5 {
         0 => " (none)",
@@ -93,13 +102,13 @@ fn option(bytes: &[u8], mut at: usize, wanted: u8) -> Option<&[u8]> {
     }
 }
 
-fn code(columns: &mut Columns, header: Icmpv6) {
-    let Some(names) = code_names(header.kind) else { return };
-    match names.get(usize::from(header.code)) {
+fn code(columns: &mut Columns, kind: u8, code: u8) {
+    let Some(names) = code_names(kind) else { return };
+    match names.get(usize::from(code)) {
         Some(name) => columns.info.extend([" (", name, ")"]),
-        None if header.kind == 1 => columns.info.push_str(" (Unknown)"),
+        None if kind == 1 => columns.info.push_str(" (Unknown)"),
         None => {
-            columns.numbered(" (Unknown (", header.code);
+            columns.numbered(" (Unknown (", code);
             columns.info.push_str("))");
         }
     }

@@ -57,6 +57,9 @@ impl Columns {
         if let Some(stop) = packet.stop() {
             stop::write(self, packet, stop);
         }
+        if packet.trailer_cut() {
+            self.info.push_str("[Packet size limited during capture]");
+        }
         if self.info.len() > LONGEST_INFO {
             let end = (0..=LONGEST_INFO).rev().find(|at| self.info.is_char_boundary(*at));
             self.info.truncate(end.unwrap_or_default());
@@ -118,7 +121,8 @@ impl Columns {
             Layer::Ipv4(_) => self.begin("IPv4"),
             Layer::Ipv6(ip) => self.ipv6(ip, placed.view),
             Layer::Ipv6Extension(extension) => {
-                if extension.routing_type != Some(Ipv6Extension::SEGMENT_ROUTING) {
+                let cut = frame.packet.stop().is_some_and(|stop| stop.view == placed.view);
+                if cut || extension.routing_type != Some(Ipv6Extension::SEGMENT_ROUTING) {
                     self.extension(extension.kind);
                 }
             }
@@ -148,8 +152,8 @@ impl Columns {
 
     fn ethernet(&mut self, ethertype: u16) {
         match ethertype {
-            0..=Ethernet::LARGEST_LENGTH => self.info.push_str("IEEE 802.3 Ethernet "),
-            Ethernet::FIRST_TYPE.. => self.info.push_str("Ethernet II"),
+            1..=Ethernet::LARGEST_LENGTH => self.info.push_str("IEEE 802.3 Ethernet "),
+            0 | Ethernet::FIRST_TYPE.. => self.info.push_str("Ethernet II"),
             neither => {
                 self.info.push_str("Ethernet Unknown: Invalid length/type: 0x");
                 text::hex(u32::from(neither), 4, &mut self.info);

@@ -1,7 +1,7 @@
 //! What a dissection that ended early still shows.
 
-use super::{Columns, udp};
-use crate::layer::{Layer, Packet, Protocol, Stop, StopReason, Vlan};
+use super::{Columns, icmpv6, udp};
+use crate::layer::{Icmpv6, Layer, Packet, Protocol, Stop, StopReason, Vlan};
 
 pub(super) fn write(columns: &mut Columns, packet: &Packet<'_>, stop: &Stop) {
     // What an ICMP error quotes changes no column.
@@ -28,17 +28,25 @@ fn begin(columns: &mut Columns, packet: &Packet<'_>, stop: &Stop) {
         Protocol::Vlan => "VLAN",
         Protocol::Sll | Protocol::Sll2 => "SLL",
         Protocol::Arp => "ARP",
+        // Nothing of a packet inside another says nothing of it.
+        Protocol::Ip if stop.view.captured_len() == 0 && inside_ip(packet) => return,
         Protocol::Ip => "IP",
         Protocol::Ipv4 if !ipv4 => "IPv4",
         Protocol::Ipv6 => "IPv6",
         Protocol::Icmp if columns.protocol != "ICMP" => "ICMP",
-        Protocol::Icmpv6 => "ICMPv6",
+        Protocol::Icmpv6 if columns.protocol != "ICMPv6" => "ICMPv6",
+        // Without both ports the columns stay as IP left them.
+        Protocol::Udp | Protocol::Tcp if stop.view.captured_len() < 4 => return,
         Protocol::Udp if columns.protocol != "UDP" => "UDP",
-        Protocol::Tcp if columns.protocol != "TCP" => "TCP",
+        Protocol::Tcp if !columns.protocol.ends_with("TCP") => "TCP",
         Protocol::Raw | Protocol::Loopback => "N/A",
         _ => return,
     };
     columns.begin(named);
+}
+
+fn inside_ip(packet: &Packet<'_>) -> bool {
+    packet.layers().iter().any(|placed| matches!(placed.layer, Layer::Ipv4(_) | Layer::Ipv6(_)))
 }
 
 /// What can be said of a header that is not whole.
@@ -50,15 +58,15 @@ fn partial_header(columns: &mut Columns, packet: &Packet<'_>, stop: &Stop) {
         (Protocol::Vlan, [first, second, ..]) => {
             columns.tag(Vlan { control: u16::from_be_bytes([*first, *second]), ethertype: 0 });
         }
-        (Protocol::Ipv6Extension, _)
-            if bytes.len() == 1 || (bytes.is_empty() && columns.info.starts_with("Invalid")) =>
-        {
-            match packet.layers().last().map(|placed| placed.layer) {
-                Some(Layer::Ipv6(ip)) => columns.extension(ip.next_header),
-                Some(Layer::Ipv6Extension(extension)) => columns.extension(extension.next_header),
-                _ => {}
-            }
+        (Protocol::Icmpv6, [kind, rest @ ..]) if bytes.len() < Icmpv6::LEN => {
+            columns.info.clear();
+            icmpv6::type_and_code(columns, *kind, rest.first().copied());
         }
+        (Protocol::Ipv6Extension, [] | [_]) => match packet.layers().last().map(|placed| placed.layer) {
+            Some(Layer::Ipv6(ip)) => columns.extension(ip.next_header),
+            Some(Layer::Ipv6Extension(extension)) => columns.extension(extension.next_header),
+            _ => {}
+        },
         _ => {}
     }
 }

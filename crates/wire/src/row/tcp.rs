@@ -2,7 +2,7 @@
 
 use super::{Columns, udp};
 use crate::bytes::Bytes;
-use crate::layer::{Protocol, Tcp, TcpFlags, TcpOption};
+use crate::layer::{Protocol, StopReason, Tcp, TcpFlags, TcpOption};
 use crate::session::Frame;
 use crate::tcp::{Flag, TcpNote};
 use crate::text;
@@ -36,8 +36,27 @@ pub(super) fn write(columns: &mut Columns, frame: &Frame<'_>, tcp: &Tcp, bytes: 
     if let Some(len) = tcp.payload_len {
         columns.numbered(" Len=", len);
     }
-    for option in tcp.options(bytes).map_while(Result::ok) {
+    let mut options = tcp.options(bytes);
+    while let Some(Ok(option)) = options.next() {
         write_option(columns, &option, &note);
+    }
+    if frame.packet.stop().is_some_and(|stop| stop.reason == StopReason::CutShort) {
+        let header = bytes.get(..usize::from(tcp.header_len)).unwrap_or(bytes);
+        cut_option(columns, header.get(options.at()..).unwrap_or_default());
+    }
+}
+
+/// What an option says that is cut after its length.
+fn cut_option(columns: &mut Columns, rest: &[u8]) {
+    let [kind, _, ..] = rest else { return };
+    match *kind {
+        MD5 => columns.info.push_str(" MD5"),
+        AUTHENTICATION => columns.info.push_str("TCP AO"),
+        TcpOption::MULTIPATH => {
+            columns.protocol.clear();
+            columns.protocol.push_str("MPTCP");
+        }
+        _ => {}
     }
 }
 
@@ -131,8 +150,8 @@ fn write_option(columns: &mut Columns, option: &TcpOption<'_>, note: &TcpNote) {
             for block in data.chunks_exact(8) {
                 let edges = block.be32(0).zip(block.be32(4));
                 let (left, right) = edges.unwrap_or_default();
-                columns.numbered(" SLE=", left.wrapping_sub(note.peer_base.0));
-                columns.numbered(" SRE=", right.wrapping_sub(note.peer_base.0));
+                columns.numbered(" SLE=", left.wrapping_sub(note.sack_base.0));
+                columns.numbered(" SRE=", right.wrapping_sub(note.sack_base.0));
             }
         }
         (TcpOption::TIMESTAMPS, 8) => {
@@ -143,6 +162,9 @@ fn write_option(columns: &mut Columns, option: &TcpOption<'_>, note: &TcpNote) {
     }
 }
 
+const MD5: u8 = 19;
+const AUTHENTICATION: u8 = 29;
+
 /// Options that are hardly ever seen (<https://www.iana.org/assignments/tcp-parameters>).
 fn rare_option(columns: &mut Columns, option: &TcpOption<'_>) {
     const ECHO: u8 = 6;
@@ -150,9 +172,7 @@ fn rare_option(columns: &mut Columns, option: &TcpOption<'_>) {
     const CC: u8 = 11;
     const CC_NEW: u8 = 12;
     const CC_ECHO: u8 = 13;
-    const MD5: u8 = 19;
     const USER_TIMEOUT: u8 = 28;
-    const AUTHENTICATION: u8 = 29;
     const FAST_OPEN: u8 = 34;
     const ACCURATE_ECN_0: u8 = 172;
     const ACCURATE_ECN_1: u8 = 174;

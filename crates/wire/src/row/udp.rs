@@ -57,11 +57,7 @@ pub(super) fn ports_alone(columns: &mut Columns, packet: &Packet<'_>, stop: &Sto
     if bytes.len() >= header {
         return;
     }
-    let Some((source, destination)) = bytes.be16(0).zip(bytes.be16(2)) else {
-        // Without both ports the columns stay as IP left them.
-        let ipv6 = packet.layers().iter().any(|placed| matches!(placed.layer, Layer::Ipv6(_)));
-        return columns.begin(if ipv6 { "IPv6" } else { "IPv4" });
-    };
+    let Some((source, destination)) = bytes.be16(0).zip(bytes.be16(2)) else { return };
     columns.begin(protocol);
     ports(columns, source, destination);
     if protocol == "UDP"

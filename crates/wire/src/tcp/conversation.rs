@@ -125,13 +125,15 @@ pub struct Conversation {
     pub first: (u64, Timestamp),
     /// The last frame, and when.
     pub last: (u64, Timestamp),
-    /// `tcp.analysis.initial_rtt` in nanoseconds.
+    /// How long the handshake took, in nanoseconds.
     pub initial_rtt: Option<i64>,
     /// `tcp.completeness`
     pub completeness: Completeness,
     /// The first reset, and what it answered.
     pub reset: Option<Reset>,
     pub(super) syn_time: Option<Timestamp>,
+    /// `tcp.analysis.initial_rtt`: as above, but by a clock too coarse to tell, what the next acknowledgement took.
+    pub(super) shown_rtt: Option<i64>,
     /// Accurate ECN was offered, and agreed on.
     pub(super) accurate_ecn: (bool, bool),
     /// What a first pass left behind.
@@ -159,6 +161,7 @@ impl Conversation {
             completeness: Completeness(0),
             reset: None,
             syn_time: None,
+            shown_rtt: None,
             accurate_ecn: (false, false),
             told: None,
         }

@@ -55,7 +55,7 @@ pub(super) struct Direction {
     /// The last window, as it stands in the header.
     pub(super) window: Option<u16>,
     pub(super) scale: Scale,
-    /// Its last window stood in a SYN, which is never scaled.
+    /// Its window counts as that of a SYN, which is never scaled.
     pub(super) window_unscaled: bool,
     /// Duplicate acknowledgements in a row, and the frame that they repeat.
     pub(super) duplicates: u32,

@@ -5,7 +5,7 @@ use super::direction::Scale;
 use super::rules::Rules;
 use super::table::Segment;
 use super::{Final, Flag, TcpNote};
-use crate::layer::TcpFlags;
+use crate::layer::{Tcp, TcpFlags};
 
 impl Final {
     /// Puts into the note what the second pass shows; gives the scale of this segment's window.
@@ -22,6 +22,7 @@ impl Final {
             note.base = base.unwrap_or_default();
             note.peer_base = peer_base.unwrap_or_default();
         }
+        note.sack_base = peer_base.unwrap_or_default();
         scale
     }
 }
@@ -44,11 +45,14 @@ impl Conversation {
         note.stream = self.stream;
         note.from_b = from_b;
         self.count(segment, from_b);
-        let initial_rtt = self.initial_rtt;
-        self.round_trip(segment);
-        note.initial_rtt = self.initial_rtt;
+        let initial_rtt = self.shown_rtt;
         note.completeness = self.completeness;
-        self.complete(segment);
+        // Of a header that contradicts itself only the numbers count.
+        if usize::from(segment.tcp.header_len) >= Tcp::LEN {
+            self.round_trip(segment);
+            self.complete(segment);
+        }
+        note.initial_rtt = self.shown_rtt;
         if note.analysis.has(Flag::ReusedPorts) {
             note.completeness = self.completeness;
         }
@@ -78,6 +82,10 @@ impl Conversation {
         }
         if let Some(len) = tcp.payload_len {
             let syn = tcp.flags.any(TcpFlags::SYN);
+            if syn && !syn_ack && this.direction.base == Some(tcp.seq) {
+                // A SYN sent again: as in Wireshark, what lies beyond a gap is forgotten.
+                this.direction.next = this.direction.contiguous;
+            }
             this.direction.base.get_or_insert(if syn { tcp.seq } else { tcp.seq - 1u32 });
             if tcp.flags.any(TcpFlags::ACK) {
                 peer.direction.base.get_or_insert(tcp.ack - 1u32);
@@ -87,6 +95,7 @@ impl Conversation {
             let (this, peer) = (&mut this.direction, &mut peer.direction);
             Rules { this, peer, segment, initial_rtt, note, room }.apply(len);
         }
+        note.sack_base = peer.direction.base.unwrap_or_default();
         let repeated = [Flag::Retransmission, Flag::FastRetransmission, Flag::SpuriousRetransmission];
         if repeated.into_iter().any(|flag| note.analysis.has(flag)) {
             this.retransmissions += 1;
@@ -104,13 +113,13 @@ impl Conversation {
         if let Some(shift) = segment.scale {
             this.scale = Scale::Shift(shift);
         }
-        if flags.any(TcpFlags::SYN) && this.scale == Scale::Unknown {
-            this.scale = Scale::Off;
-        }
-        // RFC 7323 §1.3: both sides offer a scale, or neither uses one.
-        let syn_ack = flags.all(TcpFlags::SYN | TcpFlags::ACK);
-        if syn_ack && (this.scale == Scale::Off || peer.scale == Scale::Off) {
+        // RFC 7323 §1.3: both sides offer a scale, or neither uses one. A SYN that is sent again offers anew.
+        if !segment.options_whole {
+            // What is missing may be the scale.
+        } else if flags.any(TcpFlags::SYN) && this.scale == Scale::Unknown {
             (this.scale, peer.scale) = (Scale::Off, Scale::Off);
+        } else if flags.all(TcpFlags::SYN | TcpFlags::ACK) && peer.scale == Scale::Off {
+            this.scale = Scale::Off;
         }
         if let Some(told) = &mut self.told {
             scale = told.show(segment, note);
@@ -170,15 +179,17 @@ impl Conversation {
         Reset { by_b, frame: segment.number, answers, idle: segment.time.since(before), cause }
     }
 
-    /// From the last SYN to the first segment that acknowledges and opens nothing.
+    /// From the last SYN to the first segment that acknowledges and opens nothing; Wireshark takes zero for unknown.
     fn round_trip(&mut self, segment: &Segment) {
         let flags = segment.tcp.flags;
         if flags.any(TcpFlags::SYN) {
             if !flags.any(TcpFlags::ACK) {
                 self.syn_time = Some(segment.time);
             }
-        } else if flags.any(TcpFlags::ACK) && self.initial_rtt.is_none() {
-            self.initial_rtt = self.syn_time.map(|syn| segment.time.since(syn));
+        } else if flags.any(TcpFlags::ACK) && self.shown_rtt.is_none() {
+            let since_syn = self.syn_time.map(|syn| segment.time.since(syn));
+            self.initial_rtt = self.initial_rtt.or(since_syn);
+            self.shown_rtt = since_syn.filter(|nanos| *nanos != 0);
         }
     }
 
@@ -196,13 +207,13 @@ impl Conversation {
         let tcp = &segment.tcp;
         let [a, b] = &self.sides;
         let (syn, ack) = (tcp.flags.any(TcpFlags::SYN), tcp.flags.any(TcpFlags::ACK));
-        // Of a conversation's first segment only a SYN counts.
+        // Of a conversation's first segment only a SYN counts, and a SYN only there.
         if a.packets + b.packets == 1 && (ack || !syn) {
             return;
         }
         let mut bits = self.completeness.0;
         let mut add = |yes: bool, bit: u8| bits |= if yes { bit } else { 0 };
-        add(syn && !ack, Completeness::SYN);
+        add(syn && !ack && a.packets + b.packets == 1, Completeness::SYN);
         add(syn && ack, Completeness::SYN_ACK);
         let data = tcp.payload_len.is_some_and(|len| len > 0);
         add(!syn && ack && !data, Completeness::ACK);

@@ -136,8 +136,10 @@ pub struct TcpNote {
     pub from_b: bool,
     /// What relative sequence numbers of this direction count from.
     pub base: Seq,
-    /// What relative acknowledgement numbers, and SACK edges, count from.
+    /// What relative acknowledgement numbers count from.
     pub peer_base: Seq,
+    /// What SACK edges count from: the same, and also of a segment that is shorter than its header.
+    pub sack_base: Seq,
     /// `tcp.window_size`: the window, scaled where both sides offered a scale.
     pub window: u32,
     /// `tcp.window_size_scalefactor`'s exponent, if it is known.

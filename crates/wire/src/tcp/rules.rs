@@ -137,13 +137,15 @@ impl Rules<'_> {
         if self.this.next == Seq(0) || !tcp.seq.before(self.this.next) || after_probe {
             return;
         }
-        let since_ack = self.segment.time.since(self.peer.ack_time);
-        if self.peer.duplicates >= 2 && self.peer.ack == tcp.seq && since_ack < FAST_NANOS {
+        // Compared without a sign, as in Wireshark: where times run backwards nothing is soon.
+        let now = self.segment.time;
+        let soon = |since, limit: i64| now.since(since).cast_unsigned() < limit.cast_unsigned();
+        if self.peer.duplicates >= 2 && self.peer.ack == tcp.seq && soon(self.peer.ack_time, FAST_NANOS) {
             return self.set(Flag::FastRetransmission);
         }
-        let since_next = self.segment.time.since(self.this.next_time);
         let end = tcp.seq + len + u32::from(tcp.flags.any(TcpFlags::SYN | TcpFlags::FIN));
-        if since_next < self.initial_rtt.unwrap_or(REORDERING_NANOS) && self.this.next != end {
+        let limit = self.initial_rtt.unwrap_or(REORDERING_NANOS);
+        if soon(self.this.next_time, limit) && self.this.next != end {
             return self.set(Flag::OutOfOrder);
         }
         self.set(Flag::Retransmission);
@@ -176,7 +178,10 @@ impl Rules<'_> {
             self.this.contiguous = self.this.next;
         }
         self.this.window = Some(tcp.window);
-        self.this.window_unscaled = tcp.flags.any(TcpFlags::SYN);
+        // Wireshark's too: a segment that acknowledges nothing says nothing new of how windows are meant.
+        if tcp.flags.any(TcpFlags::SYN | TcpFlags::ACK) {
+            self.this.window_unscaled = tcp.flags.any(TcpFlags::SYN);
+        }
         self.this.ack = tcp.ack;
         self.this.ack_time = self.segment.time;
         self.this.last = self.note.analysis;

@@ -25,6 +25,8 @@ pub struct Segment {
     pub destination: Endpoint,
     /// Its header.
     pub tcp: Tcp,
+    /// The header could be read to its end.
+    pub(super) options_whole: bool,
     pub(super) scale: Option<u8>,
     pub(super) accurate_ecn: bool,
     pub(super) sack: [(Seq, Seq); MOST_SACK],
@@ -42,12 +44,14 @@ impl Segment {
             source,
             destination,
             tcp,
+            options_whole: (Tcp::LEN..=bytes.len()).contains(&usize::from(tcp.header_len)),
             scale: None,
             accurate_ecn: false,
             sack: Default::default(),
             sack_len: 0,
         };
         for option in tcp.options(bytes).map_while(Result::ok) {
+            segment.options_whole &= !option.is_broken_sack();
             match (option.kind, option.data) {
                 (TcpOption::WINDOW_SCALE, [shift]) => segment.scale = Some((*shift).min(14)),
                 (TcpOption::ACCURATE_ECN_0 | TcpOption::ACCURATE_ECN_1, _) => segment.accurate_ecn = true,

@@ -3,6 +3,7 @@
 //! The golden rows beside it were written by tshark from these very captures, see `golden/README.md`.
 
 pub(crate) mod packets;
+pub(crate) mod random;
 mod report;
 mod tcp;
 mod traffic;

@@ -169,3 +169,27 @@ pub(crate) fn icmp6(source: [u8; 16], destination: [u8; 16], message: &[u8]) -> 
     let pseudo = [&source[..], &destination, &len, &[0, 0, 0, 58]].concat();
     ip6(58, source, destination, &icmp(&pseudo, message.to_vec()))
 }
+
+/// Numbers that only look random: the golden rows are of exactly these.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn roll(&mut self, sides: u32) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        u32::try_from(self.0 >> 33).unwrap() % sides
+    }
+
+    pub(crate) fn one_in(&mut self, sides: u32) -> bool {
+        self.roll(sides) == 0
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[usize::try_from(self.roll(u32::try_from(from.len()).unwrap())).unwrap()]
+    }
+}

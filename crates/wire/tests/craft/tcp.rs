@@ -1,6 +1,6 @@
 //! Conversations: one for each rule of the analysis, and random ones.
 
-use super::packets::{A, ACK, B, Capture, FIN, Ip, PSH, RST, SYN, Tcp, ethernet, ip4};
+use super::packets::{A, ACK, B, Capture, Dice, FIN, Ip, PSH, RST, SYN, Tcp, ethernet, ip4};
 
 const RAW: u32 = 101;
 
@@ -82,7 +82,7 @@ fn window(window: u16) -> impl Fn(&mut Tcp) {
     move |segment| segment.window = window
 }
 
-fn sack(edges: &[(u32, u32)]) -> Vec<u8> {
+pub(super) fn sack(edges: &[(u32, u32)]) -> Vec<u8> {
     let mut out = vec![1, 1, 5, u8::try_from(2 + edges.len() * 8).unwrap()];
     out.extend(edges.iter().flat_map(|(left, right)| [left.to_be_bytes(), right.to_be_bytes()].concat()));
     out
@@ -97,6 +97,9 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Capture)> {
         ("reused_ports", reused_ports()),
         ("endings", endings()),
         ("scales", scales()),
+        ("again", again()),
+        ("clocks", clocks()),
+        ("headers_short", headers()),
         ("options", options()),
         ("flags", flags()),
         ("tcp_cut", Capture::cut_everywhere(1, &ethernet(0x0800, &whole()))),
@@ -104,6 +107,7 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Capture)> {
         ("random_1", random(1)),
         ("random_2", random(2)),
         ("random_3", random(3)),
+        ("random_4", super::random::capture(4, 8)),
     ]
 }
 
@@ -228,6 +232,111 @@ fn scales() -> Capture {
     talk.done()
 }
 
+/// SYNs that are sent again, and what then counts: the scale, and what lies beyond a gap.
+fn again() -> Capture {
+    let mut talk = Talk::default();
+    talk.client(SYN, 100, 0, scale(4)).s(SYN | ACK, 500, 101).client(SYN, 100, 0, scale(4)).s(
+        SYN | ACK,
+        500,
+        101,
+    );
+    talk.c(ACK, 101, 501).s(ACK, 501, 101);
+    talk.next().server(SYN | ACK, 500, 101, scale(4)).c(SYN, 100, 0).c(ACK, 101, 501).s(ACK, 501, 101);
+    talk.next().open().data(110, 501, 3).c(SYN, 100, 0).data(101, 501, 3).data(113, 501, 3);
+    talk.next()
+        .open()
+        .data(101, 501, 10)
+        .data(120, 501, 3)
+        .c(SYN, 100, 0)
+        .data(110, 501, 3)
+        .data(123, 501, 3);
+    talk.next().open().server(ACK, 510, 101, |segment| segment.payload = 3).s(SYN, 500, 101);
+    talk.server(ACK, 501, 101, |segment| segment.payload = 3);
+    // A window that acknowledges nothing is still that of the SYN.
+    for (flags, len) in [(PSH, 10), (PSH, 160), (PSH | ACK, 10), (PSH | ACK, 160)] {
+        talk.next().client(SYN, 100, 0, scale(4)).server(SYN | ACK, 500, 101, |segment| {
+            scale(4)(segment);
+            segment.window = 10;
+        });
+        talk.server(flags, 501, 101, window(10)).data(101, 501, len);
+    }
+    talk.done()
+}
+
+/// Handshakes of which one header says an impossible length, or has a broken option: what still counts of it.
+fn headers() -> Capture {
+    let mut talk = Talk::default();
+    let parts =
+        [(SYN, false, 100, 0), (SYN | ACK, true, 500, 101), (ACK, false, 101, 501), (ACK, true, 501, 101)];
+    let lists: [&[u8]; 2] = [&[], &[5, 3, 1, 3, 3, 4]];
+    for (words, list, at) in [0, 2, 5, 15].into_iter().flat_map(|words| {
+        lists.into_iter().flat_map(move |list| (0..parts.len()).map(move |at| (words, list, at)))
+    }) {
+        talk.next();
+        for (turn, (flags, from_server, seq, ack)) in parts.into_iter().enumerate() {
+            let change = |segment: &mut Tcp| {
+                if flags & SYN != 0 {
+                    scale(4)(segment);
+                }
+                if turn == at {
+                    segment.options.extend(list);
+                    segment.words = (words != 5).then_some(words);
+                }
+            };
+            if from_server {
+                talk.server(flags, seq, ack, change)
+            } else {
+                talk.client(flags, seq, ack, change)
+            };
+        }
+        talk.data(101, 501, 10).data(121, 501, 10).wait(1_000_000).data(111, 501, 10);
+        talk.server(ACK, 501, 111, |segment| {
+            segment.options = sack(&[(121, 131)]);
+            segment.words = Some(15);
+        });
+    }
+    talk.done()
+}
+
+/// Clocks that run backwards, and that are too coarse for a handshake.
+fn clocks() -> Capture {
+    let mut talk = Talk::default();
+    let gap = |talk: &mut Talk, shift: i64| {
+        talk.data(101, 501, 10).data(121, 501, 10);
+        let (now, before) = (talk.now, i64::try_from(talk.now).unwrap());
+        talk.now = u64::try_from(before + shift).unwrap();
+        talk.data(111, 501, 10).now = now;
+    };
+    for shift in [-2_000_000, 1_000_000, 5_000_000] {
+        gap(talk.next().open(), shift);
+        gap(talk.next(), shift);
+        // The whole handshake, and the segment after it, in one tick; then backwards.
+        for tick in [0, 1_100_000] {
+            let mut now = talk.next().now;
+            for (flags, seq, ack) in [(SYN, 100, 0), (SYN | ACK, 500, 101), (ACK, 101, 501)] {
+                talk.now = now;
+                if seq == 500 {
+                    talk.s(flags, seq, ack)
+                } else {
+                    talk.c(flags, seq, ack)
+                };
+                now -= tick;
+            }
+            gap(talk.wait(1_000_000_000), shift);
+        }
+    }
+    talk.next()
+        .open()
+        .data(101, 501, 10)
+        .data(111, 501, 10)
+        .s(ACK, 501, 101)
+        .s(ACK, 501, 101)
+        .s(ACK, 501, 101);
+    talk.now -= 3_000_000;
+    talk.data(101, 501, 10);
+    talk.done()
+}
+
 fn options() -> Capture {
     let lists: [&[u8]; 37] = [
         &[2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 3, 3, 7],
@@ -304,25 +413,9 @@ fn tcp_short() -> Capture {
     Capture::of(RAW, (0..=segment.len()).map(|len| ip4(6, &segment[..len])).collect())
 }
 
-/// Numbers that only look random: the golden rows are of exactly these.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u32) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        u32::try_from(self.0 >> 33).unwrap() % sides
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[usize::try_from(self.roll(u32::try_from(from.len()).unwrap())).unwrap()]
-    }
-}
-
 /// Two ends that talk over a network that loses, repeats and delays, seen by a capture that misses some.
 fn random(seed: u64) -> Capture {
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut dice = Dice::new(seed);
     let mut talk = Talk::default();
     for _ in 0..12 {
         talk.next();

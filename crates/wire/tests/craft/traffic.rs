@@ -59,6 +59,11 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Capture)> {
                     .collect(),
             ),
         ),
+        ("trailers_cut", trailers()),
+        ("extensions_cut", extensions_cut()),
+        ("icmpv6_cut", icmpv6_cut()),
+        ("options_cut", options_cut()),
+        ("srv6", Capture::of(RAW, srv6())),
         ("dns", Capture::of(RAW, dns())),
         ("ssdp", Capture::of(RAW, ssdps())),
         ("letters", Capture::of(RAW, letters())),
@@ -71,6 +76,111 @@ fn interesting(ethertype: u16) -> bool {
     const OTHERS: [u16; 6] = [0x0600, 0x0601, 0x0842, 0x22f3, 0x9000, 0xffff];
     let bridged = ethertype == 0x6558 || ethertype == 0x88a8;
     !bridged && ((0x8800..0x8950).contains(&ethertype) || OTHERS.contains(&ethertype))
+}
+
+/// Frames of which the padding after a packet is cut, too; and frames longer than they say.
+fn trailers() -> Capture {
+    let broken = [
+        ethernet(0x0800, &ip4(1, &[8, 0, 0])),
+        ethernet(0x0800, &ip4(17, &[0, 1, 0, 2])),
+        ethernet(0x0800, &ip4(17, &udp(1, 2, b"x"))),
+        ethernet(0x86dd, &ip6(44, v6(1), v6(2), &[])),
+        ethernet(0x86dd, &ip6(58, v6(1), v6(2), &[128, 0, 0, 0])),
+        ethernet(20, &[0x42; 20]),
+        ethernet(0, &[]),
+    ];
+    let mut frames = Vec::new();
+    for frame in broken {
+        let padded = [&frame[..], &[0; 30]].concat();
+        frames.extend([60, padded.len(), 1500].map(|wire| (0, padded.clone(), wire)));
+    }
+    let whole = ethernet(0x0800, &ip4(17, &udp(1, 2, b"hello")));
+    frames.extend((0..whole.len()).step_by(3).map(|wire| (0, whole.clone(), wire)));
+    frames.push((0, ethernet(0x08ff, &[1; 20]), 0));
+    Capture { link: 1, frames }
+}
+
+/// Extension headers that are cut or not there, and options that reach past the packet.
+fn extensions_cut() -> Capture {
+    let mut frames = Vec::new();
+    let mut put = |packet: &[u8], from: usize| {
+        frames.extend((from..=packet.len()).map(|len| (0, packet[..len].to_vec(), packet.len())));
+    };
+    for next in [0, 43, 60, 51, 135, 50, 6, 58, 59, 4, 41, 140, 253] {
+        put(&ip6(next, v6(1), v6(2), &[]), 40);
+        put(&ip6(next, v6(1), v6(2), &[17, 0, 1, 4, 0, 0, 0, 0]), 40);
+        put(&ip6(60, v6(1), v6(2), &[next, 0, 1, 4, 0, 0, 0, 0]), 48);
+        put(&ip6(60, v6(1), v6(2), &[next, 0, 1, 4, 0, 0, 0, 0, 17, 0, 1, 4, 0, 0, 0, 0]), 48);
+    }
+    let lists: [[u8; 6]; 9] = [
+        [1, 9, 0, 0, 0, 0],
+        [1, 40, 0, 0, 0, 0],
+        [0x1a, 40, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 9],
+        [0xc2, 4, 0, 1, 0, 9],
+        [0xc2, 3, 0, 1, 0, 9],
+        [5, 2, 0, 0, 1, 1],
+        [1, 3, 0, 0, 0, 40],
+    ];
+    for (next, list) in [0, 60].into_iter().flat_map(|next| lists.map(|list| (next, list))) {
+        for datagram in [Vec::new(), udp(1, 2, b"x")] {
+            let mut packet = ip6(next, v6(1), v6(2), &[&[17, 0][..], &list, &datagram].concat());
+            put(&packet.clone(), packet.len());
+            (packet[4], packet[5]) = (0, 0);
+            put(&packet.clone(), packet.len());
+        }
+    }
+    put(&ip6(43, v6(1), v6(2), &[&[59, 3, 4, 0, 0, 0, 0, 0][..], &v6(9), &[0; 8]].concat()), 40);
+    Capture { link: RAW, frames }
+}
+
+/// Messages of ICMP for IPv6 cut at each length.
+fn icmpv6_cut() -> Capture {
+    let mut frames = Vec::new();
+    let kinds =
+        [0, 1, 2, 3, 4, 100, 128, 129, 130, 131, 133, 134, 135, 136, 137, 141, 144, 147, 157, 160, 255];
+    for kind in kinds {
+        let packet = ip6(58, v6(1), v6(2), &[&[kind, 0, 0, 0][..], &[0; 40]].concat());
+        frames.extend((40..=packet.len()).map(|len| (0, packet[..len].to_vec(), packet.len())));
+    }
+    for (kind, fixed) in [(133, 4), (134, 12), (135, 20)] {
+        let options = [[1, 1, 2, 0, 0, 0, 0, 1], [5, 1, 0, 0, 0, 0, 5, 220]].concat();
+        let packet = icmp6(v6(1), v6(2), &[&[kind, 0, 0, 0][..], &vec![0; fixed], &options].concat());
+        frames.extend((40..=packet.len()).map(|len| (0, packet[..len].to_vec(), packet.len())));
+    }
+    Capture { link: RAW, frames }
+}
+
+/// TCP options cut at each length.
+fn options_cut() -> Capture {
+    let mut frames = Vec::new();
+    for (kind, len) in
+        [(2, 4), (3, 3), (4, 2), (5, 10), (6, 6), (8, 10), (19, 18), (28, 4), (29, 16), (34, 10)]
+    {
+        let options = [&[1, kind, len][..], &vec![0; usize::from(len) - 2]].concat();
+        let packet = ip4(6, &Tcp { options, payload: 2, ..Tcp::new((1, 2), 16, 3, 4) }.bytes());
+        frames.extend((40..=packet.len()).map(|len| (0, packet[..len].to_vec(), packet.len())));
+    }
+    let multipath = [30, 12, 0, 0x81, 1, 2, 3, 4, 5, 6, 7, 8].to_vec();
+    let packet = ip4(6, &Tcp { options: multipath, ..Tcp::new((1, 2), 16, 3, 4) }.bytes());
+    frames.extend((40..=packet.len()).map(|len| (0, packet[..len].to_vec(), packet.len())));
+    Capture { link: RAW, frames }
+}
+
+/// Ethernet inside IP.
+fn srv6() -> Vec<Vec<u8>> {
+    let inside = ethernet(0x0800, &ip4(17, &udp(1, 2, b"x")));
+    let routed = [&[143, 2, 4, 0, 0, 0, 0, 0][..], &v6(9), &inside].concat();
+    vec![
+        ip6(143, v6(1), v6(2), &inside),
+        ip6(43, v6(1), v6(2), &routed),
+        ip4(143, &inside),
+        ip4(143, &inside[..10]),
+        ip6(143, v6(1), v6(2), &ethernet(0x88cc, &[0; 20])),
+        ip6(143, v6(1), v6(2), &ethernet(20, &[0; 40])),
+        ip4(143, &[0; 40]),
+    ]
 }
 
 fn loopback(order: fn(u32) -> [u8; 4]) -> Vec<Vec<u8>> {
@@ -168,6 +278,7 @@ fn arps() -> Vec<Vec<u8>> {
         odd(1, 0x1234, [6, 4]),
         odd(1, 0x0800, [6, 6]),
         odd(6, 0x0800, [6, 4]),
+        odd(19, 0x0800, [6, 4]),
     ]);
     out
 }
