@@ -132,6 +132,7 @@ kinds! {
     CaptureCut "capture-cut" Bad,
     CaptureDamaged "capture-damaged" Bad,
     ReadInterrupted "read-interrupted" Bad,
+    ReadInterruptedAtOnce "read-interrupted-at-once" Bad,
     Refused "refused" Bad,
     RefusedStill "refused-still" Bad,
     ResolveTimeout "resolve-timeout" Bad,

@@ -15,7 +15,7 @@ use enchufe_wire::outline::Outlines;
 use enchufe_wire::row::Columns;
 use enchufe_wire::tcp::Limits;
 use enchufe_wire::time::Resolution;
-use enchufe_wire::{Filter, Frame, LinkType, Session, Timestamp};
+use enchufe_wire::{Filter, Frame, LinkType, Scout, Session, Timestamp};
 use libfuzzer_sys::fuzz_target;
 
 const LINKS: [u32; 11] = [0, 1, 12, 14, 101, 108, 113, 228, 229, 276, 999];
@@ -40,11 +40,13 @@ fuzz_target!(|data: &[u8]| {
     let link = LinkType(if known { link } else { LINKS[at] });
     let small = Limits { conversations: 3, unacked: 9 };
     let limits = if header[16] & 1 == 0 { Limits::default() } else { small };
-    let mut session = Session::new(limits);
-    for _ in 0..2 {
-        pass(&mut session, link, frames);
-        session = session.again(limits);
+    pass(&mut Session::new(limits), link, frames);
+    let (mut scout, mut rest) = (Scout::new(limits), frames);
+    while let Some((record, after)) = record(link, rest) {
+        rest = after;
+        scout.record(&record);
     }
+    pass(&mut scout.finish(limits), link, frames);
 });
 
 fn pass(session: &mut Session, link: LinkType, frames: &[u8]) {

@@ -201,6 +201,7 @@ problem-write-output = the result cannot be written: { $cause }
 problem-no-file = which capture to read is missing; write: enchufe read capture.pcapng (or - for standard input)
 problem-same-file = { $path } is a capture that is read: write to another file
 problem-stdin-twice = standard input can be read once: name - once
+problem-read-interrupted-at-once = interrupted before anything was shown
 problem-read-interrupted = interrupted before the end: what came until then was shown
 problem-flag-needs = { $flag } needs { $other } beside it
 problem-no-conversation = { $path } has no conversation { $number }: it has { $count ->

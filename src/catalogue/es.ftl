@@ -202,6 +202,7 @@ problem-write-output = no se puede escribir el resultado: { $cause }
 problem-no-file = falta qué captura leer; escribe: enchufe read captura.pcapng (o - para la entrada estándar)
 problem-same-file = { $path } es una captura que se lee: escribe en otro archivo
 problem-stdin-twice = la entrada estándar se puede leer una vez: nombra - una sola vez
+problem-read-interrupted-at-once = interrumpido antes de mostrar nada
 problem-read-interrupted = interrumpido antes del final: se mostró lo que llegó hasta entonces
 problem-flag-needs = { $flag } necesita { $other } a su lado
 problem-no-conversation = { $path } no tiene conversación { $number }: tiene { $count ->

@@ -274,9 +274,7 @@ pub fn read(flags: &flags::Read, common: Common, catalogue: &Catalogue) -> Resul
     let (session, remarks) = (Session::new(Limits::default()), Remarks::new(catalogue));
     let mut reading = Reading { plan: &plan, session, waiting, remarks, catalogue };
     if plan.twice {
-        let Reading { session, waiting, .. } = &mut reading;
-        plan.captures().scout(session, waiting);
-        *session = std::mem::take(session).again(Limits::default());
+        reading.session = plan.captures().scout(Limits::default(), &mut reading.waiting);
     }
     let outcome = reading.show()?;
     let untold = reading.session.not_remembered();
@@ -287,7 +285,8 @@ pub fn read(flags: &flags::Read, common: Common, catalogue: &Catalogue) -> Resul
     match (outcome.end, outcome.written) {
         (Err(Stop::Output(error)), _) | (Ok(()), Err(error)) => written(&error),
         (Err(Stop::Threads(error)), _) => Err(super::resources(&error)),
-        (Err(Stop::Interrupted), _) => Err(Problem::new(Kind::ReadInterrupted)),
+        (Err(Stop::Interrupted), _) if outcome.shown => Err(Problem::new(Kind::ReadInterrupted)),
+        (Err(Stop::Interrupted), _) => Err(Problem::new(Kind::ReadInterruptedAtOnce)),
         (Err(Stop::Input(problems)), _) => Err(last_of(problems, catalogue)),
         (Ok(()), Ok(())) => Ok(if undecoded { Code::Bad } else { Code::Fine }),
     }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::file::{Item, Record};
 use crate::layer::Placed;
-use crate::session::{Frame, Session};
+use crate::session::{Frame, Scout, Session};
 
 /// Some items, in the order in which they came.
 #[derive(Debug, Default)]
@@ -108,11 +108,11 @@ impl Batch {
         }
     }
 
-    /// Shows every packet to a session that is only to remember them: nothing is kept here.
-    pub fn show(&self, session: &mut Session) {
+    /// Gives every packet to the first of two readings: nothing is kept here.
+    pub fn scout(&self, scout: &mut Scout) {
         for stored in &self.items {
             if let Item::Packet(record) = stored.item(&self.bytes) {
-                session.frame(&record);
+                scout.record(&record);
             }
         }
     }

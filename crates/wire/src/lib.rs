@@ -31,5 +31,5 @@ pub mod time;
 pub use filter::Filter;
 pub use link::LinkType;
 pub use seq::Seq;
-pub use session::{Frame, Session};
+pub use session::{Frame, Scout, Session};
 pub use time::Timestamp;

@@ -1,7 +1,7 @@
 //! A capture being read: each record becomes a [`Frame`], with the memory that rows need of those before.
 //!
 //! **One pass or two.** Some rows tell what comes later (`(reply in 7)`, `[Reassembled in #9]`). Reading twice shows
-//! them: give every record to a first session, then start the second one with [`Session::again`]. Reading once
+//! them: give every record to a [`Scout`], then again to the session that it [becomes](Scout::finish). Reading once
 //! leaves them out, as Wireshark does while it captures.
 
 use std::collections::HashMap;
@@ -60,8 +60,32 @@ pub struct Session {
     layers: Vec<Placed>,
     echoes: Memory<EchoKey, u64>,
     addresses: Memory<[u8; 4], [u8; 6]>,
-    found: Later,
+    /// Of a first reading: what the second one is told.
+    found: Option<Later>,
     told: Option<Later>,
+}
+
+/// The first of two readings: it keeps what rows change by later, and no more.
+#[derive(Debug, Default)]
+pub struct Scout(Session);
+
+impl Scout {
+    /// The start of a capture that will be read again, with bounds on memory.
+    pub fn new(limits: Limits) -> Self {
+        let (tcp, found) = (Conversations::scouting(limits), Some(Later::default()));
+        Self(Session { tcp, found, ..Session::default() })
+    }
+
+    /// Takes the next record.
+    pub fn record(&mut self, record: &Record<'_>) {
+        self.0.frame(record);
+    }
+
+    /// The second reading, of the same records from the first one on.
+    pub fn finish(self, limits: Limits) -> Session {
+        let told = self.0.found.unwrap_or_default();
+        Session { told: Some(told), tcp: self.0.tcp.again(limits), ..Session::default() }
+    }
 }
 
 /// Source, destination, id and number of an echo request.
@@ -133,12 +157,6 @@ impl Session {
         Self { tcp: Conversations::new(limits), ..Self::default() }
     }
 
-    /// The second reading of the same records, with what this first one found.
-    #[must_use = "the second reading is a new session"]
-    pub fn again(self, limits: Limits) -> Self {
-        Self { told: Some(self.found), tcp: self.tcp.again(limits), ..Self::default() }
-    }
-
     /// The TCP conversations so far.
     pub const fn conversations(&self) -> &Conversations {
         &self.tcp
@@ -186,7 +204,7 @@ impl Session {
         };
         let Self { tcp, echoes, addresses, found, told, .. } = self;
         frame.tcp = note(tcp, &frame);
-        frame.echo = echo(&frame.packet, frame.number, echoes, found, told.as_ref());
+        frame.echo = echo(&frame.packet, frame.number, echoes, (found.as_mut(), told.as_ref()));
         frame.duplicate_address = duplicate_address(&frame.packet, addresses);
         frame
     }
@@ -195,8 +213,8 @@ impl Session {
     fn fragment(&mut self, part: &Part, packet: &Packet<'_>) -> Option<Vec<u8>> {
         let done = self.fragments.add(&part.fragment, packet.slice(part.placed.view), self.number)?;
         for frame in done.frames {
-            if frame != self.number {
-                self.found.reassembled_in.keep(frame, self.number);
+            if let (Some(found), true) = (&mut self.found, frame != self.number) {
+                found.reassembled_in.keep(frame, self.number);
             }
         }
         Some(done.bytes)
@@ -286,8 +304,7 @@ fn echo(
     packet: &Packet<'_>,
     number: u64,
     echoes: &mut Memory<EchoKey, u64>,
-    found: &mut Later,
-    told: Option<&Later>,
+    (found, told): (Option<&mut Later>, Option<&Later>),
 ) -> Option<Echo> {
     let last = packet.layers().last()?;
     let request = match last.layer {
@@ -309,7 +326,9 @@ fn echo(
         return Some(reply.map_or(Echo::Unanswered, |reply| Echo::ReplyIn(*reply)));
     }
     let asked = echoes.map.remove(&(destination, source, id, sequence))?;
-    found.replies.keep(asked, number);
+    if let Some(found) = found {
+        found.replies.keep(asked, number);
+    }
     Some(Echo::RequestIn(asked))
 }
 

@@ -19,7 +19,7 @@ use enchufe_wire::follow::Follow;
 use enchufe_wire::layer::Source;
 use enchufe_wire::outline::Outlines;
 use enchufe_wire::row::Columns;
-use enchufe_wire::session::Session;
+use enchufe_wire::session::{Scout, Session};
 use enchufe_wire::tcp::Limits;
 
 /// Numbers that only look random, so that a failure can be repeated.
@@ -45,7 +45,7 @@ impl Dice {
 /// Everything that can be asked of a capture, twice.
 fn read_whole(file: &[u8], filters: &[Filter]) {
     let limits = Limits { conversations: 7, unacked: 50 };
-    let mut session = Session::new(limits);
+    let (mut session, mut scout) = (Session::new(limits), Scout::new(limits));
     for _ in 0..2 {
         let (mut reader, mut findings, mut follow) = (Reader::new(), Findings::new(), Follow::new(0));
         let (mut columns, mut outlines) = (Columns::new(), Outlines::new());
@@ -53,12 +53,15 @@ fn read_whole(file: &[u8], filters: &[Filter]) {
             reader.feed(piece);
             while let Ok(Some(item)) = reader.next() {
                 match item {
-                    Item::Packet(record) => one(&record, &mut session, filters, |frame| {
-                        columns.fill(frame);
-                        findings.frame(frame);
-                        outlines.frame(frame);
-                        follow.frame(frame, &mut |_| {});
-                    }),
+                    Item::Packet(record) => {
+                        scout.record(&record);
+                        one(&record, &mut session, filters, |frame| {
+                            columns.fill(frame);
+                            findings.frame(frame);
+                            outlines.frame(frame);
+                            follow.frame(frame, &mut |_| {});
+                        });
+                    }
                     Item::Custom(custom) => {
                         let _ = custom.process().map(|process| process.options.into_iter().count());
                     }
@@ -75,7 +78,7 @@ fn read_whole(file: &[u8], filters: &[Filter]) {
         reader.finish().ok();
         follow.finish(&mut |_| {});
         findings.finish(session.conversations());
-        session = session.again(limits);
+        session = std::mem::take(&mut scout).finish(limits);
     }
 }
 

@@ -13,22 +13,29 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use enchufe_wire::field::{FieldId, Value, by_name, visit};
-use enchufe_wire::file::{Item, Reader};
+use enchufe_wire::file::{Item, Reader, Record};
 use enchufe_wire::filter::Filter;
 use enchufe_wire::row::Columns;
-use enchufe_wire::session::Session;
+use enchufe_wire::session::{Scout, Session};
 use enchufe_wire::tcp::Limits;
 
-fn rows(pcap: &[u8], session: &mut Session) -> Vec<String> {
-    let (mut reader, mut columns, mut rows) = (Reader::new(), Columns::new(), Vec::new());
+fn each(pcap: &[u8], mut with: impl FnMut(&Record<'_>)) {
+    let mut reader = Reader::new();
     reader.feed(pcap);
     while let Some(item) = reader.next().unwrap() {
         if let Item::Packet(record) = item {
-            let mut row = String::new();
-            columns.line(&session.frame(&record), &mut row);
-            rows.push(row);
+            with(&record);
         }
     }
+}
+
+fn rows(pcap: &[u8], session: &mut Session) -> Vec<String> {
+    let (mut columns, mut rows) = (Columns::new(), Vec::new());
+    each(pcap, |record| {
+        let mut row = String::new();
+        columns.line(&session.frame(record), &mut row);
+        rows.push(row);
+    });
     rows
 }
 
@@ -61,8 +68,9 @@ fn every_row_is_the_one_that_tshark_writes() {
         let pcap = capture.pcap();
         let mut session = Session::new(Limits::default());
         report += &differences(name, "one", &rows(&pcap, &mut session));
-        let mut session = session.again(Limits::default());
-        report += &differences(name, "two", &rows(&pcap, &mut session));
+        let mut scout = Scout::new(Limits::default());
+        each(&pcap, |record| scout.record(record));
+        report += &differences(name, "two", &rows(&pcap, &mut scout.finish(Limits::default())));
     }
     assert!(report.is_empty(), "{report}");
 }

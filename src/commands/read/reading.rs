@@ -10,7 +10,8 @@ use crate::problem::Problem;
 use enchufe_wire::Timestamp;
 use enchufe_wire::batch::Batch;
 use enchufe_wire::file::{Item, Record};
-use enchufe_wire::session::{Frame, Session};
+use enchufe_wire::session::{Frame, Scout, Session};
+use enchufe_wire::tcp::Limits;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,9 +58,9 @@ pub enum Stop {
 }
 
 /// What the analysing thread hands on.
-enum Message {
+enum Message<T> {
     Batch(Batch),
-    End(Box<Session>, Vec<Problem>),
+    End(Box<T>, Vec<Problem>),
 }
 
 /// What is read, and how.
@@ -74,9 +75,11 @@ pub struct Captures<'a> {
 type With<'a> = &'a mut dyn FnMut(Came<'_, '_>) -> io::Result<()>;
 
 impl Captures<'_> {
-    /// Reads all once, only for what the session remembers. What cannot be read is left to the pass that follows.
-    pub fn scout(&self, session: &mut Session, waiting: &mut Waiting<'_>) {
-        let _ = self.run(session, waiting, None);
+    /// Reads all once, only for what the session of the second pass is told. What cannot be read is left to that one.
+    pub fn scout(&self, limits: Limits, waiting: &mut Waiting<'_>) -> Session {
+        let step = |batch: &mut Batch, scout: &mut Scout| batch.scout(scout);
+        let ran = self.run(Job { state: Scout::new(limits), step }, waiting, None);
+        ran.ok().and_then(|(scout, _)| scout).unwrap_or_default().finish(limits)
     }
 
     /// Reads all once, each item given to `with`; `session` is as it was at the end. What is strange goes to `remarks`.
@@ -87,7 +90,9 @@ impl Captures<'_> {
         remarks: &mut Remarks<'_>,
         with: With<'_>,
     ) -> Result<(), Stop> {
-        let problems = self.run(session, waiting, Some((remarks, with)))?;
+        let job = Job { state: std::mem::take(session), step: Batch::analyse };
+        let (ended, problems) = self.run(job, waiting, Some((remarks, with)))?;
+        *session = ended.unwrap_or_default();
         for remark in remarks.finish(self.sources) {
             crate::style::complain(&remark);
         }
@@ -98,20 +103,18 @@ impl Captures<'_> {
         }
     }
 
-    /// Gives what could not be read.
-    fn run(
+    /// Gives what the job has come to, and what could not be read.
+    fn run<T: Send + 'static>(
         &self,
-        session: &mut Session,
+        job: Job<T>,
         waiting: &mut Waiting<'_>,
         mut audience: Option<(&mut Remarks<'_>, With<'_>)>,
-    ) -> Result<Vec<Problem>, Stop> {
+    ) -> Result<(Option<T>, Vec<Problem>), Stop> {
         let supply = Supply::open(self.sources, self.in_order, waiting.meter());
         let supply = supply.map_err(|problem| Stop::Input(vec![problem]))?;
-        let job =
-            Job { session: std::mem::take(session), stopped: waiting.stopped(), scouts: audience.is_none() };
-        let (messages, used) = start(supply, job).map_err(Stop::Threads)?;
+        let (messages, used) = start(supply, job, waiting.stopped()).map_err(Stop::Threads)?;
         let mut before = None;
-        let problems = loop {
+        let ended = loop {
             match messages.recv_timeout(Waiting::PAUSE) {
                 Ok(Message::Batch(batch)) => {
                     if let Some((remarks, with)) = &mut audience {
@@ -127,17 +130,14 @@ impl Captures<'_> {
                     // With no more to read nobody wants it back.
                     let _ = used.try_send(batch);
                 }
-                Ok(Message::End(ended, problems)) => {
-                    *session = *ended;
-                    break problems;
-                }
+                Ok(Message::End(state, problems)) => break (Some(*state), problems),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break Vec::new(),
+                Err(RecvTimeoutError::Disconnected) => break (None, Vec::new()),
             }
             waiting.look();
         };
         waiting.clear();
-        Ok(problems)
+        Ok(ended)
     }
 }
 
@@ -156,22 +156,25 @@ fn hand_out(batch: &Batch, before: &mut Option<Timestamp>, with: With<'_>) -> io
     with(Came::Pause)
 }
 
-/// What the analysing thread is to do.
-struct Job {
-    session: Session,
-    stopped: Arc<AtomicBool>,
-    /// Only what the session remembers is wanted.
-    scouts: bool,
+/// What the analysing thread is to do with each batch, and what it remembers.
+struct Job<T> {
+    state: T,
+    step: fn(&mut Batch, &mut T),
 }
 
 /// Starts the two threads. They are not waited for: when nobody takes what they have they end, and one that waits for
 /// its input to come ends with the program.
-fn start(supply: Supply, job: Job) -> io::Result<(Receiver<Message>, SyncSender<Batch>)> {
+fn start<T: Send + 'static>(
+    supply: Supply,
+    job: Job<T>,
+    stopped: Arc<AtomicBool>,
+) -> io::Result<(Receiver<Message<T>>, SyncSender<Batch>)> {
     let (to_analyse, read) = sync_channel(BATCHES);
     let (to_show, messages) = sync_channel(BATCHES);
     let (shown, used) = sync_channel(USED);
     thread::Builder::new().name("read".to_owned()).spawn(move || read_all(supply, &to_analyse, &used))?;
-    thread::Builder::new().name("analyse".to_owned()).spawn(move || job.run(&read, &to_show))?;
+    let work = move || job.run(&stopped, &read, &to_show);
+    thread::Builder::new().name("analyse".to_owned()).spawn(work)?;
     Ok((messages, shown))
 }
 
@@ -193,17 +196,13 @@ fn read_all(mut supply: Supply, to_analyse: &SyncSender<Read>, used: &Receiver<B
     }
 }
 
-impl Job {
-    fn run(mut self, read: &Receiver<Read>, to_show: &SyncSender<Message>) {
+impl<T> Job<T> {
+    fn run(mut self, stopped: &AtomicBool, read: &Receiver<Read>, to_show: &SyncSender<Message<T>>) {
         let problems = loop {
             match read.recv_timeout(Waiting::PAUSE) {
-                _ if self.stopped.load(Ordering::Relaxed) => break Vec::new(),
+                _ if stopped.load(Ordering::Relaxed) => break Vec::new(),
                 Ok(Ok(mut batch)) => {
-                    if self.scouts {
-                        batch.show(&mut self.session);
-                    } else {
-                        batch.analyse(&mut self.session);
-                    }
+                    (self.step)(&mut batch, &mut self.state);
                     if to_show.send(Message::Batch(batch)).is_err() {
                         return;
                     }
@@ -214,6 +213,6 @@ impl Job {
             }
         };
         // Who does not take it has had enough.
-        let _ = to_show.send(Message::End(Box::new(self.session), problems));
+        let _ = to_show.send(Message::End(Box::new(self.state), problems));
     }
 }

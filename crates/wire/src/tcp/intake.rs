@@ -39,8 +39,9 @@ impl Conversation {
             && base.is_some_and(|base| base != segment.tcp.seq)
     }
 
-    /// Takes the next segment of this conversation.
-    pub(super) fn take(&mut self, segment: &Segment, note: &mut TcpNote, room: &mut usize) {
+    /// Takes the next segment of this conversation. `room` is how many more unacknowledged segments may be remembered; without
+    /// it the rules of the analysis are left out, which change nothing that a second reading is told.
+    pub(super) fn take(&mut self, segment: &Segment, note: &mut TcpNote, room: Option<&mut usize>) {
         let from_b = segment.source != self.a;
         note.stream = self.stream;
         note.from_b = from_b;
@@ -72,7 +73,13 @@ impl Conversation {
         if from_b { (b, a) } else { (a, b) }
     }
 
-    fn analyse(&mut self, segment: &Segment, note: &mut TcpNote, initial_rtt: Option<i64>, room: &mut usize) {
+    fn analyse(
+        &mut self,
+        segment: &Segment,
+        note: &mut TcpNote,
+        initial_rtt: Option<i64>,
+        room: Option<&mut usize>,
+    ) {
         let tcp = &segment.tcp;
         let (this, peer) = self.sides(note.from_b);
         let syn_ack = tcp.flags.all(TcpFlags::SYN | TcpFlags::ACK);
@@ -93,7 +100,9 @@ impl Conversation {
             note.base = this.direction.base.unwrap_or_default();
             note.peer_base = peer.direction.base.unwrap_or_default();
             let (this, peer) = (&mut this.direction, &mut peer.direction);
-            Rules { this, peer, segment, initial_rtt, note, room }.apply(len);
+            if let Some(room) = room {
+                Rules { this, peer, segment, initial_rtt, note, room }.apply(len);
+            }
         }
         note.sack_base = peer.direction.base.unwrap_or_default();
         let repeated = [Flag::Retransmission, Flag::FastRetransmission, Flag::SpuriousRetransmission];

@@ -124,6 +124,8 @@ pub struct Conversations {
     forgotten: u64,
     limits: Limits,
     room: usize,
+    /// Whether it is the first of two readings: only what the second is told counts.
+    scouts: bool,
     /// By stream, what a first pass left behind.
     told: Vec<Final>,
     /// The same of conversations that were forgotten.
@@ -150,9 +152,15 @@ impl Conversations {
             forgotten: 0,
             room: limits.unacked,
             limits,
+            scouts: false,
             told: Vec::new(),
             lost: HashMap::new(),
         }
+    }
+
+    /// The start of the first of two readings.
+    pub(crate) fn scouting(limits: Limits) -> Self {
+        Self { scouts: true, ..Self::new(limits) }
     }
 
     /// The start of a second pass over the same segments.
@@ -185,7 +193,7 @@ impl Conversations {
         let mut note = TcpNote::default();
         let at = self.slot_of(segment, &mut note);
         self.touch(at);
-        let room = &mut self.room;
+        let room = if self.scouts { None } else { Some(&mut self.room) };
         if let Some(slot) = usize::try_from(at).ok().and_then(|at| self.slots.get_mut(at)) {
             slot.conversation.take(segment, &mut note, room);
         }
@@ -254,7 +262,7 @@ impl Conversations {
             self.index.remove(&old.key);
         }
         self.room += old.conversation.sides.iter().map(|side| side.direction.unacked.len()).sum::<usize>();
-        if self.lost.len() < self.limits.conversations {
+        if self.scouts && self.lost.len() < self.limits.conversations {
             self.lost.insert(old.conversation.stream, old.conversation.finals());
         }
         self.forgotten += 1;
