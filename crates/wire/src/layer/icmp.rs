@@ -64,16 +64,16 @@ impl Icmpv6 {
             128 | 129 | 144..=146 | 151 | 156 | 161 => (8, false),
             133 | 141 | 142 | 147 | 148 | 150 => (8, true),
             149 => (12, true),
-            160 => (12, false),
+            160 => (if reported < 12 { 8 } else { 12 }, false),
             134 | 140 => (16, self.kind == 134),
             130..=132 => (24, false),
             135 | 136 => (24, true),
+            139 if self.code == 1 || reported <= 16 => (16, false),
             139 if self.code == 2 => (20, false),
-            139 if self.code == 1 => (16, false),
             139 | 157 | 158 => (32, false),
             137 => (40, true),
-            // Undecoded; none of it captured is worth saying.
-            _ => (Self::LEN + usize::from(reported > Self::LEN), false),
+            // Undecoded; none of it there is worth saying.
+            _ => (Self::LEN + 1, false),
         };
         let mut at = fixed;
         while options && at < reported {

@@ -139,10 +139,15 @@ fn extensions_cut() -> Capture {
 fn icmpv6_cut() -> Capture {
     let mut frames = Vec::new();
     let kinds =
-        [0, 1, 2, 3, 4, 100, 128, 129, 130, 131, 133, 134, 135, 136, 137, 141, 144, 147, 157, 160, 255];
+        [0, 1, 2, 3, 4, 100, 128, 129, 130, 131, 133, 134, 135, 136, 137, 139, 141, 144, 147, 157, 160, 255];
     for kind in kinds {
         let packet = ip6(58, v6(1), v6(2), &[&[kind, 0, 0, 0][..], &[0; 40]].concat());
         frames.extend((40..=packet.len()).map(|len| (0, packet[..len].to_vec(), packet.len())));
+        // The same, really as short.
+        frames.extend([4, 5, 8, 10, 12, 16, 20, 24, 32].map(|len| {
+            let packet = ip6(58, v6(1), v6(2), &packet[40..40 + len]);
+            (0, packet.clone(), packet.len())
+        }));
     }
     for (kind, fixed) in [(133, 4), (134, 12), (135, 20)] {
         let options = [[1, 1, 2, 0, 0, 0, 0, 1], [5, 1, 0, 0, 0, 0, 5, 220]].concat();
