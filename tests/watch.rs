@@ -151,6 +151,43 @@ fn what_is_left_out_changes_nothing_of_what_is_shown() {
     }
 }
 
+/// A TCP conversation: a question, an answer, and the ends.
+fn conversation() {
+    let (listener, address) = common::listener();
+    let client = std::net::TcpStream::connect(&address).unwrap();
+    let server = common::accept(&listener);
+    for (from, to) in [(&client, &server), (&server, &client)] {
+        (&mut &*from).write_all(b"hola").unwrap();
+        assert_eq!(common::read_exactly(to, 4), b"hola");
+    }
+    drop(client);
+    assert_eq!(common::read_all(&server), b"");
+}
+
+#[test]
+#[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+fn rows_of_a_watch_are_those_of_its_file_read_once() {
+    if !inside("rows_of_a_watch_are_those_of_its_file_read_once") {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("watched.pcapng");
+    let file = file.to_str().unwrap();
+    for interface in ["lo", "any"] {
+        let [rows, copy] =
+            [vec!["--tsv"], vec!["-w", file]].map(|words| begin(&[&["-i", interface], &words[..]].concat()));
+        conversation();
+        let [rows, _] = [rows, copy].map(|watch| {
+            watch.signal("INT");
+            watch.finish()
+        });
+        let read = run(&["read", file, "--one-pass", "--tsv"]);
+        assert_eq!((read.code, read.errors()), (Some(0), ""));
+        assert_eq!(rows.text(), read.text());
+        assert!(read.text().contains("[SYN, ACK]") && read.text().contains("Len=4"), "{}", read.text());
+    }
+}
+
 /// A hundred datagrams of a byte each, one after the other.
 fn hundred() {
     let (sender, receiver, _) = pair();
