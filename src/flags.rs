@@ -239,7 +239,7 @@ pub struct Watch {
     pub count: Option<String>,
     #[arg(long, value_name = "TIME")]
     pub duration: Option<String>,
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["json", "tsv", "columns", "time", "write"])]
     pub list: bool,
     #[arg(long, value_name = "N")]
     pub snaplen: Option<String>,

@@ -99,6 +99,7 @@ kinds! {
     NoFile "no-file" CouldNotRun,
     StdinTwice "stdin-twice" CouldNotRun,
     SameFile "same-file" CouldNotRun,
+    CaptureOnTerminal "capture-on-terminal" CouldNotRun,
     FlagNeeds "flag-needs" CouldNotRun,
     NoConversation "no-conversation" CouldNotRun,
     NoPacket "no-packet" CouldNotRun,
@@ -166,7 +167,7 @@ impl Problem {
     }
 
     pub fn with(mut self, name: &'static str, value: impl Display) -> Self {
-        self.args.push((name, value.to_string()));
+        self.args.push((name, crate::text::printable(&value.to_string())));
         self
     }
 

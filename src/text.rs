@@ -61,6 +61,15 @@ impl Decoder {
     }
 }
 
+/// A text in which nothing acts on the terminal; what is escaped already stays so.
+pub fn printable(text: &str) -> String {
+    let mut out = String::new();
+    for letter in text.chars() {
+        if letter.is_control() { out.extend(letter.escape_default()) } else { out.push(letter) }
+    }
+    out
+}
+
 /// The escaped text of bytes that are whole.
 pub fn escape(bytes: &[u8]) -> String {
     let mut decoder = Decoder::default();

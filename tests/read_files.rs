@@ -335,3 +335,96 @@ fn the_first_file_of_a_merge_may_be_a_pipe() {
     process.write(&even);
     process.finish().is(0, &golden("retransmissions", "one"), "");
 }
+
+/// A frame of zstd that holds these bytes as they are (RFC 8878 §3.1.1): blocks of at most 1,000 bytes.
+fn zstd(content: &[u8]) -> Vec<u8> {
+    // A single segment, its length in four bytes.
+    let mut out = [&0xfd2f_b528_u32.to_le_bytes()[..], &[0xa0]].concat();
+    out.extend(u32::try_from(content.len()).unwrap().to_le_bytes());
+    let count = content.chunks(1000).count();
+    for (at, block) in content.chunks(1000).enumerate() {
+        let head = u32::try_from(block.len()).unwrap() << 3 | u32::from(at + 1 == count);
+        out.extend(&head.to_le_bytes()[..3]);
+        out.extend(block);
+    }
+    out
+}
+
+#[test]
+fn all_frames_of_a_zstd_archive_are_read() {
+    let capture = crafted("report").pcap();
+    let (first, second) = capture.split_at(228);
+    let skipped = [&0x184d_2a53_u32.to_le_bytes()[..], &3_u32.to_le_bytes(), b"abc"].concat();
+    let whole = [zstd(first), zstd(second)].concat();
+    let with_skipped = [&skipped[..], &zstd(first), &skipped, &zstd(second), &skipped].concat();
+    let files = Files::new(&[("one", &zstd(&capture)), ("two", &whole), ("skipped", &with_skipped)]);
+    for name in ["one", "two", "skipped"] {
+        run(&["read", &files.path(name), "--tsv"]).is(0, &golden("report", "two"), "");
+    }
+}
+
+#[test]
+fn a_damaged_archive_is_said_and_one_that_is_cut() {
+    let capture = crafted("report").pcap();
+    let zstd = zstd(&capture);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut gzip, &capture).unwrap();
+    let mut gzip = gzip.finish().unwrap();
+    // The checksum is in the last eight bytes.
+    let place = gzip.len() - 6;
+    gzip[place] ^= 1;
+    let rubbish = [&zstd[..], b"and more"].concat();
+    let files = Files::new(&[("gzip", &gzip), ("cut", &zstd[..zstd.len() - 1]), ("rubbish", &rubbish)]);
+    for (name, cause, es) in [
+        ("gzip", "the archive is damaged", "el archivo comprimido está dañado"),
+        ("cut", "the archive ends too early", "el archivo comprimido termina antes de tiempo"),
+        ("rubbish", "the archive is damaged", "el archivo comprimido está dañado"),
+    ] {
+        let path = files.path(name);
+        let done = run(&["read", &path, "--tsv"]);
+        let said = format!("enchufe: {path} cannot be read further: {cause}; what is before was shown\n");
+        assert_eq!((done.code, done.errors()), (Some(1), said.as_str()), "{name}");
+        assert!(golden("report", "two").starts_with(done.text()) && !done.text().is_empty());
+        let done = Process::start(enchufe("es", &["read", &path])).finish();
+        assert!(done.errors().contains(es), "{}", done.errors());
+    }
+}
+
+#[test]
+fn what_is_read_is_never_written_over() {
+    let capture = crafted("report").pcap();
+    let files = Files::new(&[("in", &capture)]);
+    let (input, hard) = (files.path("in"), files.path("hard"));
+    std::fs::hard_link(&input, &hard).unwrap();
+    let said = |path: &str| format!("{path} is a capture that is read: write to another file");
+    run(&["read", &input, "-w", &hard]).could_not_run(&said(&hard));
+    let mut command = enchufe("en", &["read", "-", "-w", &input]);
+    command.stdin(std::fs::File::open(&input).unwrap()).stdout(std::process::Stdio::piped());
+    let output = command.stderr(std::process::Stdio::piped()).output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("enchufe: {}\n", said(&input)));
+    assert_eq!(std::fs::read(&input).unwrap(), capture);
+}
+
+#[test]
+fn the_name_of_a_file_does_not_act_on_the_terminal() {
+    let done = run(&["read", "a\u{1b}[31m\n.pcap"]);
+    assert_eq!(done.errors(), "enchufe: cannot read a\\u{1b}[31m\\n.pcap: it does not exist\n");
+}
+
+#[test]
+fn what_looks_like_a_file_and_is_no_filter_is_a_file() {
+    let files = Files::new(&[("in", &crafted("report").pcap())]);
+    let words = ["read", &files.path("in"), "/no/such/file"];
+    run(&words).could_not_run("cannot read /no/such/file: it does not exist");
+}
+
+#[test]
+fn a_capture_is_written_to_standard_output_for_another_program() {
+    let files = Files::new(&[("in", &everything(true))]);
+    let line = "\"$0\" read \"$1\" -w - 2> /dev/null | \"$0\" read - --tsv --columns frame.comment,length";
+    let command = common::other("sh", &["-c", line, env!("CARGO_BIN_EXE_enchufe"), &files.path("in")]);
+    Process::start(command).finish().is(0, "first,second\t60\n", "");
+    let line = "{ \"$0\" read \"$1\" -w - 2> /dev/null; echo $? >&2; } | true";
+    let command = common::other("sh", &["-c", line, env!("CARGO_BIN_EXE_enchufe"), &files.path("in")]);
+    Process::start(command).finish().is(0, "", "0\n");
+}

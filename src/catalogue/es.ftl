@@ -133,6 +133,8 @@ io-StorageFull = no queda espacio en el disco
 io-ReadOnlyFilesystem = el sistema de archivos es de solo lectura
 io-OutOfMemory = no hay memoria
 io-Interrupted = una señal lo interrumpió
+io-InvalidData = el archivo comprimido está dañado
+io-UnexpectedEof = el archivo comprimido termina antes de tiempo
 io-InvalidInput = el sistema no acepta ese valor
 
 ## Lo que no se pudo hacer
@@ -200,6 +202,7 @@ problem-resources = el sistema no da lo necesario para trabajar: { $cause }
 problem-read-input = no se puede seguir leyendo la entrada: { $cause }
 problem-write-output = no se puede escribir el resultado: { $cause }
 problem-no-file = falta qué captura leer; escribe: enchufe read captura.pcapng (o - para la entrada estándar)
+problem-capture-on-terminal = una captura no es texto para una terminal: nombra un archivo, o envía la salida estándar a un archivo o a un programa
 problem-same-file = { $path } es una captura que se lee: escribe en otro archivo
 problem-stdin-twice = la entrada estándar se puede leer una vez: nombra - una sola vez
 problem-read-interrupted-at-once = interrumpido antes de mostrar nada
@@ -374,7 +377,7 @@ flag-explain = Contar cada conversación en frases: saludo, datos, confirmacione
 flag-follow = Solo los bytes de la conversación N, en orden; lo que falta en la captura se muestra como hueco
 flag-follow-as = Cómo los muestra --follow: text, texto; hex, hexadecimal; raw, los bytes y nada más (text)
 flag-packet = Solo el paquete N: sus capas y campos con el lugar de sus bytes, y todos los bytes en hexadecimal
-flag-write = Escribir los paquetes en ARCHIVO, como pcapng en nanosegundos (así no se muestran filas)
+flag-write = Escribir los paquetes en ARCHIVO, como pcapng en nanosegundos (así no se muestran filas; - es la salida estándar)
 flag-columns = Las columnas: number, time, source, destination, protocol, length, info, o campos del lenguaje de filtros
 flag-time = Qué muestra la columna del tiempo (relative: desde la primera trama)
 flag-interface = La interfaz (lo); any: todas
@@ -388,15 +391,15 @@ watch-written = { $shown ->
         [one] { $shown } paquete escrito
        *[other] { $shown } paquetes escritos
     }, { $dropped ->
-        [one] { $dropped } perdido por falta de sitio
-       *[other] { $dropped } perdidos por falta de sitio
+        [one] { $dropped } perdido por falta de espacio
+       *[other] { $dropped } perdidos por falta de espacio
     }
 watch-ended = { $shown ->
         [one] { $shown } paquete mostrado
        *[other] { $shown } paquetes mostrados
     }, { $dropped ->
-        [one] { $dropped } perdido por falta de sitio
-       *[other] { $dropped } perdidos por falta de sitio
+        [one] { $dropped } perdido por falta de espacio
+       *[other] { $dropped } perdidos por falta de espacio
     }
 watch-prefilters = El kernel deja fuera los paquetes que no pueden cumplir el filtro; los números y tiempos cuentan los demás
 watch-takes-all = Se mira cada paquete: con este filtro, estas columnas o este --snaplen, el kernel no puede dejar fuera ninguno
@@ -472,7 +475,7 @@ why-data-after-close = Un lado cerró su socket mientras el otro todavía enviab
 finding-unread = inferido: se cerró con bytes sin leer, pues quien envió el RST había recibido datos y no envió ninguno después
 why-unread = Cerrar un socket con bytes recibidos sin leer envía un RST en lugar de un FIN; un tiempo de linger de cero, o algo en el camino, se vería igual: cuál fue, solo lo dicen las llamadas de quien lo envió
 finding-aborted = un RST terminó una conexión abierta
-why-aborted = Se cerró con un tiempo de linger de cero, o algo en el camino olvidó una conexión largo tiempo inactiva, o había bytes sin leer: cuál fue, solo lo dicen las llamadas de quien lo envió
+why-aborted = Se cerró con un tiempo de linger de cero, o algo en el camino olvidó una conexión largo tiempo inactiva, o, si habían llegado datos, quedaban bytes sin leer: cuál fue, solo lo dicen las llamadas de quien lo envió
 finding-half-closed = solo un lado envió su FIN
 why-half-closed = El otro programa no cerró su socket (así se ve un descriptor olvidado), o la captura terminó antes
 finding-reused-ports = una conexión en puertos que otra había usado
@@ -493,8 +496,10 @@ finding-window-update = solo cambió la ventana
 why-window-update = El programa leyó y vuelve a haber espacio
 finding-window-full = llena la ventana del otro hasta el último byte
 why-window-full = El programa que recibe lee más despacio de lo que llega, o su búfer es pequeño para esta demora
+finding-window-probe = inferido: un sondeo de ventana, pues la ventana del otro extremo está cerrada
+why-window-probe = Quien envía tiene más datos y pregunta si ya hay lugar; si no tuviera nada que enviar sería un keep-alive, que se ve igual
 finding-keep-alive = un keep-alive: ¿hay alguien?
-why-keep-alive = La conexión está inactiva y SO_KEEPALIVE está puesto
+why-keep-alive = La conexión está inactiva y SO_KEEPALIVE está activado
 finding-keep-alive-ack = la respuesta a un keep-alive
 why-keep-alive-ack = El otro está ahí
 finding-duplicate-ack = la misma confirmación otra vez
@@ -534,7 +539,7 @@ follow-gap = { $side } [{ $count ->
  } en la captura]
 end-closed = los dos cerraron
 end-half-closed = solo cerró { $who }
-end-reset = lo cortó { $who } con RST en { $frame }
+end-reset = la cortó { $who } con RST en { $frame }
 role-client = el cliente
 role-server = el servidor
 story-head = Conversación { $stream }: { $a } y { $b }
@@ -564,7 +569,7 @@ story-close-then = Después { $who }, en { $frames }{ $acked ->
     [yes] {""}
    *[no] {" "}(sin confirmar en esta captura)
  }
-story-reset = Lo cortó { $who } con RST en { $frame }{ $answers ->
+story-reset = La cortó { $who } con RST en { $frame }{ $answers ->
     [0] {""}
    *[other] {", "}en respuesta a { $answers }
  }, { $idle } después del paquete anterior
@@ -575,7 +580,7 @@ finding-reset = { $finding }, por { $who }{ $answers ->
  } ({ $idle } después del paquete anterior)
 story-open = Su final no está en la captura
 story-in-order = Cada byte una sola vez y en orden
-story-disorder = No cada byte una sola vez y en orden: segmentos con bytes que ya habían llegado: { $repeated }; segmentos a los que les faltan bytes antes: { $early }; confirmaciones de bytes que no se vieron: { $unseen }
+story-disorder = No todos los bytes llegaron una sola vez y en orden: segmentos con bytes que ya habían llegado: { $repeated }; segmentos a los que les faltan bytes antes: { $early }; confirmaciones de bytes que no se vieron: { $unseen }
 story-others = { $count ->
     [one] La trama { $frames } no es
    *[other] Las tramas { $frames } no son

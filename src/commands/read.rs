@@ -1,5 +1,6 @@
 //! `enchufe read`
 
+mod archive;
 pub(super) mod clock;
 pub(super) mod column;
 mod conversations;
@@ -17,6 +18,7 @@ mod remarks;
 mod source;
 mod supply;
 pub(super) mod table;
+pub(super) mod target;
 mod waiting;
 pub(super) mod words;
 
@@ -180,11 +182,17 @@ impl Reading<'_> {
             Err(Stop::Output(error)) => Some(error),
             _ => flushed.as_ref().err(),
         };
-        if let Some(error) = failed {
-            return Err(copied.refused(error));
+        match failed {
+            // Who reads it had enough.
+            Some(error) if copied.target().has_left(error) => {
+                return Ok(Outcome { end: Ok(()), shown: true, written: Ok(()) });
+            }
+            Some(error) => return Err(copied.target().refused(error)),
+            None => {}
         }
-        let say =
-            |id, count| words::say(self.catalogue, id, &[("path", &copied.path())], &[("count", count)]);
+        let say = |id, count| {
+            words::say(self.catalogue, id, &[("path", &copied.target().name())], &[("count", count)])
+        };
         crate::style::complain(&say("note-copied", copied.count()));
         if copied.left_out() > 0 {
             crate::style::complain(&say("note-not-copied", copied.left_out()));

@@ -159,7 +159,7 @@ impl Watching<'_> {
                 Err(error) => return Err(Stop::Problem(failed(self.plan.interface, &error))),
             };
             if let (Sink::File(copy, _), true) = (&mut self.sink, self.plan.filter.is_empty()) {
-                copy.packet(&record).map_err(Stop::Problem)?;
+                copy.packet(&record)?;
                 self.count += 1;
             } else {
                 self.frame(&mut session, &record, &mut before)?;
@@ -183,7 +183,7 @@ impl Watching<'_> {
         if self.plan.filter.matches(&frame) {
             let decimals = record.resolution.decimals();
             match &mut self.sink {
-                Sink::File(copy, _) => copy.packet(record).map_err(Stop::Problem)?,
+                Sink::File(copy, _) => copy.packet(record)?,
                 Sink::Rows(table) => {
                     let seen = Seen { frame: &frame, record, file: 0, decimals, delta };
                     table.row(&seen).map_err(Stop::Output)?;
@@ -217,7 +217,7 @@ impl Watching<'_> {
     fn flush(&mut self) -> Result<(), Stop> {
         match &mut self.sink {
             Sink::Rows(table) => table.flush().map_err(Stop::Output),
-            Sink::File(copy, _) => copy.flush().map_err(Stop::Problem),
+            Sink::File(copy, _) => copy.flush(),
         }
     }
 
@@ -225,7 +225,7 @@ impl Watching<'_> {
     fn finish(&mut self, dropped: u64) -> Result<(), Stop> {
         if let Sink::File(copy, line) = &mut self.sink {
             line.clear();
-            copy.counters(self.count, dropped).map_err(Stop::Problem)?;
+            copy.counters(self.count, dropped)?;
         }
         self.flush()
     }

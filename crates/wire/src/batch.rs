@@ -66,6 +66,11 @@ impl Batch {
         self.items.is_empty()
     }
 
+    /// How many items are in it.
+    pub const fn items(&self) -> usize {
+        self.items.len()
+    }
+
     /// How many bytes its items have.
     pub const fn bytes(&self) -> usize {
         self.bytes.len()

@@ -29,6 +29,8 @@ pub enum FindingId {
     Aborted,
     /// Only one side sent its FIN.
     HalfClosed,
+    /// What Wireshark's rules call a keep-alive, sent while the peer's window was closed: inferred, a window probe.
+    WindowProbe,
     /// One of the flags of the analysis.
     Flag(Flag),
 }
@@ -56,7 +58,7 @@ pub struct Rfc {
 impl FindingId {
     /// Whether another explanation fits, too.
     pub const fn is_inferred(self) -> bool {
-        matches!(self, Self::Unread)
+        matches!(self, Self::Unread | Self::WindowProbe)
     }
 
     /// How bad it is. Those of flags are Wireshark's.
@@ -75,7 +77,7 @@ impl FindingId {
                 | Flag::OutOfOrder,
             ) => Severity::Warn,
             Self::Flag(Flag::WindowUpdate) => Severity::Chat,
-            Self::HalfClosed | Self::Flag(_) => Severity::Note,
+            Self::HalfClosed | Self::WindowProbe | Self::Flag(_) => Severity::Note,
         }
     }
 
@@ -90,6 +92,7 @@ impl FindingId {
             Self::DataAfterClose | Self::Unread => rfc(9293, "3.6.1"),
             Self::Aborted => rfc(9293, "3.10.5"),
             Self::HalfClosed => rfc(9293, "3.6"),
+            Self::WindowProbe => rfc(9293, "3.8.6.1"),
             Self::Flag(flag) => match flag {
                 Flag::ReusedPorts => rfc(9293, "3.4.1"),
                 Flag::Retransmission => rfc(6298, "5"),
@@ -149,7 +152,11 @@ impl Findings {
     pub fn frame(&mut self, frame: &Frame<'_>) {
         let Some(note) = frame.tcp.filter(|note| !note.analysis.is_empty()) else { return };
         for flag in note.analysis.iter() {
-            self.add(note.stream, FindingId::Flag(flag), frame.number);
+            let id = match flag {
+                Flag::KeepAlive if note.peer_window == Some(0) => FindingId::WindowProbe,
+                flag => FindingId::Flag(flag),
+            };
+            self.add(note.stream, id, frame.number);
         }
     }
 

@@ -98,13 +98,18 @@ fn a_flag_is_a_finding_with_its_packets() {
     assert_eq!(FindingId::Flag(Flag::FastRetransmission).rfc().number, 5681);
 }
 
-/// Follows the first conversation; each chunk as its side, offset, and text or the length of the gap.
-fn followed(segments: &[(bool, Tcp)]) -> Vec<(bool, u64, Result<String, u64>)> {
+/// Segments in raw IP, a millisecond apart.
+fn captured(segments: &[(bool, Tcp)]) -> Capture {
     let frames = segments.iter().map(|(from_b, segment)| {
         let (source, destination) = if *from_b { ([1; 4], [2; 4]) } else { ([2; 4], [1; 4]) };
         Ip { source, destination, ..Ip::new(6) }.with(&segment.bytes())
     });
-    let capture = Capture::of(101, frames.collect());
+    Capture::of(101, frames.collect())
+}
+
+/// Follows the first conversation; each chunk as its side, offset, and text or the length of the gap.
+fn followed(segments: &[(bool, Tcp)]) -> Vec<(bool, u64, Result<String, u64>)> {
+    let capture = captured(segments);
     let (mut follow, mut chunks) = (Follow::new(0), Vec::new());
     let mut keep = |chunk: enchufe_wire::follow::Chunk<'_>| {
         let content = match chunk.content {
@@ -121,6 +126,26 @@ fn followed(segments: &[(bool, Tcp)]) -> Vec<(bool, u64, Result<String, u64>)> {
 fn segment(from_b: bool, flags: u16, seq: u32, ack: u32, payload: usize) -> (bool, Tcp) {
     let ports = if from_b { (80, 1000) } else { (1000, 80) };
     (from_b, Tcp { payload, ..Tcp::new(ports, flags, seq, ack) })
+}
+
+#[test]
+fn what_asks_a_closed_window_is_no_keep_alive() {
+    let closed = |(from_b, tcp): (bool, Tcp)| (from_b, Tcp { window: 0, ..tcp });
+    let segments = [
+        segment(false, SYN, 100, 0, 0),
+        segment(true, SYN | ACK, 500, 101, 0),
+        segment(false, ACK, 101, 501, 0),
+        segment(false, ACK, 100, 501, 0),
+        segment(true, ACK, 501, 101, 0),
+        closed(segment(true, ACK, 501, 101, 0)),
+        segment(false, ACK, 100, 501, 0),
+    ];
+    let (mut session, mut findings) = (Session::new(Limits::default()), Findings::new());
+    each(&captured(&segments), &mut session, |frame| findings.frame(frame));
+    let found: Vec<_> =
+        findings.finish(session.conversations()).into_iter().map(|one| (one.id, one.packets)).collect();
+    assert!(found.contains(&(FindingId::Flag(Flag::KeepAlive), vec![4])), "{found:?}");
+    assert!(found.contains(&(FindingId::WindowProbe, vec![7])), "{found:?}");
 }
 
 #[test]

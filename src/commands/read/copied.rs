@@ -2,19 +2,18 @@
 
 use super::reading::Seen;
 use super::source::Source;
+use super::target::Target;
 use crate::problem::{Kind, Problem};
 use enchufe_wire::file::{ByteOrder, Custom, Interface, InterfaceInfo, Item, Options, Writer};
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 pub const APPLICATION: &str = concat!("enchufe ", env!("CARGO_PKG_VERSION"));
 
-/// Writes whole blocks, so that what is there can be read if more does not fit.
+/// Writes blocks in order: where more does not fit, those before the last one can be read.
 pub struct Copied {
-    path: PathBuf,
-    out: BufWriter<File>,
+    target: Target,
     writer: Writer,
     block: Vec<u8>,
     /// What is known of the interfaces of each file, as blocks that were not needed yet.
@@ -35,17 +34,15 @@ struct Described {
 impl Copied {
     /// Makes the file; one of the name is replaced, but never one that is read.
     pub fn new(path: &Path, read: &[Source]) -> Result<Self, Problem> {
-        let own = path.canonicalize().ok();
-        let is_read = |source: &Source| own.is_some() && own == source.canonical();
+        let own = same_file::Handle::from_path(path).ok();
+        // What is written to a device or a pipe destroys nothing.
+        let own = own.filter(|_| path.metadata().is_ok_and(|meta| meta.is_file()));
+        let is_read = |source: &Source| own.is_some() && own == source.identity();
         if read.iter().any(is_read) {
             return Err(Problem::new(Kind::SameFile).with("path", path.display()));
         }
-        let refused =
-            |error: io::Error| Problem::new(Kind::WriteFile).with("path", path.display()).cause(&error);
-        let out = BufWriter::new(File::create(path).map_err(refused)?);
         Ok(Self {
-            path: path.to_owned(),
-            out,
+            target: Target::create(path)?,
             writer: Writer::new(),
             block: Vec::new(),
             described: HashMap::new(),
@@ -141,9 +138,7 @@ impl Copied {
     }
 
     fn hand_on(&mut self) -> io::Result<()> {
-        self.out.write_all(&self.block)?;
-        self.block.clear();
-        Ok(())
+        self.target.write(&mut self.block)
     }
 
     /// How many packets were written.
@@ -156,19 +151,14 @@ impl Copied {
         self.left_out
     }
 
-    /// The sentence for a file that cannot be written.
-    pub fn refused(&self, error: &io::Error) -> Problem {
-        Problem::new(Kind::WriteFile).with("path", self.path.display()).cause(error)
-    }
-
-    pub fn path(&self) -> String {
-        self.path.display().to_string()
+    pub const fn target(&self) -> &Target {
+        &self.target
     }
 
     /// Writes what is held back.
     pub fn flush(&mut self) -> io::Result<()> {
         self.begin();
         self.hand_on()?;
-        self.out.flush()
+        self.target.flush()
     }
 }

@@ -40,7 +40,8 @@ fn is_filter(word: &OsString) -> bool {
     }
     let ending = path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known));
     let is_read = word.to_str().is_some_and(|text| Filter::parse(text).is_ok());
-    is_read || !ending
+    let path_like = ending || word.as_encoded_bytes().contains(&b'/');
+    is_read || !path_like
 }
 
 fn text(word: &OsString) -> Result<&str, Problem> {

@@ -53,7 +53,7 @@ pub enum Stop {
     Output(io::Error),
     /// The user had enough.
     Interrupted,
-    /// The system gives no threads.
+    /// The system gives no threads, or one of them failed.
     Threads(io::Error),
 }
 
@@ -132,7 +132,10 @@ impl Captures<'_> {
                 }
                 Ok(Message::End(state, problems)) => break (Some(*state), problems),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break (None, Vec::new()),
+                // It ends with a message, unless it panicked.
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Stop::Threads(io::Error::other("a thread of this program failed")));
+                }
             }
             waiting.look();
         };
@@ -209,7 +212,8 @@ impl<T> Job<T> {
                 }
                 Ok(Err(problems)) => break problems,
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break Vec::new(),
+                // The thread that reads ends with a message, unless it panicked: then this one ends without.
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         };
         // Who does not take it has had enough.

@@ -1,18 +1,14 @@
 //! Where a capture comes from: a file or standard input, perhaps compressed.
 
+use super::archive;
 use crate::problem::{Kind, Problem};
 use enchufe_wire::batch::Batch;
 use enchufe_wire::file::{Item, ReadError, Reader};
-use flate2::read::MultiGzDecoder;
-use ruzstd::decoding::StreamingDecoder;
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-const GZIP: [u8; 2] = [0x1f, 0x8b];
-const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// Bytes read at a time: of one capture, of all of them, and at least.
 const CHUNK: usize = 256 * 1024;
@@ -71,10 +67,10 @@ impl Source {
     }
 
     /// Which file it is, whatever it was named by.
-    pub fn canonical(&self) -> Option<PathBuf> {
+    pub fn identity(&self) -> Option<same_file::Handle> {
         match self {
-            Self::Stdin => None,
-            Self::File { path, .. } => path.canonicalize().ok(),
+            Self::Stdin => same_file::Handle::stdin().ok(),
+            Self::File { path, .. } => same_file::Handle::from_path(path).ok(),
         }
     }
 
@@ -104,21 +100,8 @@ impl Source {
         Ok(Opened { source, input, reader, chunk, shown: false })
     }
 
-    fn unpack(&self, mut input: impl Read + Send + 'static) -> Result<Box<dyn Read + Send>, Problem> {
-        let mut first = Vec::new();
-        input.by_ref().take(4).read_to_end(&mut first).map_err(|error| self.unreadable(&error, false))?;
-        let packed = (first.starts_with(&GZIP), first.starts_with(&ZSTD));
-        let whole = Cursor::new(first).chain(input);
-        Ok(match packed {
-            (true, _) => Box::new(MultiGzDecoder::new(BufReader::new(whole))),
-            (_, true) => {
-                let decoder = StreamingDecoder::new(BufReader::new(whole));
-                Box::new(
-                    decoder.map_err(|error| self.unreadable(&io::Error::other(error.to_string()), false))?,
-                )
-            }
-            _ => Box::new(whole),
-        })
+    fn unpack(&self, input: impl Read + Send + 'static) -> Result<Box<dyn Read + Send>, Problem> {
+        archive::unpacked(input).map_err(|error| self.unreadable(&error, false))
     }
 
     /// The sentence for input that cannot be read.
@@ -145,7 +128,7 @@ impl Source {
             }
             ref error => about(if shown { Kind::CaptureDamaged } else { Kind::CaptureDamagedAtOnce })
                 .with("offset", offset(error))
-                .cause(&io::Error::new(io::ErrorKind::InvalidData, error.to_string())),
+                .cause(&io::Error::other(error.to_string())),
         }
     }
 }

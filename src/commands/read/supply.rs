@@ -6,8 +6,9 @@ use enchufe_wire::Timestamp;
 use enchufe_wire::batch::Batch;
 use enchufe_wire::file::Item;
 
-/// A batch is full with so many bytes.
+/// A batch is full with so many bytes, or so many items.
 const FULL: usize = 256 * 1024;
+const MANY: usize = 4096;
 
 /// The captures, opened.
 pub struct Supply {
@@ -80,7 +81,7 @@ impl Supply {
 
     /// Of all captures the earliest packet, until the batch is full.
     fn merge(&mut self, batch: &mut Batch) -> bool {
-        while batch.bytes() < FULL {
+        while batch.bytes() < FULL && batch.items() < MANY {
             let faults = &mut self.faults;
             let times = self.inputs.iter_mut().enumerate().filter_map(|(file, input)| {
                 input.read_ahead(file, faults);

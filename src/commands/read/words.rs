@@ -51,6 +51,7 @@ pub fn finding(id: FindingId) -> String {
         FindingId::Unread => "unread".to_owned(),
         FindingId::Aborted => "aborted".to_owned(),
         FindingId::HalfClosed => "half-closed".to_owned(),
+        FindingId::WindowProbe => "window-probe".to_owned(),
         FindingId::Flag(flag) => flag.field().trim_start_matches("tcp.analysis.").replace('_', "-"),
     }
 }
@@ -85,7 +86,7 @@ pub fn say(
 ) -> String {
     let mut args = FluentArgs::new();
     for (name, text) in texts {
-        args.set(*name, *text);
+        args.set(*name, crate::text::printable(text));
     }
     for (name, count) in counts {
         args.set(*name, FluentValue::from(*count));
@@ -108,6 +109,7 @@ mod tests {
             FindingId::Unread,
             FindingId::Aborted,
             FindingId::HalfClosed,
+            FindingId::WindowProbe,
         ];
         for id in ends.into_iter().chain(Flag::ALL.map(FindingId::Flag)) {
             for catalogue in Language::ALL.map(Catalogue::new) {

@@ -134,6 +134,8 @@ pub struct TcpNote {
     pub stream: u32,
     /// Whether it comes from the endpoint that the conversation calls `b`.
     pub from_b: bool,
+    /// The peer's last window before it, as it stands in the header.
+    pub peer_window: Option<u16>,
     /// What relative sequence numbers of this direction count from.
     pub base: Seq,
     /// What relative acknowledgement numbers count from.

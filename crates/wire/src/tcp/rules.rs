@@ -34,6 +34,7 @@ impl Rules<'_> {
         if self.segment.tcp.flags.any(TcpFlags::ACK) {
             self.peer.gap_in_flight = false;
         }
+        self.note.peer_window = self.peer.window;
         self.window_and_probes(len);
         self.acknowledges();
         self.repeats(len);
