@@ -128,6 +128,7 @@ rows! {
         process.write(&head.map(u32::to_le_bytes).concat());
         process.until("No.");
         process.signal("INT");
+        process.errors_until("interrupted");
         process.finish().code
     }
     a_client_that_was_interrupted_is_one: 1 "a client was interrupted" {

@@ -299,6 +299,8 @@ fn an_interrupted_reading_shows_what_came() {
     process.write(&crafted("report").pcap());
     process.until("M-SEARCH * HTTP/1.1");
     process.signal("INT");
+    // Its input ends only then.
+    process.errors_until("interrupted");
     let done = process.finish();
     assert_eq!((done.code, done.errors()), (Some(1), sentence));
 }
@@ -312,6 +314,8 @@ fn an_interrupted_reading_shows_what_it_gathered() {
     process.write(&report);
     while_less_than(4 << 20, &report[24..], |frames| process.write(frames));
     process.signal("INT");
+    // Its input ends only then.
+    process.errors_until("interrupted");
     let done = process.finish();
     assert_eq!(done.code, Some(1));
     assert!(done.text().starts_with("0\t127.0.0.1:63661\t127.0.0.1:8080\t"), "{}", done.text());
@@ -421,7 +425,7 @@ fn what_looks_like_a_file_and_is_no_filter_is_a_file() {
 #[test]
 fn a_capture_is_written_to_standard_output_for_another_program() {
     let files = Files::new(&[("in", &everything(true))]);
-    let line = "\"$0\" read \"$1\" -w - 2> /dev/null | \"$0\" read - --tsv --columns frame.comment,length";
+    let line = "\"$0\" read \"$1\" -w - 2> /dev/null | \"$0\" read - --tsv --columns frame.comment,length 2> /dev/null";
     let command = common::other("sh", &["-c", line, env!("CARGO_BIN_EXE_enchufe"), &files.path("in")]);
     Process::start(command).finish().is(0, "first,second\t60\n", "");
     let line = "{ \"$0\" read \"$1\" -w - 2> /dev/null; echo $? >&2; } | true";
