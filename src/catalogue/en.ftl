@@ -140,10 +140,10 @@ io-InvalidInput = the system does not take that value
 
 problem-no-command = say what to do; to begin with: "enchufe demo" (all there is: "enchufe --help")
 problem-unknown-command = "{ $word }" is no command of enchufe; there are "enchufe demo", "enchufe serve" and "enchufe send" ("enchufe --help" explains them)
-problem-unknown-flag = there is no flag { $flag } here ("--help" shows those there are; if it was text to send, put -- before it)
+problem-unknown-flag = there is no flag { $flag } here ("--help" shows those there are; if it is none, put -- before it)
 problem-unknown-flag-near = there is no flag { $flag } here; did you mean { $near }?
 problem-missing-value = { $flag } needs a value
-problem-extra-argument = "{ $word }" is one word too many (a message with spaces goes in quotes)
+problem-extra-argument = "{ $word }" is one word too many (words that belong together go in quotes)
 problem-conflict = { $flag } and { $other } exclude each other: leave one out
 problem-repeated = { $flag } is there twice: leave one
 problem-usage = the line cannot be understood: { $said } ("--help" shows how it is written)

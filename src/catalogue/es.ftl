@@ -141,10 +141,10 @@ io-InvalidInput = el sistema no acepta ese valor
 
 problem-no-command = dime qué hacer; para empezar: «enchufe demo» (todo lo que hay: «enchufe --help»)
 problem-unknown-command = «{ $word }» no es una orden de enchufe; están «enchufe demo», «enchufe serve» y «enchufe send» («enchufe --help» las explica)
-problem-unknown-flag = la opción { $flag } no existe aquí («--help» muestra las que hay; si era texto para enviar, pon -- antes)
+problem-unknown-flag = la opción { $flag } no existe aquí («--help» muestra las que hay; si no es una opción, pon -- antes)
 problem-unknown-flag-near = la opción { $flag } no existe aquí; ¿querías { $near }?
 problem-missing-value = a { $flag } le falta su valor
-problem-extra-argument = sobra «{ $word }» (un mensaje con espacios va entre comillas)
+problem-extra-argument = sobra «{ $word }» (las palabras que van juntas se escriben entre comillas)
 problem-conflict = { $flag } y { $other } no van juntas: quita una
 problem-repeated = { $flag } está dos veces: deja una
 problem-usage = no se entiende la línea: { $said } («--help» muestra cómo se escribe)
