@@ -185,14 +185,12 @@ pub struct Read {
     pub filter: Option<String>,
     #[arg(long)]
     pub in_order: bool,
-    #[arg(long, value_name = "packets|conversations|findings")]
-    pub view: Option<String>,
-    #[arg(long, conflicts_with_all = ["view", "json", "tsv"])]
-    pub explain: bool,
+    #[command(flatten)]
+    pub views: Views,
     #[command(flatten)]
     pub one: One,
     #[arg(short, long, value_name = "FILE",
-        conflicts_with_all = ["view", "explain", "follow", "packet", "json", "tsv"])]
+        conflicts_with_all = ["view", "explain", "ladder", "conversation", "follow", "packet", "json", "tsv"])]
     pub write: Option<std::path::PathBuf>,
     #[command(flatten)]
     pub rows: Rows,
@@ -200,14 +198,27 @@ pub struct Read {
     pub one_pass: bool,
 }
 
+/// What is shown.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Views {
+    #[arg(long, value_name = "packets|conversations|findings|ladder")]
+    pub view: Option<String>,
+    #[arg(long, conflicts_with_all = ["view", "json", "tsv"])]
+    pub explain: bool,
+    #[arg(long, conflicts_with_all = ["view", "explain", "tsv"])]
+    pub ladder: bool,
+}
+
 /// One conversation or packet.
 #[derive(Clone, Debug, Default, Args)]
 pub struct One {
-    #[arg(long, value_name = "N", conflicts_with_all = ["view", "explain", "json", "tsv"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["follow", "packet", "explain"])]
+    pub conversation: Option<String>,
+    #[arg(long, value_name = "N", conflicts_with_all = ["view", "explain", "ladder", "json", "tsv"])]
     pub follow: Option<String>,
     #[arg(long, value_name = "text|hex|raw")]
     pub follow_as: Option<String>,
-    #[arg(long, value_name = "N", conflicts_with_all = ["follow", "view", "explain", "json", "tsv"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["follow", "view", "explain", "ladder", "json", "tsv"])]
     pub packet: Option<String>,
 }
 

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Who may know whom.
-const FENCES: [(&str, &[&str]); 5] = [
-    ("enchufe", &["enchufe-sys", "enchufe-talk", "enchufe-watch", "enchufe-wire"]),
+const FENCES: [(&str, &[&str]); 6] = [
+    ("enchufe", &["enchufe-story", "enchufe-sys", "enchufe-talk", "enchufe-watch", "enchufe-wire"]),
+    ("enchufe-story", &["enchufe-wire"]),
     ("enchufe-sys", &[]),
     ("enchufe-talk", &["enchufe-sys"]),
     ("enchufe-watch", &["enchufe-sys", "enchufe-wire"]),

@@ -276,7 +276,7 @@ fn what_only_the_packet_table_knows_is_refused_elsewhere() {
         .could_not_run("--explain and --json exclude each other: leave one out");
     report
         .read(&["--view", "rows"])
-        .could_not_run("--view cannot be \"rows\"; it can be: packets, conversations, findings");
+        .could_not_run("--view cannot be \"rows\"; it can be: packets, conversations, findings, ladder");
 }
 
 #[test]

@@ -371,8 +371,10 @@ flag-tsv = The bare rows, separated by tabs
 flag-one-pass = Read once only: rows do not know what comes later
 flag-filter = Which packets, as a display filter of Wireshark; then every other word is a capture
 flag-in-order = Read several captures one after the other, not in the order of their times
-flag-view = What is shown: packets, conversations or findings (packets)
+flag-view = What is shown: packets, conversations, findings or ladder (packets)
 flag-explain = Tell each conversation in sentences: handshake, data, acknowledgements, end, and what was found
+flag-ladder = The same as --view ladder: the segments of each conversation as arrows between its ends, their states and causes
+flag-conversation = Of a ladder, only conversation N; it is written while it is read
 flag-follow = Only the bytes of conversation N, in order; what the capture lacks is shown as a gap
 flag-follow-as = How --follow shows them: text, hex, or raw, which is the bytes and nothing else (text)
 flag-packet = Only packet N: its layers and fields with the place of their bytes, and all bytes in hexadecimal
@@ -585,6 +587,57 @@ story-others = { $count ->
    *[other] Frames { $frames } belong
  } to no TCP conversation
 story-finding = { $severity }: { $finding } ({ $frames }; RFC { $rfc } §{ $section })
+ladder-head = Conversation { $stream }: { $a } is the client, { $b } the server
+ladder-head-both = Conversation { $stream }: { $a } and { $b }; each opened it, at the same time
+ladder-head-itself = Conversation { $stream }: { $a } is connected with itself: which side sent a segment cannot be told
+ladder-head-unknown = Conversation { $stream }: A is { $a }, B is { $b }; its beginning is not in the capture
+ladder-legend = In parentheses: inferred. The segments fit it, and do not prove it
+ladder-others = { $count ->
+    [one] 1 frame belongs
+   *[other] { $count } frames belong
+ } to no TCP conversation
+note-ladder-cut = conversation { $stream } goes on for { $count ->
+    [one] 1 more segment, which is
+   *[other] { $count } more segments, which are
+ } not shown to keep memory bounded; --conversation { $stream } shows all
+note-ladder-left-out = { $count ->
+    [one] 1 segment belongs
+   *[other] { $count } segments belong
+ } to conversations that are not shown, or not whole, to keep memory bounded; --conversation N shows any of them
+lane-client = client
+lane-server = server
+cause-answers = answers #{ $frame }
+cause-opens = asks for a connection
+cause-acknowledges = acknowledges { $frames }
+cause-acknowledges-part = acknowledges a part of #{ $frame }
+cause-acknowledges-unseen = acknowledges what the capture lacks
+cause-repeats-acknowledgement = acknowledges the same as #{ $frame }
+cause-repeats = repeats { $frames }
+cause-repeats-part = repeats { $frames }, and more
+cause-leaves-gap = bytes before it have not come
+cause-ends = ends: no more bytes
+cause-keep-alive = asks: are you there?
+cause-window-probe = asks: is the window still closed?
+cause-window-update = window { $from } → { $to }
+cause-refuses = refuses the connection
+cause-resets-data-after-close = resets: it had closed
+cause-resets-unread = resets: bytes left unread
+cause-aborts = resets the connection
+remark-reused-ports = ports used again
+remark-retransmission = retransmission
+remark-fast-retransmission = fast retransmission
+remark-spurious-retransmission = needless retransmission
+remark-out-of-order = out of order
+remark-lost-segment = bytes before it not captured
+remark-ack-lost-segment = acknowledged segment not captured
+remark-window-update = window update
+remark-window-full = window full
+remark-keep-alive = keep-alive
+remark-keep-alive-ack = keep-alive answered
+remark-duplicate-ack = duplicate acknowledgement
+remark-zero-window-probe = window probe
+remark-zero-window = window closed
+remark-zero-window-probe-ack = probe answered
 note-forgotten = { $count } conversations were forgotten to keep memory bounded: they are not listed
 note-not-remembered = { $count } fragments, echo requests and addresses were not remembered to keep memory bounded: rows that would name their partners do not
 note-copied = { $count ->

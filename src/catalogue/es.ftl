@@ -372,8 +372,10 @@ flag-tsv = Las filas solas, separadas por tabuladores
 flag-one-pass = Leer una sola vez: las filas no saben lo que viene después
 flag-filter = Qué paquetes, como filtro de visualización de Wireshark; así, toda otra palabra es una captura
 flag-in-order = Leer varias capturas una tras otra, no en el orden de sus tiempos
-flag-view = Qué se muestra: packets, los paquetes; conversations, las conversaciones; findings, los hallazgos (packets)
+flag-view = Qué se muestra: packets, los paquetes; conversations, las conversaciones; findings, los hallazgos; ladder, el diagrama de secuencia (packets)
 flag-explain = Contar cada conversación en frases: saludo, datos, confirmaciones, final y lo que se encontró
+flag-ladder = Lo mismo que --view ladder: los segmentos de cada conversación como flechas entre sus extremos, con sus estados y causas
+flag-conversation = Del diagrama de secuencia, solo la conversación N; se escribe mientras se lee
 flag-follow = Solo los bytes de la conversación N, en orden; lo que falta en la captura se muestra como hueco
 flag-follow-as = Cómo los muestra --follow: text, texto; hex, hexadecimal; raw, los bytes y nada más (text)
 flag-packet = Solo el paquete N: sus capas y campos con el lugar de sus bytes, y todos los bytes en hexadecimal
@@ -586,6 +588,57 @@ story-others = { $count ->
    *[other] Las tramas { $frames } no son
  } de ninguna conversación TCP
 story-finding = { $severity }: { $finding } ({ $frames }; RFC { $rfc } §{ $section })
+ladder-head = Conversación { $stream }: { $a } es el cliente, { $b } el servidor
+ladder-head-both = Conversación { $stream }: { $a } y { $b }; la abrieron los dos a la vez
+ladder-head-itself = Conversación { $stream }: { $a } está conectado consigo mismo: no se sabe qué lado envió cada segmento
+ladder-head-unknown = Conversación { $stream }: A es { $a }, B es { $b }; su comienzo no está en la captura
+ladder-legend = Entre paréntesis: inferido. Los segmentos concuerdan con ello, pero no lo prueban
+ladder-others = { $count ->
+    [one] 1 trama no es
+   *[other] { $count } tramas no son
+ } de ninguna conversación TCP
+note-ladder-cut = la conversación { $stream } sigue con { $count ->
+    [one] 1 segmento más, que no se muestra
+   *[other] { $count } segmentos más, que no se muestran
+ } para no pasar el límite de memoria; --conversation { $stream } los muestra todos
+note-ladder-left-out = { $count ->
+    [one] 1 segmento es
+   *[other] { $count } segmentos son
+ } de conversaciones que no se muestran, o no completas, para no pasar el límite de memoria; --conversation N muestra cualquiera de ellas
+lane-client = cliente
+lane-server = servidor
+cause-answers = responde a #{ $frame }
+cause-opens = pide una conexión
+cause-acknowledges = confirma { $frames }
+cause-acknowledges-part = confirma una parte de #{ $frame }
+cause-acknowledges-unseen = confirma lo que falta en la captura
+cause-repeats-acknowledgement = confirma lo mismo que #{ $frame }
+cause-repeats = repite { $frames }
+cause-repeats-part = repite { $frames }, y más
+cause-leaves-gap = faltan los bytes anteriores
+cause-ends = termina: no más bytes
+cause-keep-alive = pregunta: ¿sigues ahí?
+cause-window-probe = pregunta: ¿sigue cerrada la ventana?
+cause-window-update = ventana { $from } → { $to }
+cause-refuses = rechaza la conexión
+cause-resets-data-after-close = reinicia: ya había cerrado
+cause-resets-unread = reinicia: quedaron bytes sin leer
+cause-aborts = reinicia la conexión
+remark-reused-ports = puertos usados otra vez
+remark-retransmission = retransmisión
+remark-fast-retransmission = retransmisión rápida
+remark-spurious-retransmission = retransmisión innecesaria
+remark-out-of-order = fuera de orden
+remark-lost-segment = faltan en la captura los bytes anteriores
+remark-ack-lost-segment = falta en la captura lo confirmado
+remark-window-update = cambio de ventana
+remark-window-full = ventana llena
+remark-keep-alive = sondeo de vida
+remark-keep-alive-ack = sondeo de vida respondido
+remark-duplicate-ack = confirmación repetida
+remark-zero-window-probe = sondeo de ventana
+remark-zero-window = ventana cerrada
+remark-zero-window-probe-ack = sondeo respondido
 note-forgotten = se olvidaron { $count } conversaciones para no pasar el límite de memoria: no se listan
 note-not-remembered = no se recordaron { $count } fragmentos, solicitudes de eco y direcciones para no pasar el límite de memoria: las filas que nombrarían su pareja no lo hacen
 note-copied = { $count ->

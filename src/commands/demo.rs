@@ -1,6 +1,6 @@
 //! `enchufe demo`: the practices, by this same program as server and as client, side by side.
 
-mod columns;
+pub(super) mod columns;
 
 use crate::catalogue::Catalogue;
 use crate::events::{Event, Line};

@@ -11,6 +11,7 @@ mod findings;
 mod followed;
 mod gathered;
 mod grid;
+mod ladder;
 mod named;
 mod packet;
 pub(super) mod reading;
@@ -49,6 +50,8 @@ enum View {
     Conversations,
     Findings,
     Explained,
+    /// All conversations, or one.
+    Ladder(Option<u32>),
     Followed(u32, Manner),
     Packet(u64),
     /// Nothing: the packets go to a file.
@@ -153,6 +156,30 @@ impl Reading<'_> {
         Outcome { end, shown: followed.is_begun(), written: followed.finish() }
     }
 
+    /// Shows all conversations as ladders, or one of them while it is read.
+    fn ladder(&mut self, chosen: Option<u32>, out: impl Write) -> Outcome {
+        let (plan, catalogue) = (self.plan, self.catalogue);
+        if let Some(stream) = chosen {
+            let mut one = ladder::One::new(out, plan.form, stream, catalogue);
+            let end = self.pass(&mut |came| match came {
+                Came::Frame(seen) => one.frame(seen),
+                Came::Pause => one.flush(),
+                Came::Aside(..) => Ok(()),
+            });
+            return Outcome { end, shown: one.is_begun(), written: one.finish() };
+        }
+        let mut all = ladder::All::new(plan.filtered);
+        let end = self.pass(&mut |came| {
+            if let Came::Frame(seen) = came {
+                all.frame(seen, &plan.filter);
+            }
+            Ok(())
+        });
+        let shown = all.has_frames();
+        let written = if end.is_err() && !shown { Ok(()) } else { all.write(out, plan.form, catalogue) };
+        Outcome { end, shown, written }
+    }
+
     /// Shows one packet; how many there are.
     fn packet(&mut self, number: u64, mut out: impl Write) -> (Outcome, u64) {
         let (mut shown, mut last) = (false, 0);
@@ -209,8 +236,12 @@ impl Reading<'_> {
         };
         match self.plan.view {
             View::Packets => Ok(self.packets(out)),
-            View::Followed(stream, manner) => {
-                let outcome = self.followed(stream, manner, out);
+            View::Ladder(None) => Ok(self.ladder(None, out)),
+            View::Followed(stream, _) | View::Ladder(Some(stream)) => {
+                let outcome = match self.plan.view {
+                    View::Followed(_, manner) => self.followed(stream, manner, out),
+                    _ => self.ladder(Some(stream), out),
+                };
                 if outcome.end.is_err() || outcome.shown {
                     return Ok(outcome);
                 }
@@ -232,10 +263,12 @@ impl Reading<'_> {
 
 fn view(flags: &flags::Read, has_filter: bool) -> Result<View, Problem> {
     let view = chosen_view(flags)?;
-    let is_one = matches!(view, View::Followed(..) | View::Packet(_));
+    let is_one = matches!(view, View::Followed(..) | View::Packet(_) | View::Ladder(Some(_)));
+    let is_ladder = matches!(view, View::Ladder(_));
     let only = [
         ("--columns", !flags.rows.columns.is_empty() && view != View::Packets),
         ("--time", flags.rows.time.is_some() && view != View::Packets),
+        ("--tsv", flags.rows.tsv && is_ladder),
         ("FILTER", has_filter && is_one),
     ];
     match only.into_iter().find(|(_, refused)| *refused) {
@@ -245,6 +278,8 @@ fn view(flags: &flags::Read, has_filter: bool) -> Result<View, Problem> {
                 View::Followed(..) => "--follow",
                 View::Packet(_) => "--packet",
                 View::Copied => "-w",
+                View::Ladder(Some(_)) => "--conversation",
+                View::Ladder(None) if flags.views.ladder => "--ladder",
                 _ => "--view",
             };
             Err(Problem::new(Kind::FlagNotUsed).with("flag", flag).with("service", service))
@@ -267,9 +302,18 @@ fn chosen_view(flags: &flags::Read) -> Result<View, Problem> {
     if flags.write.is_some() {
         return Ok(View::Copied);
     }
-    let word = flags.view.as_deref().unwrap_or("packets");
-    Ok(match choice("--view", word, &["packets", "conversations", "findings"])? {
-        _ if flags.explain => View::Explained,
+    let word = flags.views.view.as_deref().unwrap_or("packets");
+    let word = choice("--view", word, &["packets", "conversations", "findings", "ladder"])?;
+    let chosen = flags.one.conversation.as_deref();
+    let chosen = chosen.map(|word| number("--conversation", word, 0..=u32::MAX)).transpose()?;
+    if word == "ladder" || flags.views.ladder {
+        return Ok(View::Ladder(chosen));
+    }
+    if chosen.is_some() {
+        return Err(Problem::new(Kind::FlagNeeds).with("flag", "--conversation").with("other", "--ladder"));
+    }
+    Ok(match word {
+        _ if flags.views.explain => View::Explained,
         "conversations" => View::Conversations,
         "findings" => View::Findings,
         _ => View::Packets,

@@ -128,6 +128,14 @@ pub struct Frame<'a> {
 }
 
 impl Frame<'_> {
+    /// Who sent its TCP segment, and to whom; none where it has no segment.
+    pub fn ends(&self) -> Option<[Endpoint; 2]> {
+        let (header, _) = self.packet.tcp()?;
+        let [mut source, mut destination] = addresses(&self.packet)?;
+        (source.port, destination.port) = (header.source_port, header.destination_port);
+        Some([source, destination])
+    }
+
     /// The same, its bytes and layers at another place.
     pub(crate) const fn over<'b>(
         &self,
@@ -291,11 +299,10 @@ pub(crate) fn addresses(packet: &Packet<'_>) -> Option<[Endpoint; 2]> {
 
 fn note(tcp: &mut Conversations, frame: &Frame<'_>) -> Option<TcpNote> {
     let (header, view) = frame.packet.tcp()?;
-    let [mut source, mut destination] = addresses(&frame.packet)?;
-    (source.port, destination.port) = (header.source_port, header.destination_port);
+    let ends = frame.ends()?;
     let bytes = frame.packet.slice(view);
     let time = frame.time.unwrap_or_default();
-    let mut segment = Segment::new(frame.number, time, [source, destination], *header, bytes);
+    let mut segment = Segment::new(frame.number, time, ends, *header, bytes);
     segment.frame_len = u32::try_from(frame.packet.wire_len()).unwrap_or(u32::MAX);
     Some(tcp.segment(&segment))
 }

@@ -56,7 +56,7 @@ impl Columns {
 
 /// Rows of at most `width` columns, broken at spaces where there are some; rows after the first are
 /// indented.
-fn wrap(line: &str, width: usize) -> Vec<String> {
+pub fn wrap(line: &str, width: usize) -> Vec<String> {
     let mut rows = Vec::new();
     let mut row = String::new();
     for word in line.split(' ') {

@@ -45,7 +45,7 @@ impl Conversation {
         let from_b = segment.source != self.a;
         note.stream = self.stream;
         note.from_b = from_b;
-        self.count(segment, from_b);
+        note.reset = self.count(segment, from_b);
         let initial_rtt = self.shown_rtt;
         note.completeness = self.completeness;
         // Of a header that contradicts itself only the numbers count.
@@ -140,11 +140,11 @@ impl Conversation {
         }
     }
 
-    fn count(&mut self, segment: &Segment, from_b: bool) {
+    /// Counts the segment; explains it if it is a reset.
+    fn count(&mut self, segment: &Segment, from_b: bool) -> Option<Reset> {
         let flags = segment.tcp.flags;
-        if flags.any(TcpFlags::RST) && self.reset.is_none() {
-            self.reset = Some(self.explain(segment, from_b));
-        }
+        let reset = flags.any(TcpFlags::RST).then(|| self.explain(segment, from_b));
+        self.reset = self.reset.or(reset);
         let [a, b] = &mut self.sides;
         let side = if from_b { b } else { a };
         let now = (segment.number, segment.time);
@@ -165,6 +165,7 @@ impl Conversation {
             side.last = Some(now);
         }
         self.last = now;
+        reset
     }
 
     fn explain(&self, segment: &Segment, by_b: bool) -> Reset {

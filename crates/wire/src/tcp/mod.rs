@@ -168,4 +168,6 @@ pub struct TcpNote {
     pub accurate_ecn: bool,
     /// `tcp.completeness`: of what came before this segment, or in a second pass of the whole conversation.
     pub completeness: Completeness,
+    /// Of a reset: what it answers and why, as far as the segments before it tell.
+    pub reset: Option<Reset>,
 }
