@@ -174,7 +174,7 @@ fn prints(character: char) -> bool {
     text.escape_debug().nth(1) != Some('\\')
 }
 
-fn upper_hex(value: u32, width: usize, out: &mut String) {
+pub(crate) fn upper_hex(value: u32, width: usize, out: &mut String) {
     let start = out.len();
     hex(value, width, out);
     if let Some(digits) = out.get_mut(start..) {

@@ -383,8 +383,8 @@ impl Walk<'_, '_> {
         // Type, code, checksum and four bytes whose meaning the type says.
         let next = (Start::Ip, view.after(8));
         let next = self.push(Layer::Icmp(icmp), view, next);
-        if view.lacks(8).is_some() {
-            return self.lack(Protocol::Icmp, view, 8);
+        if view.lacks(icmp.needed()).is_some() {
+            return self.lack(Protocol::Icmp, view, icmp.needed());
         }
         if icmp.quotes() { self.quote(next) } else { (Start::Done, view) }
     }
@@ -398,6 +398,10 @@ impl Walk<'_, '_> {
         let needed = icmp.needed(self.packet.slice(view), view.reported_len());
         if view.lacks(needed).is_some() && !self.packet.in_quote() {
             return self.lack(Protocol::Icmpv6, view, needed);
+        }
+        // Unlike that of IPv4, an error that quotes nothing at all is not whole.
+        if icmp.quotes() && next.1.reported_len() == 0 && !self.packet.in_quote() {
+            return self.lack(Protocol::Icmpv6, view, 9);
         }
         if icmp.quotes() { self.quote(next) } else { (Start::Done, view) }
     }

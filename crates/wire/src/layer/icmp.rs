@@ -24,6 +24,16 @@ impl Icmp {
         Some(Self { kind: bytes.u8_at(0)?, code: bytes.u8_at(1)?, checksum: bytes.be16(2)? })
     }
 
+    /// How many bytes of the message it takes to read it; of what it quotes, only a redirect has to have some.
+    pub(super) const fn needed(self) -> usize {
+        match self.kind {
+            5 => 9,
+            13 | 14 => 20,
+            17 | 18 => 12,
+            _ => 8,
+        }
+    }
+
     /// Whether it quotes the packet that it complains about.
     pub const fn quotes(&self) -> bool {
         matches!(self.kind, 3 | 4 | 5 | 11 | 12)

@@ -4,8 +4,12 @@ use super::{Columns, icmpv6, udp};
 use crate::layer::{Icmpv6, Layer, Packet, Protocol, Stop, StopReason, Vlan};
 
 pub(super) fn write(columns: &mut Columns, packet: &Packet<'_>, stop: &Stop) {
-    // What an ICMP error quotes changes no column.
-    if !packet.in_quote() {
+    // What an ICMP error quotes changes no column, and that it is not whole is no fault.
+    if packet.in_quote() {
+        if stop.reason != StopReason::CutShort {
+            return;
+        }
+    } else {
         begin(columns, packet, stop);
         partial_header(columns, packet, stop);
         fault(columns, packet, stop);

@@ -120,15 +120,15 @@ fn flags(columns: &mut Columns, flags: TcpFlags, accurate_ecn: bool) {
     }
     let mut separator = " [";
     for (bit, name) in FLAG_NAMES {
-        if flags.any(bit) && !(counted && bit & ECN != 0) {
+        if counted && bit == TcpFlags::AE {
+            columns.info.push_str(separator);
+            columns.numbered("ACE=", flags.0 >> 6 & 7);
+            separator = ", ";
+        } else if flags.any(bit) && !(counted && bit & ECN != 0) {
             columns.info.push_str(separator);
             columns.info.push_str(name);
             separator = ", ";
         }
-    }
-    if counted {
-        columns.info.push_str(separator);
-        columns.numbered("ACE=", flags.0 >> 6 & 7);
     }
     columns.info.push(']');
 }
@@ -216,7 +216,7 @@ fn experiment(columns: &mut Columns, data: &[u8]) {
         Some(0xacc1) => accurate_ecn(columns, rest, ["EE1B", "ECEB", "EE0B"]),
         Some(other) => {
             columns.info.push_str(" ExID=");
-            text::hex(u32::from(other), 1, &mut columns.info);
+            text::upper_hex(u32::from(other), 1, &mut columns.info);
         }
         None => {}
     }

@@ -4,6 +4,7 @@
 
 pub(crate) mod packets;
 pub(crate) mod random;
+mod rare;
 mod report;
 mod tcp;
 mod traffic;
@@ -14,6 +15,7 @@ use packets::Capture;
 pub(crate) fn all() -> Vec<(&'static str, Capture)> {
     let mut all = tcp::scenarios();
     all.extend(traffic::scenarios());
+    all.extend(rare::scenarios());
     all.push(("report", report::capture()));
     all
 }
