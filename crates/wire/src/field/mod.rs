@@ -7,7 +7,7 @@ mod visit;
 
 use std::borrow::Cow;
 
-use crate::layer::Source;
+use crate::layer::{Source, View};
 
 pub use table::{FieldInfo, all, by_name, id};
 pub use visit::visit;
@@ -84,4 +84,6 @@ pub struct Field<'a> {
     pub len: usize,
     /// Its value.
     pub value: Value<'a>,
+    /// Where its layer lies, with what that carries.
+    pub layer: View,
 }

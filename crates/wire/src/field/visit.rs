@@ -40,7 +40,7 @@ impl<'a> Walk<'_, 'a> {
             return;
         }
         let (source, start) = (self.view.source, self.view.start + at);
-        (self.sink)(Field { id, source, start, len, value });
+        (self.sink)(Field { id, source, start, len, value, layer: self.view });
     }
 
     fn number(&mut self, id: FieldId, at: usize, len: usize, value: impl Into<u64>) {

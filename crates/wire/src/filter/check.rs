@@ -10,7 +10,8 @@ use super::literal::{self, Literal};
 use super::parser::{Logic, Operand, OperandKind, Tree};
 use crate::field::{self, FieldId, Kind};
 
-/// The most slices of an operand: their bytes are put together, and each may be the whole frame.
+/// The most slices of an operand: their bytes are put together, and each may be the whole
+/// frame; behind one another they multiply.
 const MOST_SLICES: usize = 64;
 
 /// A checked filter.
@@ -32,10 +33,11 @@ pub(super) enum Test {
 #[derive(Clone, Debug)]
 pub(super) struct Subject {
     pub(super) field: FieldId,
-    pub(super) slices: Vec<Slice>,
+    /// One after the other, each of what the one before leaves: the parts of it are put together.
+    pub(super) slices: Vec<Vec<Slice>>,
     pub(super) function: Option<Function>,
     pub(super) all: bool,
-    kind: Kind,
+    pub(super) kind: Kind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,18 +185,17 @@ fn subject(operand: &Operand) -> Result<Subject, FilterError> {
         }
     };
     subject.all |= operand.all;
+    let mut count = 1usize;
     for (text, span) in &operand.slices {
         let sliceable = matches!(subject.kind, Kind::Bytes | Kind::Protocol | Kind::Ether | Kind::Text)
             || matches!(subject.kind, Kind::Ipv4 | Kind::Ipv6);
         if !sliceable || subject.function.is_some() {
             return Err(FilterProblem::BadOperator { kind: subject.kind }.at(span.clone()));
         }
-        for part in text.split(',') {
-            let room = subject.slices.len() < MOST_SLICES;
-            let slice =
-                slice(part).filter(|_| room).ok_or_else(|| FilterProblem::BadSlice.at(span.clone()))?;
-            subject.slices.push(slice);
-        }
+        count = count.saturating_mul(text.split(',').count());
+        let room = count <= MOST_SLICES && subject.slices.len() < MOST_SLICES;
+        let parts = text.split(',').map(slice).collect::<Option<Vec<_>>>().filter(|_| room);
+        subject.slices.push(parts.ok_or_else(|| FilterProblem::BadSlice.at(span.clone()))?);
         subject.kind = Kind::Bytes;
     }
     Ok(subject)

@@ -7,8 +7,11 @@ use super::check::{Function, Slice, Subject, Test};
 use super::lexer::Comparison;
 use super::literal::Literal;
 use super::parser::Logic;
-use crate::field::{self, Value};
+use crate::field::{self, Kind, Value};
 use crate::session::Frame;
+
+/// The most occurrences that are compared with each one of another field: a message can be made of thousands of names.
+const MOST_COMPARED: usize = 1_000;
 
 pub(super) fn holds(test: &Test, frame: &Frame<'_>) -> bool {
     match test {
@@ -19,10 +22,16 @@ pub(super) fn holds(test: &Test, frame: &Frame<'_>) -> bool {
         Test::Exists(subject) => !occurrences(subject, frame).is_empty(),
         Test::Value(subject, comparison, literal) => {
             let all = subject.all || matches!(comparison, Comparison::AllEqual | Comparison::AllUnequal);
-            quantified(&occurrences(subject, frame), all, |found| fits(found, *comparison, literal))
+            let searched = *comparison == Comparison::Contains;
+            let occurrences =
+                if searched { searched_ones(subject, frame) } else { occurrences(subject, frame) };
+            // No protocol has nothing in it.
+            let nothing = *literal == Literal::Bytes(Vec::new());
+            let holds = |found: &Found<'_>| fits(found, *comparison, literal);
+            !(searched && nothing && subject.kind == Kind::Protocol) && quantified(&occurrences, all, holds)
         }
         Test::Matches(subject, expression) => {
-            quantified(&occurrences(subject, frame), subject.all, |found| match found {
+            quantified(&searched_ones(subject, frame), subject.all, |found| match found {
                 Found::Text(found) => expression.is_match(found),
                 // Each byte is the character of its number, so that any byte can be asked for.
                 Found::Bytes(bytes) => {
@@ -32,9 +41,14 @@ pub(super) fn holds(test: &Test, frame: &Frame<'_>) -> bool {
             })
         }
         Test::Fields(left, comparison, right) => {
-            let rights = compared_ones(right, frame);
+            // Beside bytes a protocol is but its header.
+            let protocols = left.kind == Kind::Protocol && right.kind == Kind::Protocol;
+            let searched = *comparison == Comparison::Contains && protocols;
+            let ones = if searched { searched_ones } else { occurrences };
+            let (mut lefts, mut rights) = (ones(left, frame), ones(right, frame));
+            lefts.truncate(MOST_COMPARED);
+            rights.truncate(MOST_COMPARED);
             let all = left.all || matches!(comparison, Comparison::AllEqual | Comparison::AllUnequal);
-            let lefts = compared_ones(left, frame);
             !rights.is_empty()
                 && quantified(&lefts, all, |found| {
                     quantified(&rights, all, |other| compared(found, *comparison, other))
@@ -79,11 +93,17 @@ fn occurrences<'a>(subject: &Subject, frame: &Frame<'a>) -> Vec<Found<'a>> {
     found
 }
 
-/// Those that are compared with each one of another field: a message can be made of thousands of names.
-fn compared_ones<'a>(subject: &Subject, frame: &Frame<'a>) -> Vec<Found<'a>> {
-    const MOST: usize = 1_000;
-    let mut found = occurrences(subject, frame);
-    found.truncate(MOST);
+/// Those that are searched for something: of a protocol with what it carries, where it is its header otherwise.
+fn searched_ones<'a>(subject: &Subject, frame: &Frame<'a>) -> Vec<Found<'a>> {
+    if subject.kind != Kind::Protocol {
+        return occurrences(subject, frame);
+    }
+    let mut found = Vec::new();
+    field::visit(frame, &mut |field| {
+        if field.id == subject.field {
+            found.push(Found::Bytes(Cow::Borrowed(frame.packet.slice(field.layer))));
+        }
+    });
     found
 }
 
@@ -99,7 +119,7 @@ fn made<'a>(value: Value<'a>, subject: &Subject) -> Option<Found<'a>> {
         Value::Bytes(bytes) => Found::Bytes(Cow::Borrowed(bytes)),
         Value::Text(text) => Found::Text(text),
     };
-    let found = if subject.slices.is_empty() { found } else { cut(&found, &subject.slices)? };
+    let found = subject.slices.iter().try_fold(found, |found, slices| cut(&found, slices))?;
     Some(match (subject.function, found) {
         (Some(Function::Len), Found::Bytes(bytes)) => length(bytes.len()),
         (Some(Function::Len), Found::Text(text)) => length(text.len()),
@@ -194,5 +214,6 @@ fn bytes_fit(bytes: &[u8], comparison: Comparison, other: &[u8]) -> bool {
     if comparison == Comparison::Contains {
         return other.is_empty() || bytes.windows(other.len()).any(|window| window == other);
     }
-    ordered(bytes.cmp(other), comparison)
+    // The longer ones are greater, as in Wireshark.
+    ordered(bytes.len().cmp(&other.len()).then_with(|| bytes.cmp(other)), comparison)
 }

@@ -40,6 +40,11 @@ fn a_filter_cannot_grow_past_its_bounds() {
     let slices = |count: usize| format!("frame[{}] == 00", vec![":"; count].join(","));
     Filter::parse(&slices(64)).unwrap();
     assert_eq!(problem(&slices(65)).1, FilterProblem::BadSlice);
+    let nested = |brackets: usize, inside: &str| format!("frame{} == 00", inside.repeat(brackets));
+    Filter::parse(&nested(6, "[:,:]")).unwrap();
+    assert_eq!(problem(&nested(7, "[:,:]")).1, FilterProblem::BadSlice);
+    Filter::parse(&nested(64, "[:]")).unwrap();
+    assert_eq!(problem(&nested(65, "[:]")).1, FilterProblem::BadSlice);
     // Each state of an expression has room for each group: these few letters would take gigabytes.
     let groups = |count: usize| format!("frame matches \"{}\"", "(a)".repeat(count));
     Filter::parse(&groups(50)).unwrap();
