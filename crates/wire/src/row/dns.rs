@@ -31,8 +31,7 @@ pub(super) fn write(columns: &mut Columns, dns: &Dns, message: &[u8]) {
             }
             DnsPart::Record(record) => {
                 kind(columns, record.kind);
-                // The class of EDNS is a size (RFC 6891 §6.1.2).
-                if multicast && record.class & 0x8000 != 0 && record.kind != OPT {
+                if multicast && record.class & 0x8000 != 0 {
                     columns.info.push_str(", cache flush");
                 }
                 data(columns, &record, message);
@@ -44,7 +43,6 @@ pub(super) fn write(columns: &mut Columns, dns: &Dns, message: &[u8]) {
 
 /// Id and flags.
 const HEAD: usize = 4;
-const OPT: u16 = 41;
 
 fn head(columns: &mut Columns, dns: &Dns) {
     match dns.opcode() {
@@ -105,6 +103,9 @@ fn data(columns: &mut Columns, record: &DnsRecord, message: &[u8]) {
     const PTR: u16 = 12;
     const MX: u16 = 15;
     const AAAA: u16 = 28;
+    const WKS: u16 = 11;
+    const KX: u16 = 36;
+    const NXT: u16 = 30;
     const SRV: u16 = 33;
     const DNAME: u16 = 39;
     const NSEC: u16 = 47;
@@ -113,7 +114,7 @@ fn data(columns: &mut Columns, record: &DnsRecord, message: &[u8]) {
         return;
     }
     match record.kind {
-        A => {
+        A | WKS => {
             if let Some(address) = message.array(at) {
                 columns.info.push(' ');
                 text::ipv4(address, &mut columns.info);
@@ -125,11 +126,11 @@ fn data(columns: &mut Columns, record: &DnsRecord, message: &[u8]) {
                 text::ipv6(address, &mut columns.info);
             }
         }
-        NS | CNAME | SOA | PTR | DNAME | NSEC => {
+        NS | CNAME | SOA | PTR | NXT | DNAME | NSEC => {
             columns.info.push(' ');
             write_name(message, at, &mut columns.info);
         }
-        MX => {
+        MX | KX => {
             columns.numbered(" ", message.be16(at).unwrap_or_default());
             columns.info.push(' ');
             write_name(message, at + 2, &mut columns.info);
@@ -141,6 +142,14 @@ fn data(columns: &mut Columns, record: &DnsRecord, message: &[u8]) {
             columns.info.push(' ');
             write_name(message, at + 6, &mut columns.info);
         }
+        other if NAMED_BY_OWNER.contains(&other) => {
+            columns.info.push(' ');
+            write_name(message, record.name_at, &mut columns.info);
+        }
         _ => {}
     }
 }
+
+/// Records of which Wireshark shows the owner's name in place of the data: MD, MF, MB, MG, MR, MINFO, RP, AFSDB, X25,
+/// ISDN, RT, NSAP, PX, GPOS, APL, DHCID, NSEC3PARAM, TLSA, HIP.
+const NAMED_BY_OWNER: [u16; 19] = [3, 4, 7, 8, 9, 14, 17, 18, 19, 20, 21, 22, 26, 27, 42, 49, 51, 52, 55];

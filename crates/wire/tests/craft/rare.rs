@@ -8,6 +8,7 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Capture)> {
     vec![
         ("quotes_short", Capture::of(RAW, quotes())),
         ("icmp_short", Capture { link: RAW, frames: icmp_short() }),
+        ("records_rare", Capture::of(RAW, records())),
         ("options_rare", Capture::of(RAW, options())),
     ]
 }
@@ -60,6 +61,36 @@ fn icmp_short() -> Vec<(u64, Vec<u8>, usize)> {
         out.extend((8..=24).map(|len| (0, message(len), 20 + len)));
         let whole = message(24);
         out.extend((28..whole.len()).step_by(2).map(|len| (0, whole[..len].to_vec(), whole.len())));
+    }
+    out
+}
+
+/// Records of DNS that are seldom asked for, and one of EDNS whose size looks like a bit of multicast DNS.
+fn records() -> Vec<Vec<u8>> {
+    let named = b"\x03dat\0\x03two\0";
+    let valued = b"\0\x01\x03dat\0\x03two\0";
+    let mut out = Vec::new();
+    let mut put = |port: u16, owner: &[u8], kind: u8, class: [u8; 2], data: &[u8]| {
+        let len = u8::try_from(data.len()).unwrap();
+        let head = [0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+        let record = [owner, &[0, kind], &class, &[0, 0, 0, 60, 0, len], data].concat();
+        out.push(ip4(17, &udp(port, port, &[&head[..], &record].concat())));
+    };
+    for owner in [&b"\x03own\0"[..], b"\0"] {
+        for kind in [3, 4, 7, 8, 9, 14, 17, 30] {
+            put(53, owner, kind, [0, 1], named);
+        }
+        for kind in [18, 21, 26, 36] {
+            put(53, owner, kind, [0, 1], valued);
+        }
+        put(53, owner, 11, [0, 1], &[10, 0, 0, 1, 6, 64]);
+        put(53, owner, 52, [0, 1], &[3; 35]);
+        put(53, owner, 22, [0, 1], &[0; 4]);
+        put(53, owner, 49, [0, 1], &[0; 9]);
+    }
+    for port in [53, 5353] {
+        put(port, b"\0", 41, [0x80, 1], &[]);
+        put(port, b"\0", 41, [0x05, 0xac], &[]);
     }
     out
 }
