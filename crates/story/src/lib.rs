@@ -12,6 +12,7 @@
 
 pub mod cause;
 mod end;
+pub mod fact;
 pub mod ladder;
 mod ladders;
 mod machine;
