@@ -54,3 +54,10 @@ pub(crate) fn request(fd: BorrowedFd<'_>, request: libc::Ioctl) -> io::Result<c_
     check(unsafe { libc::ioctl(fd.as_raw_fd(), request, &raw mut value) })?;
     Ok(value)
 }
+
+/// `fcntl(2)` with a request that sets flags.
+pub(crate) fn set_flags(fd: BorrowedFd<'_>, request: c_int, flags: c_int) -> io::Result<()> {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), request, flags) })?;
+    Ok(())
+}

@@ -18,6 +18,8 @@
 mod errno;
 mod fd;
 
+pub mod children;
+pub mod cookie;
 pub mod eventfd;
 pub mod host;
 pub mod interfaces;
@@ -25,8 +27,11 @@ pub mod namespace;
 pub mod origin;
 pub mod packet_ring;
 pub mod parent_death;
+pub mod pidfd;
 pub mod poll;
 pub mod process;
+pub mod ptrace;
+pub mod pty;
 pub mod queues;
 pub mod rlimit;
 pub mod signals;

@@ -31,6 +31,30 @@ pub fn isolate(command: &mut Command) -> &mut Command {
     }
 }
 
+/// Moves this process into a network of its own, with the loopback interface up and no other. To be called before
+/// there is a second thread.
+///
+/// Who may make networks (`CAP_SYS_ADMIN`) stays who they are. Others also enter a user namespace in which their user and
+/// group are themselves: this process may then capture there, and the programs that it executes may nothing more than
+/// outside (`user_namespaces(7)`). Fails (`EPERM`, `ENOSPC`, `EUSERS`) where the system forbids that.
+pub fn enter() -> io::Result<()> {
+    // SAFETY: no memory is passed.
+    let alone = check(unsafe { libc::unshare(libc::CLONE_NEWNET) });
+    if let Err(error) = alone {
+        if error.kind() != io::ErrorKind::PermissionDenied {
+            return Err(error);
+        }
+        // SAFETY: no memory is passed, and these two cannot fail.
+        let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
+        // SAFETY: no memory is passed.
+        check(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET) })?;
+        write(c"/proc/self/setgroups", "deny")?;
+        write(c"/proc/self/uid_map", &format!("{user} {user} 1"))?;
+        write(c"/proc/self/gid_map", &format!("{group} {group} 1"))?;
+    }
+    set_loopback(true)
+}
+
 fn write(path: &CStr, text: &str) -> io::Result<()> {
     // SAFETY: the path is a live C string.
     let raw = check(unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) })?;

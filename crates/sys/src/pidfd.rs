@@ -1,0 +1,58 @@
+//! `pidfd_open(2)`, `pidfd_getfd(2)`: a copy of another process's descriptor.
+
+use crate::errno::check;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+/// A handle on a process, whose number cannot come to mean another.
+#[derive(Debug)]
+pub struct PidFd(OwnedFd);
+
+impl PidFd {
+    /// The process with this number. Fails with `ESRCH` where there is none.
+    pub fn open(pid: u32) -> io::Result<Self> {
+        // SAFETY: no memory is passed.
+        let raw = check(unsafe { libc::syscall(libc::SYS_pidfd_open, libc::c_long::from(pid), 0) })?;
+        Ok(Self(owned(raw)?))
+    }
+
+    /// A copy of one of its descriptors: the same open file, so what it refers to stays open while the copy does.
+    ///
+    /// Fails with `EBADF` where the process has no such descriptor, and with `EPERM` for who may not trace it.
+    pub fn copy(&self, fd: i32) -> io::Result<OwnedFd> {
+        let own = libc::c_long::from(self.0.as_raw_fd());
+        // SAFETY: no memory is passed.
+        let raw = check(unsafe { libc::syscall(libc::SYS_pidfd_getfd, own, libc::c_long::from(fd), 0) })?;
+        owned(raw)
+    }
+}
+
+fn owned(raw: libc::c_long) -> io::Result<OwnedFd> {
+    let raw = i32::try_from(raw).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just given us this descriptor, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_copy_is_the_same_open_file() {
+        let (one, mut other) = UnixStream::pair().unwrap();
+        let copy = PidFd::open(std::process::id()).unwrap().copy(one.as_raw_fd()).unwrap();
+        drop(one);
+        other.write_all(b"hola").unwrap();
+        let mut text = [0; 4];
+        UnixStream::from(copy).read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"hola");
+    }
+
+    #[test]
+    fn what_is_not_there_is_told() {
+        let none = PidFd::open(std::process::id()).unwrap().copy(-1).unwrap_err();
+        assert_eq!(none.raw_os_error(), Some(libc::EBADF));
+    }
+}

@@ -1,0 +1,151 @@
+//! fork(2) and execve(2) of a program that is traced from its first instruction.
+
+use super::{Filter, seize};
+use crate::errno::check;
+use std::ffi::{CString, c_char, c_int};
+use std::io::{self, Read};
+use std::mem;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
+
+/// What to run.
+#[derive(Debug)]
+pub struct Launch<'l> {
+    /// The file.
+    pub file: &'l CString,
+    /// Its arguments, the name by which it is called among them.
+    pub arguments: &'l [CString],
+    /// Its environment, `NAME=VALUE`.
+    pub environment: &'l [CString],
+    /// What becomes its descriptors 0, 1 and 2.
+    pub stdio: [BorrowedFd<'l>; 3],
+    /// Whether the first of them is a terminal that is to control it, in a session of its own.
+    pub terminal: bool,
+    /// Where it is to stop.
+    pub filter: &'l Filter,
+}
+
+/// A program that was launched.
+#[derive(Debug)]
+pub struct Launched {
+    /// Its process.
+    pub pid: u32,
+    failure: OwnedFd,
+}
+
+impl Launched {
+    /// Why it could not be executed, once it has ended without.
+    pub fn failure(self) -> Option<io::Error> {
+        let mut number = [0; 4];
+        let mut pipe = std::fs::File::from(self.failure);
+        pipe.read_exact(&mut number).ok()?;
+        Some(io::Error::from_raw_os_error(i32::from_ne_bytes(number)))
+    }
+}
+
+/// Starts the program, traced by the calling thread, which must also be the one that waits for it.
+///
+/// Fails with `EPERM` where the calling thread may not trace. That the program cannot be executed is told later, by
+/// [`Launched::failure`].
+pub fn launch(launch: &Launch<'_>) -> io::Result<Launched> {
+    let (failure, tell) = pipe()?;
+    let (wait, go) = pipe()?;
+    let arguments = pointers(launch.arguments);
+    let environment = pointers(launch.environment);
+    // SAFETY: the child only makes system calls until it executes the program or ends (signal-safety(7)); all that it needs
+    // was allocated before.
+    let pid = check(unsafe { libc::fork() })?;
+    if pid == 0 {
+        drop(go);
+        let error = run(launch, &wait, &arguments, &environment);
+        let number = error.raw_os_error().unwrap_or(libc::EINVAL).to_ne_bytes();
+        // SAFETY: the pointer is to live memory of that length; `_exit` runs nothing of ours.
+        unsafe {
+            libc::write(tell.as_raw_fd(), number.as_ptr().cast(), number.len());
+            libc::_exit(127);
+        }
+    }
+    let number = u32::try_from(pid).unwrap_or_default();
+    if let Err(error) = seize(number) {
+        // Nothing was written to it: it ends by itself when `go` is closed.
+        drop(go);
+        // SAFETY: no memory is passed.
+        unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
+        return Err(error);
+    }
+    // SAFETY: the pointer is to live memory of that length.
+    check(unsafe { libc::write(go.as_raw_fd(), [1_u8].as_ptr().cast(), 1) })?;
+    Ok(Launched { pid: number, failure })
+}
+
+/// What the child does; gives why it could not.
+fn run(
+    launch: &Launch<'_>,
+    wait: &OwnedFd,
+    arguments: &[*const c_char],
+    environment: &[*const c_char],
+) -> io::Error {
+    let prepare = || {
+        let mut byte = 0_u8;
+        // SAFETY: the pointer is to one live byte.
+        let count = check(unsafe { libc::read(wait.as_raw_fd(), (&raw mut byte).cast(), 1) })?;
+        if count == 0 {
+            return Err(io::Error::from_raw_os_error(libc::EPERM));
+        }
+        default_signals()?;
+        if launch.terminal {
+            // SAFETY: no memory is passed.
+            check(unsafe { libc::setsid() })?;
+        }
+        stdio(launch.stdio)?;
+        if launch.terminal {
+            // SAFETY: no memory is passed.
+            check(unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) })?;
+        }
+        launch.filter.apply()
+    };
+    if let Err(error) = prepare() {
+        return error;
+    }
+    // SAFETY: all three are live, and the lists end with null.
+    unsafe { libc::execve(launch.file.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// No signal held back, and none ignored: what std and we have set for ourselves is not the program's.
+fn default_signals() -> io::Result<()> {
+    // SAFETY: the set is initialised before it is used; the action is the default one.
+    unsafe {
+        let mut none = mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        check(libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut()))?;
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+    Ok(())
+}
+
+fn stdio(wanted: [BorrowedFd<'_>; 3]) -> io::Result<()> {
+    // Away from 0 to 2 first, so that none is overwritten before it was copied.
+    let mut high = [0; 3];
+    for (to, from) in high.iter_mut().zip(wanted) {
+        // SAFETY: no memory is passed.
+        *to = check(unsafe { libc::fcntl(from.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 3) })?;
+    }
+    for (to, from) in (0..).zip(high) {
+        // SAFETY: no memory is passed.
+        check(unsafe { libc::dup2(from, to) })?;
+    }
+    Ok(())
+}
+
+fn pointers(texts: &[CString]) -> Vec<*const c_char> {
+    texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
+}
+
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends: [c_int; 2] = [0; 2];
+    // SAFETY: the pointer is to two live integers.
+    check(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) })?;
+    // SAFETY: the kernel has just given us these descriptors, and nobody else has them.
+    Ok(ends.map(|raw| unsafe { OwnedFd::from_raw_fd(raw) }).into())
+}
