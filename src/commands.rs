@@ -7,6 +7,7 @@ mod read;
 mod send;
 mod serve;
 mod shell;
+mod trace;
 mod watch;
 
 pub use demo::demo;
@@ -14,6 +15,7 @@ pub use read::read;
 pub use send::send;
 pub use serve::serve;
 pub use shell::{completions, man};
+pub use trace::trace;
 pub use watch::watch;
 
 use crate::catalogue::Catalogue;

@@ -52,6 +52,7 @@ pub enum Verb {
     Send(Box<Send>),
     Read(Box<Read>),
     Watch(Box<Watch>),
+    Trace(Box<Trace>),
     Completions(Completions),
     Man(Man),
 }
@@ -177,7 +178,7 @@ pub struct Send {
 }
 
 /// `enchufe read`
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Read {
     #[arg(index = 1, value_name = "FILE")]
     pub words: Vec<std::ffi::OsString>,
@@ -258,6 +259,30 @@ pub struct Watch {
     pub promiscuous: bool,
     #[command(flatten)]
     pub rows: Rows,
+}
+
+/// `enchufe trace`
+#[derive(Debug, Args)]
+pub struct Trace {
+    #[arg(index = 1)]
+    pub programs: Vec<std::ffi::OsString>,
+    /// After `--`: one program and its arguments.
+    #[arg(index = 2, last = true)]
+    pub program: Vec<std::ffi::OsString>,
+    #[arg(short, long, value_name = "FILE")]
+    pub write: Option<std::path::PathBuf>,
+    #[arg(long, value_name = "TIME")]
+    pub drain: Option<String>,
+    #[arg(long, value_name = "TIME")]
+    pub start_timeout: Option<String>,
+    #[arg(long, conflicts_with = "pipes")]
+    pub pty: bool,
+    #[arg(long)]
+    pub pipes: bool,
+    #[arg(long, value_name = "N")]
+    pub conversation: Option<String>,
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `enchufe demo`

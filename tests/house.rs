@@ -13,7 +13,7 @@ const FENCES: [(&str, &[&str]); 6] = [
     ("enchufe-story", &["enchufe-wire"]),
     ("enchufe-sys", &[]),
     ("enchufe-talk", &["enchufe-sys"]),
-    ("enchufe-watch", &["enchufe-sys", "enchufe-wire"]),
+    ("enchufe-watch", &["enchufe-story", "enchufe-sys", "enchufe-wire"]),
     ("enchufe-wire", &[]),
 ];
 

@@ -20,6 +20,7 @@ mod source;
 mod supply;
 pub(super) mod table;
 pub(super) mod target;
+mod traced;
 mod waiting;
 pub(super) mod words;
 
@@ -41,6 +42,7 @@ use source::Source;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use table::{Form, Layout, Table};
+use traced::{Facts, Traced};
 use waiting::Waiting;
 
 /// What of the capture is shown.
@@ -91,6 +93,20 @@ impl Plan {
     const fn captures(&self) -> Captures<'_> {
         Captures { sources: self.sources.as_slice(), in_order: self.in_order }
     }
+}
+
+/// Shows a recording that was just made.
+pub(super) fn recorded(
+    path: &Path,
+    flags: &flags::Trace,
+    common: Common,
+    catalogue: &Catalogue,
+) -> Result<Code, Problem> {
+    let mut read = flags::Read { words: vec![path.as_os_str().to_owned()], ..flags::Read::default() };
+    read.views.ladder = true;
+    read.one.conversation.clone_from(&flags.conversation);
+    read.rows.json = flags.json;
+    self::read(&read, common, catalogue)
 }
 
 /// A reading under way.
@@ -159,6 +175,11 @@ impl Reading<'_> {
     /// Shows all conversations as ladders, or one of them while it is read.
     fn ladder(&mut self, chosen: Option<u32>, out: impl Write) -> Outcome {
         let (plan, catalogue) = (self.plan, self.catalogue);
+        if let Some(facts) = self.facts() {
+            let mut traced = Traced::new(out, facts.finish(), plan.form, catalogue);
+            let end = self.pass(&mut |came| traced.take(&came));
+            return Outcome { end, shown: true, written: traced.finish() };
+        }
         if let Some(stream) = chosen {
             let mut one = ladder::One::new(out, plan.form, stream, catalogue);
             let end = self.pass(&mut |came| match came {
@@ -178,6 +199,17 @@ impl Reading<'_> {
         let shown = all.has_frames();
         let written = if end.is_err() && !shown { Ok(()) } else { all.write(out, plan.form, catalogue) };
         Outcome { end, shown, written }
+    }
+
+    /// What a recording of programs says beside its packets, if it is one and can be read twice.
+    fn facts(&mut self) -> Option<Facts> {
+        if !self.plan.sources.iter().all(|source| source.length().is_some()) {
+            return None;
+        }
+        let mut facts = Facts::default();
+        // What cannot be read, the next pass says; of what is no recording it is not read on.
+        let _ = self.plan.captures().look(&mut self.waiting, &mut |came| facts.take(&came));
+        facts.any().then_some(facts)
     }
 
     /// Shows one packet; how many there are.

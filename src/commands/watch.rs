@@ -241,7 +241,7 @@ fn list(catalogue: &Catalogue) -> Result<Code, Problem> {
 }
 
 /// A bell that Ctrl-C and SIGTERM ring.
-fn bell_on_signals() -> Result<Arc<Bell>, Problem> {
+pub fn bell_on_signals() -> Result<Arc<Bell>, Problem> {
     let bell = Arc::new(Bell::new().map_err(|error| resources(&error))?);
     let signals = StopSignals::install().map_err(|error| resources(&error))?;
     let rung = Arc::clone(&bell);

@@ -4,8 +4,10 @@
 //! stops at which the thread does not run, so the pair encloses all that the call did. What the kernel's counters say of
 //! a socket when a call is left is a [`Reading`].
 
+mod encode;
 mod syscall;
 
+pub use encode::{DecodeError, LONGEST_LIST, LONGEST_TEXT, VERSION};
 pub use syscall::Syscall;
 
 use enchufe_wire::Timestamp;
@@ -106,6 +108,8 @@ pub struct Entered {
     /// Sockets whose last reference it drops: what the kernel then does (FIN, RST) is its doing. Told when the call is
     /// entered, by the tracer's own count of references over all processes.
     pub drops: Vec<Cookie>,
+    /// What the kernel said of those before.
+    pub before: Vec<Reading>,
     /// Where the program's own source calls it.
     pub line: Option<Line>,
 }

@@ -137,6 +137,11 @@ impl Ladder {
         Some(row)
     }
 
+    /// From here on there is no cause and no change.
+    pub(crate) const fn mute(&mut self) {
+        self.roles = Roles::Itself;
+    }
+
     /// Gives back what only rows to come would need.
     pub(crate) fn forget(&mut self) {
         (self.machine, self.speakers) = (Machine::default(), Default::default());

@@ -1,5 +1,5 @@
 //! A recording as a ladder: each segment of a TCP conversation as a row, what caused it, and the states of both ends
-//! that it proves. (The calls of the programs, which a tracer adds, will stand beside the segments.)
+//! that it proves. With what a tracer saw of the programs, their calls stand beside the segments: [`trace`].
 //!
 //! **Start reading** at [`Ladder::frame`] (one conversation, a row at a time) and [`Ladders`] (all of a capture, within
 //! bounds); [`state`] says what a segment proves about the states of RFC 9293 §3.3.2 and what it does not, [`cause`]
@@ -18,6 +18,7 @@ mod ladders;
 mod machine;
 mod sent;
 pub mod state;
+pub mod trace;
 
 pub use cause::{Cause, Claim, What, Why};
 pub use ladder::{Ladder, Roles, Row};

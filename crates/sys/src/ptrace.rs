@@ -1,6 +1,6 @@
 //! ptrace(2) of programs that a seccomp filter stops: what stops a thread, as types, and how it goes on.
 //!
-//! All of it is for the one thread that [launched](launch) the programs: the kernel answers no other.
+//! All of it is for the one thread that [launched](launch()) the programs: the kernel answers no other.
 
 mod launch;
 mod seccomp;
@@ -141,6 +141,13 @@ pub fn resume(tid: u32, how: How, signal: i32) -> io::Result<()> {
     };
     let signal = if how == How::Listening { 0 } else { usize::try_from(signal).unwrap_or_default() };
     request(kind, tid, ptr::null_mut(), signal as *mut c_void)?;
+    Ok(())
+}
+
+/// Sends a process a signal. Fails with `ESRCH` where it is gone.
+pub fn signal(pid: u32, signal: i32) -> io::Result<()> {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::kill(pid.cast_signed(), signal) })?;
     Ok(())
 }
 

@@ -19,6 +19,11 @@ pub fn terminal(columns: u16, rows: u16) -> io::Result<(OwnedFd, OwnedFd)> {
     for end in &pair {
         fd::set_flags(end.as_fd(), libc::F_SETFD, libc::FD_CLOEXEC)?;
     }
-    fd::set_flags(pair[0].as_fd(), libc::F_SETFL, libc::O_NONBLOCK)?;
+    set_nonblocking(&pair[0])?;
     Ok(pair.into())
+}
+
+/// Makes reads of the open file fail with [`io::ErrorKind::WouldBlock`] where they would wait.
+pub fn set_nonblocking(file: &impl AsFd) -> io::Result<()> {
+    fd::set_flags(file.as_fd(), libc::F_SETFL, libc::O_NONBLOCK)
 }

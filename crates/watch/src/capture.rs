@@ -26,6 +26,7 @@ use enchufe_wire::time::Resolution;
 use program::Program;
 use reorder::Reorder;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 /// Bytes of a block of the ring: room for the longest frame that is kept.
@@ -108,6 +109,8 @@ pub struct Capture {
     snaplen: u32,
     prefilters: bool,
     reorder: Reorder,
+    /// When the last block was taken.
+    taken: Instant,
     drops: u64,
     state: State,
     /// Told when all that came before it was handed out.
@@ -162,8 +165,8 @@ impl Capture {
             io::ErrorKind::PermissionDenied => CaptureError::Permission(error),
             _ => CaptureError::System(error),
         })?;
-        let (reorder, state) = (Reorder::default(), State::Running);
-        Ok(Self { ring, link, snaplen, prefilters, reorder, drops: 0, state, failure: None })
+        let (reorder, state, taken) = (Reorder::default(), State::Running, Instant::now());
+        Ok(Self { ring, link, snaplen, prefilters, reorder, taken, drops: 0, state, failure: None })
     }
 
     /// What its frames start with.
@@ -212,8 +215,23 @@ impl Capture {
                 self.wait(stop, until)?;
             }
         }
-        let Some(frame) = self.reorder.current() else { return Ok(Next::Pause) };
-        Ok(Next::Frame(Record {
+        Ok(self.record().map_or(Next::Pause, Next::Frame))
+    }
+
+    /// The next frame that is there, without waiting. A frame is held back until one comes that is a few milliseconds
+    /// younger, or none has come for a while.
+    pub fn ready(&mut self) -> Option<Record<'_>> {
+        while !self.reorder.advance(self.taken.elapsed() >= PAUSE) {
+            if !self.take_block() {
+                return None;
+            }
+        }
+        self.record()
+    }
+
+    fn record(&self) -> Option<Record<'_>> {
+        let frame = self.reorder.current()?;
+        Some(Record {
             interface: 0,
             link: self.link,
             time: Some(frame.time),
@@ -221,7 +239,7 @@ impl Capture {
             bytes: &frame.bytes,
             wire_len: frame.wire_len,
             options: file::Options::NONE,
-        }))
+        })
     }
 
     /// Frames that were lost for want of room, since the beginning.
@@ -238,6 +256,7 @@ impl Capture {
     /// Takes the frames of the next block, if there is one.
     fn take_block(&mut self) -> bool {
         let Some(block) = self.ring.block() else { return false };
+        self.taken = Instant::now();
         for packet in block.packets() {
             let wire_len = frame::wire_len(self.link, &packet);
             let fill = |out: &mut Vec<u8>| frame::write(self.link, self.snaplen, &packet, out);
@@ -278,6 +297,12 @@ impl Capture {
             };
         }
         Ok(())
+    }
+}
+
+impl AsFd for Capture {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.ring.as_fd()
     }
 }
 

@@ -7,5 +7,6 @@
 //! `enchufe_sys`. It prints nothing, and has no sentences but those of its errors.
 
 pub mod capture;
+pub mod trace;
 
 pub use capture::{Capture, CaptureError, Next, Options, Place};

@@ -1,8 +1,8 @@
 //! The ladder: the segments of a conversation as arrows between its ends, their states, and why each was sent.
 
 mod object;
-mod pen;
-mod said;
+pub(super) mod pen;
+pub(super) mod said;
 #[cfg(test)]
 mod tests;
 

@@ -82,6 +82,12 @@ impl Captures<'_> {
         ran.ok().and_then(|(scout, _)| scout).unwrap_or_default().finish(limits)
     }
 
+    /// Reads all once, each item given to `with`, and says nothing of what is strange: that is left to another pass.
+    pub fn look(&self, waiting: &mut Waiting<'_>, with: With<'_>) -> Result<(), Stop> {
+        let job = Job { state: Session::default(), step: Batch::analyse };
+        self.run(job, waiting, Some((None, with))).map(|_| ())
+    }
+
     /// Reads all once, each item given to `with`; `session` is as it was at the end. What is strange goes to `remarks`.
     pub fn pass(
         &self,
@@ -91,7 +97,7 @@ impl Captures<'_> {
         with: With<'_>,
     ) -> Result<(), Stop> {
         let job = Job { state: std::mem::take(session), step: Batch::analyse };
-        let (ended, problems) = self.run(job, waiting, Some((remarks, with)))?;
+        let (ended, problems) = self.run(job, waiting, Some((Some(remarks), with)))?;
         *session = ended.unwrap_or_default();
         for remark in remarks.finish(self.sources) {
             crate::style::complain(&remark);
@@ -108,7 +114,7 @@ impl Captures<'_> {
         &self,
         job: Job<T>,
         waiting: &mut Waiting<'_>,
-        mut audience: Option<(&mut Remarks<'_>, With<'_>)>,
+        mut audience: Option<(Option<&mut Remarks<'_>>, With<'_>)>,
     ) -> Result<(Option<T>, Vec<Problem>), Stop> {
         let supply = Supply::open(self.sources, self.in_order, waiting.meter());
         let supply = supply.map_err(|problem| Stop::Input(vec![problem]))?;
@@ -119,7 +125,7 @@ impl Captures<'_> {
                 Ok(Message::Batch(batch)) => {
                     if let Some((remarks, with)) = &mut audience {
                         let mut with = |came: Came<'_, '_>| {
-                            if let Some(remark) = remarks.look(&came) {
+                            if let Some(remark) = remarks.as_mut().and_then(|remarks| remarks.look(&came)) {
                                 waiting.clear();
                                 crate::style::complain(&remark);
                             }

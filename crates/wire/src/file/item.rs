@@ -181,7 +181,17 @@ pub struct Statistics<'a> {
     pub options: Options<'a>,
 }
 
-impl Statistics<'_> {
+impl<'a> Statistics<'a> {
+    /// What an enterprise says beside packets ([`Writer::beside`](super::Writer::beside)).
+    pub fn beside(&self, enterprise: u32) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let order = self.options.order;
+        let own = self.options.into_iter().filter(|option| option.code == code::CUSTOM);
+        own.filter_map(move |option| {
+            let data = option.value.get(4..)?;
+            (order.u32(option.value, 0)? == enterprise).then_some(data)
+        })
+    }
+
     /// A counter among the options (`code::RECEIVED`, `code::DROPPED`, …).
     pub fn counter(&self, code: u16) -> Option<u64> {
         let option = self.options.into_iter().find(|option| option.code == code)?;

@@ -6,6 +6,8 @@ use crate::bytes::ByteOrder;
 pub mod code {
     /// A comment, in any block.
     pub const COMMENT: u16 = 1;
+    /// Bytes of an enterprise, in any block, not to be copied into another file; its number stands before them.
+    pub const CUSTOM: u16 = 19_373;
     /// Interface name.
     pub const NAME: u16 = 2;
     /// Interface description; also the process and thread of a packet has its own code below.

@@ -110,6 +110,17 @@ impl Writer {
         });
     }
 
+    /// What an enterprise says beside the packets at a time: a custom option of statistics, which programs that change
+    /// the file do not keep. Wireshark shows no row for it, as it does for a custom block. At most 65,531 bytes.
+    pub fn beside(&self, out: &mut Vec<u8>, interface: u32, time: Timestamp, enterprise: u32, data: &[u8]) {
+        block(out, STATISTICS, |out| {
+            out.extend_from_slice(&interface.to_le_bytes());
+            out.extend_from_slice(&halves(time));
+            option(out, code::CUSTOM, &[&enterprise.to_le_bytes(), data].concat());
+            option(out, 0, &[]);
+        });
+    }
+
     /// A custom block of an enterprise number. `copied` lets other programs keep it in a changed file.
     pub fn custom(&self, out: &mut Vec<u8>, enterprise: u32, copied: bool, data: &[u8]) {
         block(out, if copied { CUSTOM_COPIED } else { CUSTOM }, |out| {

@@ -79,7 +79,7 @@ fn frames(frames: &Frames) -> String {
     if more == 0 { named.join(", ") } else { format!("{}, +{more}", named.join(", ")) }
 }
 
-fn what(what: &What, catalogue: &Catalogue) -> String {
+pub fn what(what: &What, catalogue: &Catalogue) -> String {
     let id = format!("cause-{}", what.id());
     let with = |id: &str, name, value: &str| say(catalogue, id, &[(name, value)], &[]);
     match what {

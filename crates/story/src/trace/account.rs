@@ -1,0 +1,110 @@
+//! What is remembered of a socket while a recording is judged.
+
+use super::event::Range;
+use super::meter::{Meter, Stretch};
+use super::shown::Shown;
+use crate::Certainty;
+use crate::fact::CallId;
+use std::collections::VecDeque;
+
+/// The most stretches of written bytes that are remembered of a socket: what is sent again from before them has no call.
+const MOST_WRITES: usize = 4_096;
+/// The same over all sockets.
+pub(super) const MOST_WRITES_OVERALL: usize = 1_000_000;
+/// The most calls of a kind that are remembered of a socket.
+const MOST_CALLS: usize = 16;
+
+/// What ends the stream of a socket, or the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ender {
+    /// `shutdown` of its own direction.
+    Shuts,
+    /// The last reference.
+    Drops,
+    /// `connect` to no address.
+    Dissolves,
+}
+
+/// A socket.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Account {
+    pub(super) written: Meter,
+    pub(super) read: Meter,
+    writes: VecDeque<Stretch>,
+    /// What ended it, in the order in which it was entered.
+    pub(super) enders: Vec<(CallId, Ender)>,
+    /// Calls that let go what was held back, while they are open.
+    pub(super) uncorks: Vec<CallId>,
+    /// `SO_LINGER`, where it was set; negative: off.
+    pub(super) linger: Option<i64>,
+    /// How many bytes waited to be read, by the last word of the kernel.
+    pub(super) unread: u64,
+    pub(super) shown: Shown,
+    /// Bytes of its stream were written by calls that were not seen.
+    pub(super) has_unseen: bool,
+    /// Its bytes are others than those that calls write.
+    pub(super) has_other_bytes: bool,
+    /// Its conversation, and whether it is the end `b`.
+    pub(super) of: Option<(u32, bool)>,
+}
+
+impl Account {
+    /// Remembers what was written; gives how many more stretches are remembered now.
+    pub(super) fn wrote(&mut self, stretch: Stretch, is_full: bool) -> isize {
+        self.has_unseen |= stretch.is_unseen;
+        let mut more = 1;
+        if self.writes.len() >= MOST_WRITES || is_full && !self.writes.is_empty() {
+            self.writes.pop_front();
+            more -= 1;
+        } else if is_full {
+            return 0;
+        }
+        self.writes.push_back(stretch);
+        more
+    }
+
+    /// Segments of a conversation of it come.
+    pub(super) fn begins(&mut self, of: (u32, bool)) {
+        if self.of.is_some() {
+            // It connects again: the kernel counts from 0.
+            let Self { linger, shown, has_other_bytes, .. } = *self;
+            *self = Self { linger, shown, has_other_bytes, ..Self::default() };
+        }
+        self.of = Some(of);
+    }
+
+    pub(super) fn ends(&mut self, call: CallId, ender: Ender) {
+        if self.enders.len() < MOST_CALLS {
+            self.enders.push((call, ender));
+        }
+    }
+
+    pub(super) fn uncorked_by(&mut self, call: CallId) {
+        if self.uncorks.len() < MOST_CALLS {
+            self.uncorks.push(call);
+        }
+    }
+
+    /// Which calls wrote these bytes, in pieces.
+    pub(super) fn who_wrote(&self, range: Range) -> Vec<Stretch> {
+        let mut found = Vec::new();
+        let first = self.writes.partition_point(|write| write.range.end <= range.start);
+        for write in self.writes.iter().skip(first) {
+            let common = write.range.and(range);
+            if common.is_empty() {
+                break;
+            }
+            found.push(Stretch { range: common, ..write.clone() });
+        }
+        let tail = range.and(Range { start: self.written.at, end: u64::MAX });
+        if !tail.is_empty() {
+            let is_sure = !self.has_unseen && self.written.can_reach(tail.end);
+            let mut pieces = self.written.perhaps(tail);
+            for piece in pieces.iter_mut().filter(|_| !is_sure) {
+                piece.certainty = Certainty::Inferred;
+            }
+            found.append(&mut pieces);
+        }
+        found
+    }
+}

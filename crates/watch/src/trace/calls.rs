@@ -1,0 +1,124 @@
+//! The calls that stop a program, and what is to be known of each.
+
+use enchufe_story::fact::Syscall;
+
+/// How a call is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It makes a socket.
+    Makes,
+    /// Its first argument is a descriptor, told if that is a socket of TCP.
+    OnSocket,
+    /// The same, and told also if it writes to what the program prints on.
+    Writes(Buffer),
+    /// It moves bytes out of its second descriptor, or into its first (`sendfile`, `splice`, `tee`).
+    Copies,
+    /// It makes its second argument a copy of its first.
+    Duplicates,
+    /// It makes a copy of its first argument wherever there is room.
+    DuplicatesAnywhere,
+    /// `fcntl`: some of its requests make copies.
+    Fcntl,
+    /// It closes its first argument.
+    Closes,
+    /// It closes all from its first argument to its second.
+    ClosesRange,
+    /// It makes a process or thread: flags in its first argument.
+    Clones,
+    /// The same: flags at its first argument.
+    Clones3,
+}
+
+/// Where a call that writes has its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buffer {
+    /// At the second argument, as many as the third.
+    Plain,
+    /// In as many pieces as the third argument, told of at the second.
+    Vector,
+}
+
+/// A call that is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Which; none where it is never told.
+    pub syscall: Option<Syscall>,
+    /// How.
+    pub kind: Kind,
+}
+
+const fn told(number: libc::c_long, syscall: Syscall, kind: Kind) -> (libc::c_long, Known) {
+    (number, Known { syscall: Some(syscall), kind })
+}
+
+const fn seen(number: libc::c_long, kind: Kind) -> (libc::c_long, Known) {
+    (number, Known { syscall: None, kind })
+}
+
+const CALLS: &[(libc::c_long, Known)] = &[
+    told(libc::SYS_read, Syscall::Read, Kind::OnSocket),
+    told(libc::SYS_write, Syscall::Write, Kind::Writes(Buffer::Plain)),
+    told(libc::SYS_close, Syscall::Close, Kind::Closes),
+    told(libc::SYS_sendto, Syscall::Sendto, Kind::OnSocket),
+    told(libc::SYS_recvfrom, Syscall::Recvfrom, Kind::OnSocket),
+    told(libc::SYS_sendmsg, Syscall::Sendmsg, Kind::OnSocket),
+    told(libc::SYS_recvmsg, Syscall::Recvmsg, Kind::OnSocket),
+    told(libc::SYS_readv, Syscall::Readv, Kind::OnSocket),
+    told(libc::SYS_writev, Syscall::Writev, Kind::Writes(Buffer::Vector)),
+    told(libc::SYS_sendmmsg, Syscall::Sendmmsg, Kind::OnSocket),
+    told(libc::SYS_recvmmsg, Syscall::Recvmmsg, Kind::OnSocket),
+    told(libc::SYS_preadv2, Syscall::Preadv2, Kind::OnSocket),
+    told(libc::SYS_pwritev2, Syscall::Pwritev2, Kind::Writes(Buffer::Vector)),
+    told(libc::SYS_sendfile, Syscall::Sendfile, Kind::Copies),
+    told(libc::SYS_splice, Syscall::Splice, Kind::Copies),
+    told(libc::SYS_socket, Syscall::Socket, Kind::Makes),
+    told(libc::SYS_connect, Syscall::Connect, Kind::OnSocket),
+    told(libc::SYS_accept, Syscall::Accept, Kind::OnSocket),
+    told(libc::SYS_accept4, Syscall::Accept4, Kind::OnSocket),
+    told(libc::SYS_bind, Syscall::Bind, Kind::OnSocket),
+    told(libc::SYS_listen, Syscall::Listen, Kind::OnSocket),
+    told(libc::SYS_shutdown, Syscall::Shutdown, Kind::OnSocket),
+    told(libc::SYS_setsockopt, Syscall::Setsockopt, Kind::OnSocket),
+    told(libc::SYS_getsockopt, Syscall::Getsockopt, Kind::OnSocket),
+    told(libc::SYS_getsockname, Syscall::Getsockname, Kind::OnSocket),
+    told(libc::SYS_getpeername, Syscall::Getpeername, Kind::OnSocket),
+    told(libc::SYS_ioctl, Syscall::Ioctl, Kind::OnSocket),
+    told(libc::SYS_fcntl, Syscall::Fcntl, Kind::Fcntl),
+    told(libc::SYS_dup, Syscall::Dup, Kind::DuplicatesAnywhere),
+    told(libc::SYS_dup3, Syscall::Dup3, Kind::Duplicates),
+    told(libc::SYS_close_range, Syscall::CloseRange, Kind::ClosesRange),
+    seen(libc::SYS_clone, Kind::Clones),
+    seen(libc::SYS_clone3, Kind::Clones3),
+    #[cfg(target_arch = "x86_64")]
+    told(libc::SYS_dup2, Syscall::Dup2, Kind::Duplicates),
+];
+
+/// The numbers of all calls that stop a program.
+pub fn numbers() -> Vec<u32> {
+    CALLS.iter().filter_map(|(number, _)| u32::try_from(*number).ok()).collect()
+}
+
+/// The calls that a program is told not to exist: their bytes would be seen by nobody.
+pub fn absent() -> [u32; 1] {
+    [u32::try_from(libc::SYS_io_uring_setup).unwrap_or(u32::MAX)]
+}
+
+/// What is to be known of the call with this number.
+pub fn known(number: u64) -> Option<Known> {
+    CALLS.iter().find(|(known, _)| u64::try_from(*known) == Ok(number)).map(|(_, known)| *known)
+}
+
+/// Whether a call puts bytes into its socket.
+pub const fn writes(syscall: Syscall) -> bool {
+    matches!(
+        syscall,
+        Syscall::Write
+            | Syscall::Writev
+            | Syscall::Pwritev2
+            | Syscall::Sendto
+            | Syscall::Sendmsg
+            | Syscall::Sendmmsg
+            | Syscall::Sendfile
+            | Syscall::Splice
+    )
+}

@@ -1,0 +1,97 @@
+//! What calls were given, read from the memory of the program that makes them.
+
+use enchufe_story::fact::Arguments;
+use enchufe_sys::ptrace::{Entry, read_memory};
+use enchufe_wire::tcp::Endpoint;
+
+/// The most bytes of what is printed at once that are kept.
+pub const MOST_PRINTED: usize = 8 << 10;
+/// The most pieces of a vector that are looked at (`UIO_MAXIOV`).
+const MOST_PIECES: u64 = 1_024;
+
+/// An integer argument, as the kernel takes it: its lower half.
+pub fn int(argument: u64) -> i32 {
+    u32::try_from(argument & 0xffff_ffff).unwrap_or_default().cast_signed()
+}
+
+/// A number at an address.
+pub fn u64_at(pid: u32, address: u64) -> Option<u64> {
+    let mut bytes = [0; 8];
+    (read_memory(pid, address, &mut bytes).ok()? == 8).then_some(u64::from_ne_bytes(bytes))
+}
+
+fn i32_at(pid: u32, address: u64) -> Option<i32> {
+    let mut bytes = [0; 4];
+    (read_memory(pid, address, &mut bytes).ok()? == 4).then_some(i32::from_ne_bytes(bytes))
+}
+
+/// The address of `bind` and `connect`.
+pub fn address(pid: u32, entry: &Entry) -> Arguments {
+    let [_, pointer, length, ..] = entry.arguments;
+    let mut bytes = [0; 28];
+    let length = usize::try_from(length).unwrap_or(usize::MAX).min(bytes.len());
+    let read = bytes.get_mut(..length).map_or(0, |bytes| read_memory(pid, pointer, bytes).unwrap_or(0));
+    let [f0, f1, p0, p1, ..] = bytes;
+    let family = i32::from(u16::from_ne_bytes([f0, f1]));
+    let port = u16::from_be_bytes([p0, p1]);
+    let (ipv6, from, count) = match family {
+        libc::AF_INET if read >= 8 => (false, 4, 4),
+        libc::AF_INET6 if read >= 24 => (true, 8, 16),
+        _ => return Arguments::OtherAddress { family },
+    };
+    let mut address = [0; 16];
+    for (to, from) in address.iter_mut().zip(bytes.iter().skip(from).take(count)) {
+        *to = *from;
+    }
+    Arguments::Address(Endpoint { address, ipv6, port })
+}
+
+/// The option of `setsockopt` and `getsockopt`.
+pub fn option(pid: u32, entry: &Entry, set: bool) -> Arguments {
+    let [_, level, name, pointer, length, ..] = entry.arguments;
+    let value = (set && length == 4).then(|| i32_at(pid, pointer)).flatten();
+    Arguments::Option { level: int(level), name: int(name), value: value.map(i64::from) }
+}
+
+/// Pieces of memory, as `writev` and `sendmsg` are given them: addresses and lengths.
+fn pieces(pid: u32, pointer: u64, count: u64) -> impl Iterator<Item = (u64, u64)> {
+    (0..count.min(MOST_PIECES)).map_while(move |at| {
+        let place = pointer.checked_add(at * 16)?;
+        Some((u64_at(pid, place)?, u64_at(pid, place + 8)?))
+    })
+}
+
+/// How many bytes a vector has.
+pub fn vector_length(pid: u32, pointer: u64, count: u64) -> u64 {
+    pieces(pid, pointer, count).map(|(_, length)| length).fold(0, u64::saturating_add)
+}
+
+/// How many bytes the message of `sendmsg` and `recvmsg` has room for.
+pub fn message_length(pid: u32, pointer: u64) -> u64 {
+    // `struct msghdr`: the vector stands after the name, its length and padding.
+    let vector = u64_at(pid, pointer.wrapping_add(16)).unwrap_or(0);
+    let count = u64_at(pid, pointer.wrapping_add(24)).unwrap_or(0);
+    vector_length(pid, vector, count)
+}
+
+/// What is printed: the beginning of the bytes, and how many there are.
+pub fn printed(pid: u32, entry: &Entry, is_vector: bool) -> (Vec<u8>, u64) {
+    let [_, pointer, length, ..] = entry.arguments;
+    let mut text = Vec::new();
+    if !is_vector {
+        append(pid, pointer, length, &mut text);
+        return (text, length);
+    }
+    for (pointer, length) in pieces(pid, pointer, length) {
+        append(pid, pointer, length, &mut text);
+    }
+    (text, vector_length(pid, pointer, length))
+}
+
+fn append(pid: u32, pointer: u64, length: u64, text: &mut Vec<u8>) {
+    let start = text.len();
+    let room = MOST_PRINTED.saturating_sub(start).min(usize::try_from(length).unwrap_or(usize::MAX));
+    text.resize(start + room, 0);
+    let read = text.get_mut(start..).map_or(0, |out| read_memory(pid, pointer, out).unwrap_or(0));
+    text.truncate(start + read);
+}

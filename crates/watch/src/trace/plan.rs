@@ -1,0 +1,231 @@
+//! What is to be told of a call that begins, and what is to be looked at when it is over.
+
+use super::calls::{self, Buffer, Kind, Known};
+use super::descriptors::Slot;
+use super::memory;
+use super::tracer::Tracer;
+use enchufe_story::fact::{Arguments, Cookie, Reading, Syscall};
+use enchufe_sys::ptrace::Entry;
+
+/// What becomes of descriptors, and what is to be read, when a call is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Nothing.
+    Nothing,
+    /// What it gives is a new socket.
+    Makes,
+    /// What it gives is a copy of this.
+    Copies(Slot),
+    /// What it gives is no longer what it was.
+    Overwrites,
+    /// The counters of its socket.
+    Reads,
+}
+
+/// A call to be told.
+#[derive(Debug)]
+pub struct Plan {
+    pub syscall: Syscall,
+    /// The descriptor that it is about; −1: none.
+    pub fd: i32,
+    pub socket: Option<Cookie>,
+    pub arguments: Arguments,
+    pub drops: Vec<Cookie>,
+    pub before: Vec<Reading>,
+    pub after: After,
+    /// Whether it is told at all, or only followed.
+    pub told: bool,
+}
+
+impl Plan {
+    const fn new(syscall: Syscall, fd: i32, socket: Option<Cookie>, after: After) -> Self {
+        Self {
+            syscall,
+            fd,
+            socket,
+            arguments: Arguments::None,
+            drops: Vec::new(),
+            before: Vec::new(),
+            after,
+            told: true,
+        }
+    }
+}
+
+impl Tracer {
+    /// What is to be done about a call; nothing where it is of no interest.
+    pub fn plan(&mut self, tid: u32, known: Known, entry: &Entry) -> Option<Plan> {
+        let syscall = known.syscall?;
+        let thread = self.threads.get(&tid)?;
+        let (pid, files) = (thread.pid, thread.files.clone());
+        let [first, second, ..] = entry.arguments;
+        let (fd, other) = (memory::int(first), memory::int(second));
+        let slot = files.borrow().get(fd);
+        match (known.kind, slot) {
+            (Kind::Makes, _) => makes(syscall, entry),
+            (Kind::OnSocket | Kind::Writes(_), Some(Slot::Socket(socket))) => {
+                let arguments = arguments(syscall, pid, entry);
+                Some(Plan { arguments, ..Plan::new(syscall, fd, Some(socket), after(syscall)) })
+            }
+            (Kind::Writes(buffer), Some(Slot::Console(stream))) => {
+                let (text, length) = memory::printed(pid, entry, buffer == Buffer::Vector);
+                let arguments = Arguments::Printed { stream, text, length };
+                Some(Plan { arguments, ..Plan::new(syscall, fd, None, After::Nothing) })
+            }
+            (Kind::Copies, _) => {
+                let (from, to) = if syscall == Syscall::Splice {
+                    (fd, memory::int(entry.arguments[2]))
+                } else {
+                    (other, fd)
+                };
+                let found = [to, from].into_iter().find_map(|fd| Some((fd, files.borrow().socket(fd)?)));
+                let (fd, socket) = found?;
+                let arguments = arguments(syscall, pid, entry);
+                Some(Plan { arguments, ..Plan::new(syscall, fd, Some(socket), After::Reads) })
+            }
+            (Kind::Closes, Some(_)) => self.closes(tid, syscall, (fd, fd), Arguments::None),
+            (Kind::ClosesRange, _) => {
+                // Only marked to be closed on exec.
+                let marks = entry.arguments[2] & u64::from(libc::CLOSE_RANGE_CLOEXEC) != 0;
+                if marks {
+                    return None;
+                }
+                // Numbers past the largest descriptor mean all.
+                let last = i32::try_from(second & 0xffff_ffff).unwrap_or(i32::MAX);
+                self.closes(tid, syscall, (fd, last), Arguments::Descriptor(last))
+            }
+            (Kind::DuplicatesAnywhere, Some(slot)) => Some(copies(syscall, fd, slot, Arguments::None)),
+            (Kind::Fcntl, Some(slot)) => {
+                let request = Arguments::Request(u64::from(other.unsigned_abs()));
+                match other {
+                    libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => Some(copies(syscall, fd, slot, request)),
+                    _ => {
+                        let Slot::Socket(socket) = slot else { return None };
+                        let plan = Plan::new(syscall, fd, Some(socket), After::Nothing);
+                        Some(Plan { arguments: request, ..plan })
+                    }
+                }
+            }
+            (Kind::Duplicates, slot) => self.duplicates(tid, syscall, (fd, slot), other),
+            _ => None,
+        }
+    }
+
+    /// Descriptors are as good as closed when the call begins: nothing can stop it, and their numbers may be
+    /// another's before it ends.
+    fn closes(
+        &mut self,
+        tid: u32,
+        syscall: Syscall,
+        (first, last): (i32, i32),
+        arguments: Arguments,
+    ) -> Option<Plan> {
+        let thread = self.threads.get(&tid)?;
+        let (pid, files) = (thread.pid, thread.files.clone());
+        let fds = files.borrow().between(first, last);
+        let only = files.borrow().socket(first);
+        let (drops, before) = self.before(pid, &files, &fds);
+        for fd in &fds {
+            self.references.close(&files, *fd);
+        }
+        let told = if syscall == Syscall::Close { only.is_some() } else { !drops.is_empty() };
+        let plan = Plan::new(syscall, first, only, After::Nothing);
+        told.then_some(Plan { arguments, drops, before, ..plan })
+    }
+
+    /// The sockets that closing these would end, and what the kernel says of them.
+    fn before(
+        &mut self,
+        pid: u32,
+        files: &super::descriptors::Shared,
+        fds: &[i32],
+    ) -> (Vec<Cookie>, Vec<Reading>) {
+        let drops = self.references.last_of(&files.borrow(), fds);
+        let mut readings = Vec::new();
+        for socket in &drops {
+            let fd = files.borrow().sockets().find(|(fd, cookie)| cookie == socket && fds.contains(fd));
+            if let (Some((fd, _)), Some(process)) = (fd, self.processes.get(&pid)) {
+                readings.extend(self.sockets.read(&process.handle, fd, *socket));
+            }
+            self.sockets.forget(*socket);
+        }
+        (drops, readings)
+    }
+
+    fn duplicates(
+        &mut self,
+        tid: u32,
+        syscall: Syscall,
+        (fd, slot): (i32, Option<Slot>),
+        to: i32,
+    ) -> Option<Plan> {
+        let thread = self.threads.get(&tid)?;
+        let (pid, files) = (thread.pid, thread.files.clone());
+        let over = files.borrow().get(to);
+        if fd == to || slot.is_none() && over.is_none() {
+            return None;
+        }
+        let socket = files.borrow().socket(fd);
+        let (drops, before) = self.before(pid, &files, &[to]);
+        let after = slot.map_or(After::Overwrites, After::Copies);
+        let told = socket.is_some() || !drops.is_empty();
+        let plan = Plan::new(syscall, fd, socket, after);
+        Some(Plan { arguments: Arguments::Descriptor(to), drops, before, told, ..plan })
+    }
+}
+
+fn makes(syscall: Syscall, entry: &Entry) -> Option<Plan> {
+    let [domain, kind, protocol, ..] = entry.arguments.map(memory::int);
+    // Flags stand above the kind.
+    let is_stream = kind & 0xf == libc::SOCK_STREAM;
+    let is_internet = matches!(domain, libc::AF_INET | libc::AF_INET6);
+    if !is_stream || !is_internet || !matches!(protocol, 0 | libc::IPPROTO_TCP) {
+        return None;
+    }
+    let arguments = Arguments::Socket { domain, kind, protocol };
+    Some(Plan { arguments, ..Plan::new(syscall, -1, None, After::Makes) })
+}
+
+fn copies(syscall: Syscall, fd: i32, slot: Slot, arguments: Arguments) -> Plan {
+    let socket = match slot {
+        Slot::Socket(socket) => Some(socket),
+        Slot::Console(_) => None,
+    };
+    Plan { arguments, told: socket.is_some(), ..Plan::new(syscall, fd, socket, After::Copies(slot)) }
+}
+
+fn arguments(syscall: Syscall, pid: u32, entry: &Entry) -> Arguments {
+    let [_, pointer, third, fourth, ..] = entry.arguments;
+    match syscall {
+        Syscall::Bind | Syscall::Connect => memory::address(pid, entry),
+        Syscall::Listen => Arguments::Backlog(memory::int(pointer)),
+        Syscall::Shutdown => Arguments::How(memory::int(pointer)),
+        Syscall::Setsockopt => memory::option(pid, entry, true),
+        Syscall::Getsockopt => memory::option(pid, entry, false),
+        Syscall::Ioctl => Arguments::Request(pointer),
+        Syscall::Sendto | Syscall::Recvfrom => Arguments::Bytes { wanted: third, flags: memory::int(fourth) },
+        Syscall::Write | Syscall::Read => Arguments::Bytes { wanted: third, flags: 0 },
+        Syscall::Writev | Syscall::Readv | Syscall::Preadv2 | Syscall::Pwritev2 => {
+            Arguments::Bytes { wanted: memory::vector_length(pid, pointer, third), flags: 0 }
+        }
+        Syscall::Sendmsg | Syscall::Recvmsg => {
+            Arguments::Bytes { wanted: memory::message_length(pid, pointer), flags: memory::int(third) }
+        }
+        Syscall::Sendfile => Arguments::Bytes { wanted: fourth, flags: 0 },
+        Syscall::Splice | Syscall::Tee => Arguments::Bytes { wanted: entry.arguments[4], flags: 0 },
+        _ => Arguments::None,
+    }
+}
+
+/// Whether the socket is read when the call is over: where it moved bytes, or may have changed state.
+const fn after(syscall: Syscall) -> After {
+    use Syscall::{Bind, Connect, Listen, Preadv2, Read, Readv, Recvfrom, Recvmmsg, Recvmsg, Shutdown};
+    match syscall {
+        Syscall::Accept | Syscall::Accept4 => After::Makes,
+        Bind | Connect | Listen | Shutdown | Read | Readv | Preadv2 | Recvfrom | Recvmsg | Recvmmsg => {
+            After::Reads
+        }
+        _ if calls::writes(syscall) => After::Reads,
+        _ => After::Nothing,
+    }
+}

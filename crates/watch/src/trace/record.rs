@@ -1,0 +1,126 @@
+//! What was seen, written down while it is seen: calls and packets, in the order of their times.
+
+use crate::capture::{Capture, Next};
+use enchufe_story::fact::{DecodeError, Fact};
+use enchufe_sys::host::Bell;
+use enchufe_wire::Timestamp;
+use enchufe_wire::file::{InterfaceInfo, PacketNotes, Statistics, Writer};
+use std::collections::VecDeque;
+use std::io::{self, BufWriter, Write};
+use std::time::Instant;
+
+/// Facts wait this long, in nanoseconds, for frames that came before them and are still in the kernel's ring, where
+/// nothing newer shows that there are none.
+const LATEST: i64 = 250_000_000;
+
+/// The number under which facts stand in a recording: the one that is reserved for documentation (RFC 5612).
+pub const ENTERPRISE: u32 = 32_473;
+
+/// What a recording says wrote it, by which it is known.
+pub const APPLICATION: &str = concat!("enchufe ", env!("CARGO_PKG_VERSION"), " trace");
+
+/// The facts that stand in statistics of a recording.
+pub fn facts(statistics: &Statistics<'_>) -> impl Iterator<Item = Result<Fact, DecodeError>> {
+    statistics.beside(ENTERPRISE).map(|mut bytes| Fact::decode(&mut bytes))
+}
+
+/// A recording under way.
+#[derive(Debug)]
+pub struct Recorder<W: Write> {
+    out: BufWriter<W>,
+    buffer: Vec<u8>,
+    writer: Writer,
+    capture: Option<Capture>,
+    facts: VecDeque<Fact>,
+    encoded: Vec<u8>,
+}
+
+impl<W: Write> Recorder<W> {
+    /// Begins a recording, with packets where there is a capture.
+    pub fn new(out: W, capture: Option<Capture>) -> io::Result<Self> {
+        let mut recorder = Self {
+            out: BufWriter::with_capacity(1 << 18, out),
+            buffer: Vec::new(),
+            writer: Writer::new(),
+            capture,
+            facts: VecDeque::new(),
+            encoded: Vec::new(),
+        };
+        recorder.writer.section(&mut recorder.buffer, APPLICATION);
+        let link = recorder.capture.as_ref().map_or(enchufe_wire::LinkType::ETHERNET, Capture::link);
+        let info = InterfaceInfo { name: "lo", snaplen: 0 };
+        recorder.writer.interface(&mut recorder.buffer, link, &info);
+        recorder.write()?;
+        Ok(recorder)
+    }
+
+    /// What to wait on for packets.
+    pub const fn capture(&self) -> Option<&Capture> {
+        self.capture.as_ref()
+    }
+
+    /// Takes facts, and the packets that are there.
+    pub fn take(&mut self, facts: impl Iterator<Item = Fact>, now: Timestamp) -> io::Result<()> {
+        self.facts.extend(facts);
+        let mut capture = self.capture.take();
+        let taken = capture.as_mut().map_or(Ok(()), |capture| self.packets(capture));
+        self.capture = capture;
+        taken?;
+        self.write_facts(Timestamp::from_nanos(now.nanos().saturating_sub(LATEST)))
+    }
+
+    fn packets(&mut self, capture: &mut Capture) -> io::Result<()> {
+        while let Some(record) = capture.ready() {
+            let time = record.time.unwrap_or_default();
+            self.write_facts(time)?;
+            self.packet(time, record.bytes, record.wire_len)?;
+        }
+        Ok(())
+    }
+
+    fn packet(&mut self, time: Timestamp, bytes: &[u8], wire_len: u32) -> io::Result<()> {
+        self.writer.packet(&mut self.buffer, 0, time, bytes, wire_len, &PacketNotes::default());
+        self.write()
+    }
+
+    /// Writes the facts before a time.
+    fn write_facts(&mut self, until: Timestamp) -> io::Result<()> {
+        while let Some(fact) = self.facts.front().filter(|fact| fact.time < until) {
+            self.encoded.clear();
+            fact.encode(&mut self.encoded);
+            self.writer.beside(&mut self.buffer, 0, fact.time, ENTERPRISE, &self.encoded);
+            self.facts.pop_front();
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        self.out.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Takes the last packets; gives what was written to, and how many packets were lost.
+    pub fn finish(mut self, stop: &Bell) -> io::Result<(W, u64)> {
+        let mut drops = 0;
+        if let Some(mut capture) = self.capture.take() {
+            loop {
+                match capture.next(stop, Some(Instant::now()))? {
+                    Next::Frame(record) => {
+                        let time = record.time.unwrap_or_default();
+                        let (bytes, wire_len) = (record.bytes.to_vec(), record.wire_len);
+                        self.write_facts(time)?;
+                        self.packet(time, &bytes, wire_len)?;
+                    }
+                    Next::Pause => {}
+                    Next::End => break,
+                }
+            }
+            drops = capture.drops()?;
+        }
+        self.write_facts(Timestamp::from_nanos(i64::MAX))?;
+        let out = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok((out, drops))
+    }
+}

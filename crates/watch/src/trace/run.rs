@@ -1,0 +1,261 @@
+//! The programs, from the first one's start to the last one's end.
+
+use super::calls;
+use super::programs::{self, CommandError, Console, Outputs};
+use super::record::Recorder;
+use super::tracer::{Progress, Tracer, now};
+use enchufe_story::fact::Status;
+use enchufe_sys::children::Children;
+use enchufe_sys::host::{self, Bell, Interest, Watch};
+use enchufe_sys::ptrace::{self, Filter, Launched};
+use std::io::{self, Write};
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+/// With something to be written down soon, waiting is no longer than this.
+const TICK: Duration = Duration::from_millis(30);
+
+/// Who does not end when asked to is killed after this.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What to run, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The commands, each with its arguments. One is started as soon as the one before listens, has connected, or has ended.
+    pub commands: Vec<Vec<Vec<u8>>>,
+    /// What they print on.
+    pub console: Console,
+    /// How long the others may go on when the last one has ended.
+    pub drain: Duration,
+    /// How long a program may take until it listens, connects or ends.
+    pub start_timeout: Duration,
+}
+
+/// How it went.
+#[derive(Debug)]
+pub struct Ended {
+    /// How the first process of each program that was started ended; none where it is not known.
+    pub statuses: Vec<Option<Status>>,
+    /// Whether the bell ended it.
+    pub stopped: bool,
+}
+
+/// Why programs could not be traced.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// A command that cannot be run.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// A program neither listened nor connected nor ended.
+    #[error("{} neither listens nor connects nor ends", String::from_utf8_lossy(command))]
+    NotReady {
+        /// Its command.
+        command: Vec<u8>,
+    },
+    /// The recording could not be written.
+    #[error("cannot write the recording: {0}")]
+    Record(io::Error),
+    /// Anything else that the kernel said.
+    #[error("cannot trace: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Runs programs, and records what they do, until the last has ended or `stop` rings. None is left running.
+///
+/// `children` must have been made before any other thread, and the thread that calls is the only one that may wait for
+/// children. `input` is what the last program reads, where it has no terminal of its own.
+pub fn run<W: Write>(
+    options: &Options,
+    children: &Children,
+    input: Option<BorrowedFd<'_>>,
+    recorder: &mut Recorder<W>,
+    stop: &Bell,
+) -> Result<Ended, TraceError> {
+    let filter = Filter::new(&calls::numbers(), &calls::absent());
+    let mut running = Running {
+        options,
+        filter,
+        input,
+        tracer: Tracer::default(),
+        launched: Vec::new(),
+        outputs: Vec::new(),
+        phase: Phase::Starting,
+        since: Instant::now(),
+        stopped: false,
+    };
+    let ran = running.go(children, recorder, stop);
+    if ran.is_err() {
+        running.kill_all(children);
+    }
+    ran?;
+    let statuses = running.tracer.programs.iter().map(|program| program.status).collect();
+    Ok(Ended { statuses, stopped: running.stopped })
+}
+
+/// Where the run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// Programs are still to be started.
+    Starting,
+    /// All were started.
+    Running,
+    /// The last one has ended; the others have until the drain is over.
+    Draining,
+    /// All were asked to end.
+    Ending,
+    /// All were killed.
+    Killing,
+}
+
+struct Running<'r> {
+    options: &'r Options,
+    filter: Filter,
+    input: Option<BorrowedFd<'r>>,
+    tracer: Tracer,
+    launched: Vec<Option<Launched>>,
+    outputs: Vec<Outputs>,
+    phase: Phase,
+    /// When the phase began, or the last program was started.
+    since: Instant,
+    stopped: bool,
+}
+
+impl Running<'_> {
+    fn go<W: Write>(
+        &mut self,
+        children: &Children,
+        recorder: &mut Recorder<W>,
+        stop: &Bell,
+    ) -> Result<(), TraceError> {
+        self.start()?;
+        loop {
+            children.clear();
+            let busy = self.take_news()?;
+            let facts = self.tracer.facts.drain(..);
+            recorder.take(facts, now()).map_err(TraceError::Record)?;
+            self.outputs.iter_mut().for_each(Outputs::drain);
+            self.failed_start()?;
+            self.advance(host::wait(&mut [Watch::new(stop, Interest::READ)], Some(Duration::ZERO))? > 0)?;
+            if self.tracer.processes.is_empty() {
+                return Ok(());
+            }
+            if !busy {
+                self.wait(children, recorder, stop)?;
+            }
+        }
+    }
+
+    /// Answers all stops that there are; tells whether there was one.
+    fn take_news(&mut self) -> io::Result<bool> {
+        let mut busy = false;
+        while !self.tracer.processes.is_empty() {
+            let Some((tid, news)) = ptrace::news()? else { break };
+            self.tracer.take(now(), tid, news);
+            busy = true;
+        }
+        Ok(busy)
+    }
+
+    /// Starts the next program.
+    fn start(&mut self) -> Result<(), TraceError> {
+        let place = self.launched.len();
+        let Some(command) = self.options.commands.get(place) else { return Ok(()) };
+        let is_last = place + 1 == self.options.commands.len();
+        let input = self.input.filter(|_| is_last);
+        let (launched, outputs) = programs::start(command, self.options.console, input, &self.filter)?;
+        self.tracer.launched(launched.pid, command.clone())?;
+        self.launched.push(Some(launched));
+        self.outputs.push(outputs);
+        self.since = Instant::now();
+        if is_last {
+            self.phase = Phase::Running;
+        }
+        Ok(())
+    }
+
+    /// Why a program that was launched could not be executed, if one could not.
+    fn failed_start(&mut self) -> Result<(), TraceError> {
+        for (launched, program) in self.launched.iter_mut().zip(&self.tracer.programs) {
+            if program.status.is_none() || program.runs {
+                continue;
+            }
+            let error = launched.take().and_then(Launched::failure);
+            let command = program.name();
+            let error = error.unwrap_or_else(|| io::ErrorKind::Interrupted.into());
+            return Err(CommandError::Refused { command, error }.into());
+        }
+        Ok(())
+    }
+
+    /// Goes on to what comes next.
+    fn advance(&mut self, rings: bool) -> Result<(), TraceError> {
+        if rings && self.phase < Phase::Ending {
+            self.stopped = true;
+            self.ask_to_end();
+        }
+        let last = self.tracer.programs.last();
+        match self.phase {
+            Phase::Starting => {
+                if last.is_some_and(|program| program.is_ready || program.status.is_some()) {
+                    self.start()?;
+                } else if self.since.elapsed() >= self.options.start_timeout {
+                    let command = last.map(Progress::name).unwrap_or_default();
+                    return Err(TraceError::NotReady { command });
+                }
+            }
+            Phase::Running => {
+                if last.is_some_and(|program| program.status.is_some()) {
+                    (self.phase, self.since) = (Phase::Draining, Instant::now());
+                }
+            }
+            Phase::Draining if self.since.elapsed() >= self.options.drain => self.ask_to_end(),
+            Phase::Ending if self.since.elapsed() >= GRACE => {
+                self.phase = Phase::Killing;
+                self.signal_all(libc::SIGKILL);
+            }
+            Phase::Draining | Phase::Ending | Phase::Killing => {}
+        }
+        Ok(())
+    }
+
+    fn ask_to_end(&mut self) {
+        (self.phase, self.since) = (Phase::Ending, Instant::now());
+        self.signal_all(libc::SIGTERM);
+    }
+
+    fn signal_all(&self, signal: i32) {
+        for pid in self.tracer.processes.keys() {
+            // Who is gone already needs none.
+            let _ = ptrace::signal(*pid, signal);
+        }
+    }
+
+    /// Leaves nobody running.
+    fn kill_all(&mut self, children: &Children) {
+        self.signal_all(libc::SIGKILL);
+        while !self.tracer.processes.is_empty() {
+            children.clear();
+            match ptrace::news() {
+                Ok(Some((tid, news))) => self.tracer.take(now(), tid, news),
+                Ok(None) => {
+                    let _ = host::wait(&mut [Watch::new(children, Interest::READ)], Some(TICK));
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn wait<W: Write>(&mut self, children: &Children, recorder: &Recorder<W>, stop: &Bell) -> io::Result<()> {
+        let mut watches = vec![Watch::new(children, Interest::READ)];
+        if self.phase < Phase::Ending {
+            watches.push(Watch::new(stop, Interest::READ));
+        }
+        watches.extend(recorder.capture().map(|capture| Watch::new(capture, Interest::READ)));
+        let handles: Vec<BorrowedFd<'_>> = self.outputs.iter().flat_map(Outputs::handles).collect();
+        watches.extend(handles.iter().map(|handle| Watch::new(handle, Interest::READ)));
+        match host::wait(&mut watches, Some(TICK)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

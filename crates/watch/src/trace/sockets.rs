@@ -1,0 +1,85 @@
+//! What the kernel says of the sockets of a stopped program.
+//!
+//! A descriptor is copied out, asked, and the copy closed again **before the program goes on**: while there is a copy, the
+//! program's own `close` would send no FIN.
+
+use enchufe_story::fact::{Cookie, KernelState, Reading};
+use enchufe_sys::pidfd::PidFd;
+use enchufe_sys::{cookie, queues, tcp_info};
+use enchufe_wire::tcp::Endpoint;
+use socket2::{Protocol, SockRef, Type};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+
+/// The addresses of sockets that do not change any more.
+#[derive(Debug, Default)]
+pub struct Sockets(HashMap<Cookie, (Option<Endpoint>, Option<Endpoint>)>);
+
+impl Sockets {
+    /// Which socket of TCP the descriptor is; none where it is none.
+    pub fn identify(process: &PidFd, fd: i32) -> Option<Cookie> {
+        let copy = process.copy(fd).ok()?;
+        let socket = SockRef::from(&copy);
+        let is_stream = socket.r#type().is_ok_and(|kind| kind == Type::STREAM);
+        let is_tcp = socket.protocol().is_ok_and(|protocol| protocol == Some(Protocol::TCP));
+        if !is_stream || !is_tcp {
+            return None;
+        }
+        cookie::cookie(&copy).ok().map(Cookie)
+    }
+
+    /// What the kernel says of it now.
+    pub fn read(&mut self, process: &PidFd, fd: i32, socket: Cookie) -> Option<Reading> {
+        let copy = process.copy(fd).ok()?;
+        let info = tcp_info::tcp_info(&copy).ok()?;
+        let unread = queues::unread(&copy).unwrap_or(0);
+        let (local, peer) = self.addresses(&copy, socket);
+        // The peer's FIN counts as a byte that was received (`tcp_fin`, net/ipv4/tcp_input.c).
+        let fin = u64::from(has_peers_fin(info.state));
+        Some(Reading {
+            socket,
+            state: KernelState(info.state as u8),
+            written: info.bytes_sent.saturating_sub(info.bytes_retrans) + u64::from(info.notsent_bytes),
+            read: info.bytes_received.saturating_sub(unread).saturating_sub(fin),
+            unread,
+            local,
+            peer,
+        })
+    }
+
+    /// It has ended.
+    pub fn forget(&mut self, socket: Cookie) {
+        self.0.remove(&socket);
+    }
+
+    fn addresses(&mut self, copy: &OwnedFd, socket: Cookie) -> (Option<Endpoint>, Option<Endpoint>) {
+        let known = self.0.entry(socket).or_default();
+        if known.1.is_none() {
+            let socket = SockRef::from(copy);
+            let local = socket.local_addr().ok().and_then(|address| address.as_socket());
+            known.0 = local.filter(|address| address.port() != 0).map(endpoint);
+            let peer = socket.peer_addr().ok().and_then(|address| address.as_socket());
+            known.1 = peer.map(endpoint);
+        }
+        *known
+    }
+}
+
+/// The states of an end that has the peer's FIN.
+const fn has_peers_fin(state: tcp_info::TcpState) -> bool {
+    use tcp_info::TcpState::{CloseWait, Closing, LastAck, TimeWait};
+    matches!(state, CloseWait | LastAck | Closing | TimeWait)
+}
+
+/// An address as packets have it: one of IPv4 that an IPv6 socket has is one of IPv4.
+fn endpoint(address: SocketAddr) -> Endpoint {
+    let (mut bytes, port) = ([0; 16], address.port());
+    let canonical = address.ip().to_canonical();
+    let ipv6 = canonical.is_ipv6();
+    match canonical {
+        IpAddr::V4(ip) => bytes.iter_mut().zip(ip.octets()).for_each(|(to, from)| *to = from),
+        IpAddr::V6(ip) => bytes = ip.octets(),
+    }
+    Endpoint { address: bytes, ipv6, port }
+}

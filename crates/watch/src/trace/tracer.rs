@@ -1,0 +1,427 @@
+//! Who is traced, and what each stop means.
+
+use super::calls::{self, Kind};
+use super::descriptors::{References, Shared, Slot};
+use super::lines::Lines;
+use super::sockets::Sockets;
+use super::{memory, plan};
+use enchufe_story::fact::{
+    Arguments, CallId, Cookie, Entered, Fact, Happened, Left, Line, Outcome, Program, Reading, Status,
+    Syscall,
+};
+use enchufe_sys::pidfd::PidFd;
+use enchufe_sys::ptrace::{self, Entry, How, NATIVE, News};
+use enchufe_wire::Timestamp;
+use plan::{After, Plan};
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What the kernel answers inside where a call is to be made again after a signal (`include/linux/errno.h`).
+const RESTARTS: std::ops::RangeInclusive<i32> = 512..=516;
+
+/// A call under way.
+#[derive(Debug)]
+pub struct Open {
+    /// Its number, if it is told.
+    id: Option<CallId>,
+    entry: Entry,
+    syscall: Syscall,
+    fd: i32,
+    after: After,
+}
+
+/// A thread.
+#[derive(Debug)]
+pub struct Thread {
+    pub pid: u32,
+    pub files: Shared,
+    call: Option<Open>,
+    /// A call that a signal interrupted, and that may be made again.
+    interrupted: Option<Open>,
+    /// Flags of the `clone` that it is in.
+    clone: u64,
+}
+
+/// A process.
+#[derive(Debug)]
+pub struct Process {
+    pub program: u32,
+    pub handle: PidFd,
+    lines: Lines,
+}
+
+/// How far a program has come.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Its command.
+    pub command: Vec<Vec<u8>>,
+    /// Its first process.
+    pub pid: u32,
+    /// It executes its command.
+    pub runs: bool,
+    /// It listens, or has connected.
+    pub is_ready: bool,
+    /// How its first process ended.
+    pub status: Option<Status>,
+}
+
+impl Progress {
+    /// The name of its command.
+    pub fn name(&self) -> Vec<u8> {
+        self.command.first().cloned().unwrap_or_default()
+    }
+}
+
+/// All that is traced.
+#[derive(Debug, Default)]
+pub struct Tracer {
+    pub threads: HashMap<u32, Thread>,
+    pub processes: HashMap<u32, Process>,
+    pub references: References,
+    pub sockets: Sockets,
+    /// What happened, not yet taken.
+    pub facts: Vec<Fact>,
+    pub programs: Vec<Progress>,
+    /// Threads that were seen before who made them told of it.
+    early: HashSet<u32>,
+    calls: u64,
+    time: Timestamp,
+}
+
+impl Tracer {
+    /// A program was launched.
+    pub fn launched(&mut self, pid: u32, command: Vec<Vec<u8>>) -> io::Result<()> {
+        let program = u32::try_from(self.programs.len()).unwrap_or(u32::MAX);
+        self.programs.push(Progress { command, pid, ..Progress::default() });
+        self.add_process(pid, program)?;
+        self.add_thread(pid, pid, Shared::default());
+        Ok(())
+    }
+
+    fn add_process(&mut self, pid: u32, program: u32) -> io::Result<()> {
+        let process = Process { program, handle: PidFd::open(pid)?, lines: Lines::default() };
+        self.processes.insert(pid, process);
+        Ok(())
+    }
+
+    fn add_thread(&mut self, tid: u32, pid: u32, files: Shared) {
+        self.threads.insert(tid, Thread { pid, files, call: None, interrupted: None, clone: 0 });
+    }
+
+    fn happened(&mut self, happened: Happened) {
+        self.facts.push(Fact { time: self.time, happened });
+    }
+
+    /// Takes what a thread told at this time, and lets it go on.
+    pub fn take(&mut self, time: Timestamp, tid: u32, news: News) {
+        self.time = time;
+        let (how, signal) = match news {
+            News::Entering(entry) => (self.entering(tid, entry), 0),
+            News::Left(result) => {
+                self.left(tid, result);
+                (How::On, 0)
+            }
+            News::Made { child } => {
+                self.made(tid, child);
+                (How::On, 0)
+            }
+            News::Executed { former } => {
+                self.executed(tid, former);
+                (How::On, 0)
+            }
+            // One that is not known yet waits for who made it.
+            News::Began if !self.threads.contains_key(&tid) => {
+                self.early.insert(tid);
+                return;
+            }
+            News::Ending(status) => {
+                self.ending(tid, told(status));
+                (How::On, 0)
+            }
+            News::Signal(signal) => {
+                let pid = self.threads.get(&tid).map_or(tid, |thread| thread.pid);
+                self.happened(Happened::Signalled { pid, tid, signal });
+                (How::On, signal)
+            }
+            News::Stopped(_) => (How::Listening, 0),
+            News::Ended(status) => return self.ended(tid, told(status)),
+            News::Began | News::Other => (How::On, 0),
+        };
+        // Who was killed meanwhile is told to have ended.
+        let _ = ptrace::resume(tid, how, signal);
+    }
+
+    fn entering(&mut self, tid: u32, entry: Entry) -> How {
+        let Some(thread) = self.threads.get_mut(&tid) else { return How::On };
+        if let Some(open) = thread.interrupted.take() {
+            if open.entry == entry {
+                thread.call = Some(open);
+                return How::ToTheEnd;
+            }
+            self.close_call(&open, Outcome::Failed(libc::EINTR), None, None);
+        }
+        let Some(known) = calls::known(entry.number).filter(|_| entry.architecture == NATIVE) else {
+            return How::On;
+        };
+        if matches!(known.kind, Kind::Clones | Kind::Clones3) {
+            self.clones(tid, known.kind, &entry);
+            return How::On;
+        }
+        let Some(plan) = self.plan(tid, known, &entry) else { return How::On };
+        self.open(tid, entry, plan)
+    }
+
+    fn clones(&mut self, tid: u32, kind: Kind, entry: &Entry) {
+        let Some(thread) = self.threads.get_mut(&tid) else { return };
+        let [first, ..] = entry.arguments;
+        let flags = if kind == Kind::Clones3 { memory::u64_at(thread.pid, first) } else { Some(first) };
+        thread.clone = flags.unwrap_or(0);
+    }
+
+    /// A call that is told begins.
+    fn open(&mut self, tid: u32, entry: Entry, plan: Plan) -> How {
+        let Plan { syscall, fd, socket, arguments, drops, before, after, told } = plan;
+        let Some(thread) = self.threads.get(&tid) else { return How::On };
+        let pid = thread.pid;
+        let id = told.then(|| {
+            let id = self.next();
+            let line = self.line(pid, tid);
+            let program = self.processes.get(&pid).map_or(0, |process| process.program);
+            let fd = (fd >= 0).then_some(fd);
+            // From here on the time is the program's.
+            self.time = now();
+            let entered =
+                Entered { id, program, pid, tid, syscall, fd, socket, arguments, drops, before, line };
+            self.happened(Happened::Entered(entered));
+            id
+        });
+        if let Some(thread) = self.threads.get_mut(&tid) {
+            thread.call = Some(Open { id, entry, syscall, fd, after });
+        }
+        How::ToTheEnd
+    }
+
+    fn next(&mut self) -> CallId {
+        self.calls += 1;
+        CallId(self.calls)
+    }
+
+    fn line(&mut self, pid: u32, tid: u32) -> Option<Line> {
+        self.processes.get_mut(&pid)?.lines.of(pid, tid)
+    }
+
+    fn left(&mut self, tid: u32, result: Result<i64, i32>) {
+        let Some(thread) = self.threads.get_mut(&tid) else { return };
+        let Some(open) = thread.call.take() else { return };
+        if result.is_err_and(|error| RESTARTS.contains(&error)) {
+            thread.interrupted = Some(open);
+            return;
+        }
+        let (pid, files) = (thread.pid, thread.files.clone());
+        let outcome = result.map_or_else(Outcome::Failed, Outcome::Returned);
+        let made = result.ok().and_then(|fd| self.make(pid, &files, &open, fd));
+        let reading = self.read_after(pid, &files, &open, made, result);
+        self.note_progress(pid, &open, result);
+        self.close_call(&open, outcome, made, reading);
+    }
+
+    /// The socket that the call made, if it did.
+    fn make(&mut self, pid: u32, files: &Shared, open: &Open, fd: i64) -> Option<(i32, Cookie)> {
+        let fd = i32::try_from(fd).ok()?;
+        match open.after {
+            After::Makes => {
+                let socket = Sockets::identify(&self.processes.get(&pid)?.handle, fd)?;
+                self.references.set(files, fd, Slot::Socket(socket));
+                Some((fd, socket))
+            }
+            After::Copies(slot) => {
+                self.references.set(files, fd, slot);
+                None
+            }
+            After::Overwrites => {
+                self.references.close(files, fd);
+                None
+            }
+            After::Nothing | After::Reads => None,
+        }
+    }
+
+    fn read_after(
+        &mut self,
+        pid: u32,
+        files: &Shared,
+        open: &Open,
+        made: Option<(i32, Cookie)>,
+        result: Result<i64, i32>,
+    ) -> Option<Reading> {
+        let (fd, socket) = match (made, open.after) {
+            (Some(made), _) => made,
+            (None, After::Reads) if result != Err(libc::EAGAIN) => (open.fd, files.borrow().socket(open.fd)?),
+            _ => return None,
+        };
+        self.sockets.read(&self.processes.get(&pid)?.handle, fd, socket)
+    }
+
+    fn note_progress(&mut self, pid: u32, open: &Open, result: Result<i64, i32>) {
+        let ready = match open.syscall {
+            Syscall::Listen => result.is_ok(),
+            Syscall::Connect => result.is_ok() || result == Err(libc::EINPROGRESS),
+            _ => false,
+        };
+        let program = self.processes.get(&pid).map(|process| process.program);
+        let place = program.and_then(|program| usize::try_from(program).ok());
+        if let Some(progress) = place.and_then(|place| self.programs.get_mut(place)) {
+            progress.is_ready |= ready;
+        }
+    }
+
+    fn close_call(
+        &mut self,
+        open: &Open,
+        outcome: Outcome,
+        made: Option<(i32, Cookie)>,
+        reading: Option<Reading>,
+    ) {
+        if let Some(id) = open.id {
+            self.happened(Happened::Left(Left { id, outcome, made, reading }));
+        }
+    }
+
+    fn made(&mut self, tid: u32, child: u32) {
+        let Some(thread) = self.threads.get_mut(&tid) else { return };
+        let flags = std::mem::take(&mut thread.clone);
+        let (parent, files) = (thread.pid, thread.files.clone());
+        let has = |flag: i32| flags & u64::from(flag.unsigned_abs()) != 0;
+        let files = if has(libc::CLONE_FILES) { files } else { self.references.copy(&files) };
+        let pid = if has(libc::CLONE_THREAD) { parent } else { child };
+        let program = self.processes.get(&parent).map_or(0, |process| process.program);
+        if pid == child && self.add_process(child, program).is_err() {
+            // It is gone already.
+            self.references.close_all(&files);
+        }
+        self.add_thread(child, pid, files);
+        self.happened(Happened::Began { program, pid, tid: child });
+        if self.early.remove(&child) {
+            let _ = ptrace::resume(child, How::On, 0);
+        }
+    }
+
+    /// A process executes another program: one thread is left, what is closed on exec is closed.
+    fn executed(&mut self, pid: u32, former: u32) {
+        let Some(mut thread) = self.threads.remove(&former).or_else(|| self.threads.remove(&pid)) else {
+            return;
+        };
+        self.threads.retain(|_, other| other.pid != pid);
+        if std::rc::Rc::strong_count(&thread.files) > 1 {
+            thread.files = self.references.copy(&thread.files);
+        }
+        let files = thread.files.clone();
+        (thread.pid, thread.call, thread.interrupted) = (pid, None, None);
+        self.threads.insert(pid, thread);
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        process.lines = Lines::default();
+        let place = usize::try_from(process.program).unwrap_or(usize::MAX);
+        if let Some(progress) = self.programs.get_mut(place).filter(|progress| !progress.runs) {
+            progress.runs = true;
+            let (number, command) = (process.program, progress.command.clone());
+            for stream in [1, 2] {
+                self.references.set(&files, stream.into(), Slot::Console(stream));
+            }
+            self.happened(Happened::Started(Program { number, pid, command }));
+            return;
+        }
+        self.close_on_exec(pid, &files);
+    }
+
+    fn close_on_exec(&mut self, pid: u32, files: &Shared) {
+        let sockets: Vec<(i32, Cookie)> = files.borrow().sockets().collect();
+        let Some(process) = self.processes.get(&pid) else { return };
+        let gone: Vec<i32> =
+            sockets.iter().map(|(fd, _)| *fd).filter(|fd| process.handle.copy(*fd).is_err()).collect();
+        let drops = self.references.last_of(&files.borrow(), &gone);
+        for fd in gone {
+            self.references.close(files, fd);
+        }
+        self.drop_all(pid, pid, Syscall::Execve, Arguments::None, (drops, Vec::new()));
+    }
+
+    /// What ends sockets without being a call that is looked at.
+    fn drop_all(
+        &mut self,
+        pid: u32,
+        tid: u32,
+        syscall: Syscall,
+        arguments: Arguments,
+        (drops, before): (Vec<Cookie>, Vec<Reading>),
+    ) {
+        if drops.is_empty() {
+            return;
+        }
+        let program = self.processes.get(&pid).map_or(0, |process| process.program);
+        let id = self.next();
+        let entered = Entered {
+            id,
+            program,
+            pid,
+            tid,
+            syscall,
+            fd: None,
+            socket: None,
+            arguments,
+            drops,
+            before,
+            line: None,
+        };
+        self.happened(Happened::Entered(entered));
+    }
+
+    /// A thread is about to end; with the last one that has them, its descriptors are closed.
+    fn ending(&mut self, tid: u32, status: Status) {
+        let Some(mut thread) = self.threads.remove(&tid) else { return };
+        for open in [thread.call.take(), thread.interrupted.take()].into_iter().flatten() {
+            self.close_call(&open, Outcome::Never, None, None);
+        }
+        if std::rc::Rc::strong_count(&thread.files) > 1 {
+            return;
+        }
+        let sockets: Vec<(i32, Cookie)> = thread.files.borrow().sockets().collect();
+        let drops = self.references.close_all(&thread.files);
+        let mut before = Vec::new();
+        if let Some(process) = self.processes.get(&thread.pid) {
+            let last = sockets.into_iter().filter(|(_, socket)| drops.contains(socket));
+            before.extend(last.filter_map(|(fd, socket)| self.sockets.read(&process.handle, fd, socket)));
+        }
+        let (syscall, arguments) = match status {
+            Status::Exited(status) => (Syscall::ExitGroup, Arguments::Status(status)),
+            Status::Killed(signal) => (Syscall::Killed, Arguments::Status(signal)),
+        };
+        self.drop_all(thread.pid, tid, syscall, arguments, (drops, before));
+    }
+
+    fn ended(&mut self, tid: u32, status: Status) {
+        // One that was killed may not have said before that it ends.
+        self.ending(tid, status);
+        self.early.remove(&tid);
+        if self.processes.remove(&tid).is_none() {
+            return;
+        }
+        self.happened(Happened::Ended { pid: tid, status });
+        if let Some(progress) = self.programs.iter_mut().find(|progress| progress.pid == tid) {
+            progress.status = Some(status);
+        }
+    }
+}
+
+/// By the clock that stamps packets.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+const fn told(status: ptrace::Status) -> Status {
+    match status {
+        ptrace::Status::Exited(status) => Status::Exited(status),
+        ptrace::Status::Killed(signal) => Status::Killed(signal),
+    }
+}

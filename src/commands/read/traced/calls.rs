@@ -1,0 +1,129 @@
+//! Calls as they are said: the name that the manual of the C library has, what was asked for, how it went.
+
+use super::super::words::endpoint;
+use super::names;
+use crate::catalogue::human_time;
+use crate::text::escape;
+use enchufe_story::fact::{Arguments, Outcome, Syscall};
+use enchufe_story::trace::{Entered, Left};
+use std::time::Duration;
+
+/// `AF_INET6` of Linux.
+const AF_INET6: i32 = 10;
+
+/// Waits shorter than this are not said.
+const LEAST_SAID: i64 = 1_000_000;
+
+/// What a programmer calls it: `send` is `sendto` to the kernel.
+pub fn name(syscall: Syscall) -> &'static str {
+    match syscall {
+        Syscall::Sendto => "send",
+        Syscall::Recvfrom => "recv",
+        Syscall::Accept4 => "accept",
+        Syscall::ExitGroup => "exit",
+        Syscall::Execve | Syscall::Execveat => "exec",
+        _ => syscall.name(),
+    }
+}
+
+/// Whether only who wants details sees it: it neither moves bytes nor changes what a socket does.
+pub const fn is_detail(syscall: Syscall) -> bool {
+    matches!(
+        syscall,
+        Syscall::Fcntl | Syscall::Ioctl | Syscall::Getsockname | Syscall::Getpeername | Syscall::Getsockopt
+    )
+}
+
+/// The call, with what it was asked for.
+pub fn called(entered: &Entered) -> String {
+    let name = name(entered.syscall);
+    let said = match &entered.arguments {
+        Arguments::Address(end) => endpoint(end),
+        Arguments::OtherAddress { family } => format!("AF {family}"),
+        Arguments::Backlog(backlog) => return format!("{name}({backlog})"),
+        Arguments::Bytes { wanted, .. } => return format!("{name}({wanted})"),
+        Arguments::How(how) => match *how {
+            0 => "SHUT_RD".to_owned(),
+            1 => "SHUT_WR".to_owned(),
+            _ => "SHUT_RDWR".to_owned(),
+        },
+        Arguments::Option { level, name, value } => {
+            let option = names::option(*level, *name);
+            value.map_or_else(|| option.clone(), |value| format!("{option} {value}"))
+        }
+        Arguments::Descriptor(fd) => format!("{} {fd}", entered.fd.unwrap_or(-1)),
+        Arguments::Status(status) => status.to_string(),
+        Arguments::Socket { domain, .. } => {
+            if *domain == AF_INET6 { "AF_INET6" } else { "AF_INET" }.to_owned()
+        }
+        Arguments::None | Arguments::Printed { .. } | Arguments::Request(_) => String::new(),
+    };
+    let on = match entered.syscall {
+        Syscall::Close => return format!("{name}({})", entered.fd.unwrap_or(-1)),
+        _ => said,
+    };
+    if on.is_empty() { name.to_owned() } else { format!("{name} {on}") }
+}
+
+/// How it went: nothing where that goes without saying.
+pub fn outcome(left: &Left) -> String {
+    let mut said = match left.outcome {
+        Outcome::Returned(_) if left.made.is_some() => {
+            format!("= fd {}", left.made.map_or(-1, |(fd, _)| fd))
+        }
+        Outcome::Returned(value) if moves(left.syscall) => format!("= {value} B"),
+        Outcome::Failed(errno) => format!("= {}", names::errno(errno)),
+        Outcome::Returned(_) | Outcome::Never => String::new(),
+    };
+    if left.from.count > 0 {
+        let frames: Vec<String> = left.from.numbers.iter().map(|frame| format!("#{frame}")).collect();
+        said = format!("{said} ← {}", frames.join(" "));
+    }
+    if let Some(nanos) = left.duration.filter(|nanos| *nanos >= LEAST_SAID) {
+        let time = human_time(Duration::from_nanos(nanos.unsigned_abs()));
+        said = format!("{said} ({time})");
+    }
+    said.trim_start().to_owned()
+}
+
+/// Whether the outcome of a call needs no word where a segment stands for it: it took no time, did not fail, and wrote or
+/// closed.
+pub fn goes_without_saying(left: &Left) -> bool {
+    let quick = left.duration.is_none_or(|nanos| nanos < LEAST_SAID);
+    let reads = left.from.count > 0 || left.made.is_some();
+    let plain = matches!(left.outcome, Outcome::Returned(0)) && left.syscall != Some(Syscall::Connect)
+        || matches!(left.outcome, Outcome::Returned(_))
+            && left.wrote.iter().any(|moved| !moved.range.is_empty());
+    quick && !reads && plain
+}
+
+/// Whether what a call gives is a number of bytes.
+fn moves(syscall: Option<Syscall>) -> bool {
+    syscall.is_some_and(|syscall| {
+        matches!(
+            syscall,
+            Syscall::Send
+                | Syscall::Sendto
+                | Syscall::Sendmsg
+                | Syscall::Write
+                | Syscall::Writev
+                | Syscall::Pwritev2
+                | Syscall::Sendfile
+                | Syscall::Splice
+                | Syscall::Recv
+                | Syscall::Recvfrom
+                | Syscall::Recvmsg
+                | Syscall::Read
+                | Syscall::Readv
+                | Syscall::Preadv2
+        )
+    })
+}
+
+/// What was printed, in quotes, without the end of its line.
+pub fn printed(text: &[u8]) -> String {
+    let line = text.strip_suffix(b"\n").unwrap_or(text);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // Escaped as everywhere; the quotes around it are ours, so its own need no mark.
+    escape(line).replace("\\\"", "\"")
+}

@@ -1,0 +1,398 @@
+//! The ladder: what the client does on the left, the wire in the middle, what the server does on the right.
+
+use super::super::ladder::pen::width;
+use super::super::ladder::said;
+use super::super::table::Form;
+use super::super::words::say;
+use super::segments::{Named, Names};
+use super::{calls, names, segments};
+use crate::catalogue::{Catalogue, human_time};
+use crate::commands::demo::columns::wrap;
+use enchufe_story::fact::{CallId, Line, Outcome, Program, Status, Syscall};
+use enchufe_story::trace::{Entered, Event, Left, Role, Segment, SocketChange, Sockets, Told};
+use enchufe_story::{Certainty, Change};
+use enchufe_wire::Timestamp;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::io::{self, Write};
+use std::time::Duration;
+use unicode_width::UnicodeWidthStr;
+
+/// A time in which nothing happened is drawn from here on, in nanoseconds.
+const LEAST_GAP: i64 = 5_000_000;
+/// The width of the frame numbers.
+const NUMBER: usize = 4;
+const LEAST_WIDTH: usize = 60;
+const MOST_WIDTH: usize = 170;
+/// The most calls that can be named; the oldest are forgotten.
+const MOST_NAMES: usize = 65_536;
+
+/// Where something is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    Left,
+    Right,
+}
+
+/// What a program printed, until its line is whole.
+#[derive(Debug)]
+struct Print {
+    since: Timestamp,
+    line: Option<Line>,
+    text: Vec<u8>,
+}
+
+/// A call that was entered, and of which nothing is drawn yet.
+#[derive(Debug)]
+struct Pending {
+    since: Timestamp,
+    call: Entered,
+}
+
+/// A program that was started.
+#[derive(Debug)]
+struct Known {
+    name: String,
+    pid: u32,
+    number: u32,
+}
+
+/// Draws events as they come.
+pub struct Drawing<'a, W> {
+    out: W,
+    form: Form,
+    catalogue: &'a Catalogue,
+    room: Room,
+    /// Programs with a listening socket stand on the right.
+    servers: HashSet<u32>,
+    programs: HashMap<u32, Known>,
+    names: Names,
+    order: VecDeque<CallId>,
+    hidden: HashSet<CallId>,
+    /// Calls that are drawn with a segment of theirs need no line for an outcome that goes without saying.
+    drawn: HashSet<CallId>,
+    pending: Option<Pending>,
+    /// By program and stream.
+    prints: BTreeMap<(u32, u8), Print>,
+    last: Option<Timestamp>,
+    has_inferred: bool,
+}
+
+/// The widths of the columns.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    lane: usize,
+    arrow: usize,
+}
+
+impl Room {
+    fn new(width: usize) -> Self {
+        let width = width.clamp(LEAST_WIDTH, MOST_WIDTH);
+        let arrow = (width * 3 / 10).clamp(18, 40);
+        Self { lane: (width - NUMBER - 2 - arrow) / 2, arrow }
+    }
+}
+
+impl<'a, W: Write> Drawing<'a, W> {
+    pub fn new(out: W, sockets: &Sockets, form: Form, catalogue: &'a Catalogue) -> Self {
+        let listeners = sockets.all().iter().filter(|socket| matches!(socket.role, Role::Listens { .. }));
+        Self {
+            out,
+            form,
+            catalogue,
+            room: Room::new(width()),
+            servers: listeners.map(|socket| socket.program).collect(),
+            programs: HashMap::new(),
+            names: Names::new(),
+            order: VecDeque::new(),
+            hidden: HashSet::new(),
+            drawn: HashSet::new(),
+            pending: None,
+            prints: BTreeMap::new(),
+            last: None,
+            has_inferred: false,
+        }
+    }
+
+    pub fn event(&mut self, event: Event) -> io::Result<()> {
+        let Event { time, told } = event;
+        match told {
+            Told::Started(program) => self.started(time, &program),
+            Told::Entered(entered) => self.entered(time, entered),
+            Told::Left(left) => self.left(time, &left),
+            Told::Printed { program, stream, text, line, .. } => {
+                self.printed((program, stream), Print { since: time, line, text })
+            }
+            Told::Ended { pid, status } => self.ended(time, pid, status),
+            Told::Segment(segment) => self.segment(time, &segment),
+            Told::Began { .. } | Told::Signalled { .. } => Ok(()),
+        }
+    }
+
+    fn lane(&self, program: u32) -> Lane {
+        if self.servers.contains(&program) { Lane::Right } else { Lane::Left }
+    }
+
+    fn name(&self, program: u32) -> &str {
+        self.programs.get(&program).map_or("", |known| &known.name)
+    }
+
+    /// What stands before a text where several programs share a lane.
+    fn whose(&self, program: u32) -> String {
+        let lane = self.lane(program);
+        let sharing = self.programs.keys().filter(|other| self.lane(**other) == lane).count();
+        if sharing > 1 { format!("[{}] ", program + 1) } else { String::new() }
+    }
+
+    fn started(&mut self, time: Timestamp, program: &Program) -> io::Result<()> {
+        self.settle()?;
+        self.gap(time)?;
+        let known = Known { name: names::program(program), pid: program.pid, number: program.number };
+        self.programs.insert(program.number, known);
+        let words: Vec<String> = program
+            .command
+            .iter()
+            .map(|word| crate::text::shell_quoted(&crate::text::escape(word)))
+            .collect();
+        let text = format!("{}$ {}", self.whose(program.number), words.join(" "));
+        self.text(self.lane(program.number), &text, &[])
+    }
+
+    fn ended(&mut self, time: Timestamp, pid: u32, status: Status) -> io::Result<()> {
+        let Some(number) = self.programs.values().find(|known| known.pid == pid).map(|known| known.number)
+        else {
+            return Ok(());
+        };
+        for stream in [1, 2] {
+            self.print((number, stream))?;
+        }
+        self.settle()?;
+        self.gap(time)?;
+        let text = match status {
+            Status::Exited(status) => {
+                say(self.catalogue, "trace-exited", &[("status", &status.to_string())], &[])
+            }
+            Status::Killed(signal) => {
+                say(self.catalogue, "trace-killed", &[("signal", &names::signal(signal))], &[])
+            }
+        };
+        self.text(self.lane(number), &format!("{}{text}", self.whose(number)), &[])
+    }
+
+    fn entered(&mut self, time: Timestamp, entered: Entered) -> io::Result<()> {
+        if calls::is_detail(entered.syscall) || entered.syscall == Syscall::Killed {
+            self.hidden.insert(entered.id);
+            return Ok(());
+        }
+        self.settle()?;
+        self.remember(&entered);
+        self.pending = Some(Pending { since: time, call: entered });
+        Ok(())
+    }
+
+    fn remember(&mut self, entered: &Entered) {
+        let place = names::place(entered.line.as_ref(), self.name(entered.program));
+        self.names.insert(entered.id, Named { syscall: entered.syscall, place });
+        self.order.push_back(entered.id);
+        if self.order.len() > MOST_NAMES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.names.remove(&oldest);
+        }
+    }
+
+    fn left(&mut self, time: Timestamp, left: &Left) -> io::Result<()> {
+        // What a program waits for in its last moment is told by its end.
+        if self.hidden.remove(&left.id) || left.outcome == Outcome::Never {
+            return Ok(());
+        }
+        let lane = self.lane(left.program.unwrap_or(0));
+        let outcome = calls::outcome(left);
+        let states = self.own_states(&left.changes);
+        let drawn = self.drawn.remove(&left.id);
+        if let Some(Pending { since, call }) = self.pending.take_if(|pending| pending.call.id == left.id) {
+            self.gap(since)?;
+            self.last = Some(time);
+            let text = format!("{} {outcome}", self.call(&call));
+            return self.text(lane, text.trim_end(), &states);
+        }
+        if drawn && calls::goes_without_saying(left) && states.is_empty() {
+            return Ok(());
+        }
+        self.settle()?;
+        self.gap(time)?;
+        let Some(Named { syscall, place }) = self.names.get(&left.id).cloned() else { return Ok(()) };
+        let outcome = if outcome.is_empty() { "= 0" } else { &outcome };
+        let whose = self.whose(left.program.unwrap_or(0));
+        let text = format!("{whose}{place} {} {outcome}", calls::name(syscall));
+        self.text(lane, text.trim(), &states)
+    }
+
+    fn call(&self, entered: &Entered) -> String {
+        let place = names::place(entered.line.as_ref(), self.name(entered.program));
+        let text = calls::called(entered);
+        format!("{}{place} {text}", self.whose(entered.program)).trim().to_owned()
+    }
+
+    fn own_states(&mut self, changes: &[SocketChange]) -> Vec<String> {
+        let told = changes.iter().map(|change| state(change.to.name(), change.certainty)).collect();
+        self.has_inferred |= changes.iter().any(|change| change.certainty == Certainty::Inferred);
+        told
+    }
+
+    fn printed(&mut self, from: (u32, u8), print: Print) -> io::Result<()> {
+        let before = self.prints.get_mut(&from).filter(|before| before.line == print.line);
+        if let Some(before) = before {
+            before.text.extend(print.text);
+        } else {
+            self.print(from)?;
+            self.prints.insert(from, print);
+        }
+        let whole = self.prints.get(&from).is_some_and(|print| print.text.ends_with(b"\n"));
+        if whole { self.print(from) } else { Ok(()) }
+    }
+
+    /// Draws what a program printed so far.
+    fn print(&mut self, (program, stream): (u32, u8)) -> io::Result<()> {
+        let Some(print) = self.prints.remove(&(program, stream)) else { return Ok(()) };
+        self.settle()?;
+        self.gap(print.since)?;
+        let place = names::place(print.line.as_ref(), self.name(program));
+        for line in print.text.split_inclusive(|byte| *byte == b'\n') {
+            let text = format!("{}{place} » {}", self.whose(program), calls::printed(line));
+            self.text(self.lane(program), text.trim(), &[])?;
+        }
+        Ok(())
+    }
+
+    /// Draws a call that encloses what comes.
+    fn settle(&mut self) -> io::Result<()> {
+        let Some(Pending { since, call }) = self.pending.take() else { return Ok(()) };
+        self.gap(since)?;
+        let text = format!("{} …", self.call(&call));
+        self.text(self.lane(call.program), &text, &[])
+    }
+
+    /// Draws the time that has passed since what was drawn last.
+    fn gap(&mut self, time: Timestamp) -> io::Result<()> {
+        let gap = self.last.map_or(0, |last| time.since(last));
+        self.last = Some(self.last.map_or(time, |last| last.max(time)));
+        if gap < LEAST_GAP || self.form == Form::Json {
+            return Ok(());
+        }
+        let said = format!("· {} ·", human_time(Duration::from_nanos(gap.unsigned_abs())));
+        let (lane, arrow) = (self.room.lane, self.room.arrow);
+        writeln!(self.out, "{:NUMBER$}{:lane$}│{said:^arrow$}│", "", "")
+    }
+
+    fn segment(&mut self, time: Timestamp, segment: &Segment) -> io::Result<()> {
+        let with = self.pending.take_if(|pending| segments::is_of(segment, pending.call.id));
+        self.settle()?;
+        self.gap(with.as_ref().map_or(time, |with| with.since))?;
+        self.last = Some(time);
+        let left_is_b = segment.ends[0].listener.is_some() && segment.ends[0].connect.is_none();
+        let from_left = segment.row.from_b == left_is_b;
+        let mut cause = segments::cause(segment, &self.names, self.catalogue);
+        if let Some(with) = with {
+            self.drawn.insert(with.call.id);
+            // The call itself stands where it is named.
+            let named = segments::call(with.call.id, &self.names, self.catalogue);
+            cause = cause.replacen(&named, &self.call(&with.call), 1);
+        }
+        let states = |of_b: bool| {
+            let of_end = |change: &&Change| change.of_b == of_b;
+            segment.row.changes.iter().rfind(of_end).map(said::state).into_iter().collect::<Vec<_>>()
+        };
+        let [left, right] = [states(left_is_b), states(!left_is_b)];
+        self.has_inferred |= cause.contains('(');
+        let (flags, numbers) = said::label(&segment.row);
+        let label = format!("{flags}{numbers}");
+        let arrow = arrow(&label, from_left, self.room.arrow);
+        let (left_text, right_text) = if from_left { (cause.as_str(), "") } else { ("", cause.as_str()) };
+        let number = segment.row.frame.to_string();
+        self.draw(&number, [(left_text, &left), (right_text, &right)], &arrow)
+    }
+
+    fn text(&mut self, lane: Lane, text: &str, states: &[String]) -> io::Result<()> {
+        let nothing = ("", &[][..]);
+        let sides = match lane {
+            Lane::Left => [(text, states), nothing],
+            Lane::Right => [nothing, (text, states)],
+        };
+        self.draw("", sides, &" ".repeat(self.room.arrow))
+    }
+
+    /// One row, on as many lines as its texts need.
+    fn draw(&mut self, number: &str, [left, right]: [(&str, &[String]); 2], middle: &str) -> io::Result<()> {
+        if self.form == Form::Json {
+            return Ok(());
+        }
+        let (lane, arrow) = (self.room.lane, self.room.arrow);
+        let [left, right] = [self.lines(left, Lane::Left), self.lines(right, Lane::Right)];
+        for at in 0..left.len().max(right.len()).max(1) {
+            let (own, other) = (left.get(at).map_or("", |l| l), right.get(at).map_or("", |l| l));
+            let number = if at == 0 { number } else { "" };
+            let middle = if at == 0 { middle.to_owned() } else { " ".repeat(arrow) };
+            let pad = lane.saturating_sub(own.width());
+            let row = format!("{number:<NUMBER$}{own}{:pad$}│{middle}│{other}", "");
+            writeln!(self.out, "{}", row.trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// The lines of one lane: the text, and the states at the edge to the wire.
+    fn lines(&self, (text, states): (&str, &[String]), lane: Lane) -> Vec<String> {
+        let room = self.room.lane - 1;
+        let mut lines = if text.is_empty() { Vec::new() } else { wrap(text, room) };
+        let state = states.join(" ");
+        if lane == Lane::Right {
+            for line in &mut lines {
+                line.insert(0, ' ');
+            }
+        }
+        if state.is_empty() {
+            return lines;
+        }
+        match lines.last_mut() {
+            Some(last) if last.width() + 2 + state.width() <= room => {
+                let pad = room - last.width() - state.width();
+                *last = match lane {
+                    Lane::Left => format!("{last}{:pad$}{state} ", ""),
+                    Lane::Right => format!("{last}{:pad$} {state}", ""),
+                };
+            }
+            _ => {
+                let pad = room.saturating_sub(state.width());
+                lines.push(match lane {
+                    Lane::Left => format!("{:pad$}{state} ", ""),
+                    Lane::Right => format!(" {:pad$}{state}", ""),
+                });
+            }
+        }
+        lines
+    }
+
+    pub fn finish(mut self) -> io::Result<()> {
+        while let Some(from) = self.prints.keys().next().copied() {
+            self.print(from)?;
+        }
+        self.settle()?;
+        if self.has_inferred && self.form != Form::Json {
+            writeln!(self.out, "{}", self.catalogue.plain("ladder-legend"))?;
+        }
+        self.out.flush()
+    }
+}
+
+fn state(name: &str, certainty: Certainty) -> String {
+    if certainty == Certainty::Proved { name.to_owned() } else { format!("({name})") }
+}
+
+fn arrow(label: &str, to_right: bool, width: usize) -> String {
+    let label = if label.width() + 4 > width { "…" } else { label };
+    let spare = width.saturating_sub(label.width() + 4);
+    if to_right {
+        format!("─ {label} {}▶", "─".repeat(spare))
+    } else {
+        format!("◀{} {label} ─", "─".repeat(spare))
+    }
+}

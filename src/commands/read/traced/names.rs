@@ -1,0 +1,132 @@
+//! Programs, lines of code, and constants of calls, by their names. The numbers are those of Linux, where recordings are made.
+
+use enchufe_story::fact::{Line, Program};
+use std::path::Path;
+
+/// What a program is called: the script that an interpreter runs, else the command.
+pub fn program(program: &Program) -> String {
+    let word = |place: usize| {
+        program.command.get(place).map(|word| String::from_utf8_lossy(word).into_owned()).unwrap_or_default()
+    };
+    let base = |path: &str| {
+        Path::new(path).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    };
+    let command = base(&word(0));
+    let interpreted = ["python", "ruby", "node", "perl", "bash", "sh"];
+    let script = || {
+        let words = program.command.iter().skip(1).map(|word| String::from_utf8_lossy(word));
+        words.into_iter().find(|word| !word.starts_with('-')).map(|word| base(&word))
+    };
+    match interpreted.iter().any(|name| command.starts_with(name)).then(script).flatten() {
+        Some(script) if !script.is_empty() => script,
+        _ => command,
+    }
+}
+
+/// A place in the source: the line, and of another file than the program's own its name.
+pub fn place(line: Option<&Line>, program: &str) -> String {
+    let Some(line) = line else { return String::new() };
+    let file =
+        Path::new(&line.file).file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
+    match (file == program, line.line) {
+        (true | false, 0) => line.function.clone(),
+        (true, number) => format!(":{number}"),
+        (false, number) => format!("{file}:{number}"),
+    }
+}
+
+/// The names of `errno`, as errno(3) has them.
+pub fn errno(number: i32) -> String {
+    let known = ERRNO.iter().find(|(known, _)| *known == number);
+    known.map_or_else(|| format!("errno {number}"), |(_, name)| (*name).to_owned())
+}
+
+const ERRNO: [(i32, &str); 34] = [
+    (1, "EPERM"),
+    (2, "ENOENT"),
+    (4, "EINTR"),
+    (5, "EIO"),
+    (9, "EBADF"),
+    (11, "EAGAIN"),
+    (12, "ENOMEM"),
+    (13, "EACCES"),
+    (14, "EFAULT"),
+    (22, "EINVAL"),
+    (23, "ENFILE"),
+    (24, "EMFILE"),
+    (32, "EPIPE"),
+    (38, "ENOSYS"),
+    (88, "ENOTSOCK"),
+    (89, "EDESTADDRREQ"),
+    (90, "EMSGSIZE"),
+    (92, "ENOPROTOOPT"),
+    (95, "EOPNOTSUPP"),
+    (97, "EAFNOSUPPORT"),
+    (98, "EADDRINUSE"),
+    (99, "EADDRNOTAVAIL"),
+    (100, "ENETDOWN"),
+    (101, "ENETUNREACH"),
+    (103, "ECONNABORTED"),
+    (104, "ECONNRESET"),
+    (105, "ENOBUFS"),
+    (106, "EISCONN"),
+    (107, "ENOTCONN"),
+    (110, "ETIMEDOUT"),
+    (111, "ECONNREFUSED"),
+    (113, "EHOSTUNREACH"),
+    (114, "EALREADY"),
+    (115, "EINPROGRESS"),
+];
+
+/// The names of signals, as signal(7) has them.
+pub fn signal(number: i32) -> String {
+    let known = SIGNALS.iter().find(|(known, _)| *known == number);
+    known.map_or_else(|| format!("signal {number}"), |(_, name)| (*name).to_owned())
+}
+
+const SIGNALS: [(i32, &str); 13] = [
+    (1, "SIGHUP"),
+    (2, "SIGINT"),
+    (3, "SIGQUIT"),
+    (4, "SIGILL"),
+    (6, "SIGABRT"),
+    (8, "SIGFPE"),
+    (9, "SIGKILL"),
+    (11, "SIGSEGV"),
+    (13, "SIGPIPE"),
+    (14, "SIGALRM"),
+    (15, "SIGTERM"),
+    (7, "SIGBUS"),
+    (10, "SIGUSR1"),
+];
+
+/// A socket option (socket(7), tcp(7), ip(7)).
+pub fn option(level: i32, name: i32) -> String {
+    let known = OPTIONS.iter().find(|(of, known, _)| (*of, *known) == (level, name));
+    known.map_or_else(|| format!("option {name} of level {level}"), |(.., name)| (*name).to_owned())
+}
+
+const OPTIONS: [(i32, i32, &str); 22] = [
+    (1, 2, "SO_REUSEADDR"),
+    (1, 15, "SO_REUSEPORT"),
+    (1, 9, "SO_KEEPALIVE"),
+    (1, 13, "SO_LINGER"),
+    (1, 7, "SO_SNDBUF"),
+    (1, 8, "SO_RCVBUF"),
+    (1, 4, "SO_ERROR"),
+    (1, 20, "SO_RCVTIMEO"),
+    (1, 21, "SO_SNDTIMEO"),
+    (1, 6, "SO_BROADCAST"),
+    (6, 1, "TCP_NODELAY"),
+    (6, 2, "TCP_MAXSEG"),
+    (6, 3, "TCP_CORK"),
+    (6, 4, "TCP_KEEPIDLE"),
+    (6, 5, "TCP_KEEPINTVL"),
+    (6, 6, "TCP_KEEPCNT"),
+    (6, 9, "TCP_DEFER_ACCEPT"),
+    (6, 12, "TCP_QUICKACK"),
+    (6, 18, "TCP_USER_TIMEOUT"),
+    (6, 23, "TCP_FASTOPEN"),
+    (6, 11, "TCP_INFO"),
+    (41, 26, "IPV6_V6ONLY"),
+];

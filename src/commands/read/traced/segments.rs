@@ -1,0 +1,85 @@
+//! Segments as they are said: what they are for, by which call, and why now.
+
+use super::super::ladder::said as plain;
+use super::super::words::say;
+use super::calls;
+use crate::catalogue::Catalogue;
+use enchufe_story::fact::{CallId, Syscall};
+use enchufe_story::trace::{By, Deed, Now, Segment};
+use enchufe_story::{Certainty, What};
+use std::collections::HashMap;
+
+/// What is remembered of a call to name it.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub syscall: Syscall,
+    /// Its line of code, as it is said.
+    pub place: String,
+}
+
+/// The calls that can still be named.
+pub type Names = HashMap<CallId, Named>;
+
+/// A call, by its line and its name.
+pub fn call(id: CallId, names: &Names, catalogue: &Catalogue) -> String {
+    let Some(Named { syscall, place }) = names.get(&id) else { return catalogue.plain("trace-a-call") };
+    let name = calls::name(*syscall);
+    if place.is_empty() { name.to_owned() } else { format!("{place} {name}") }
+}
+
+fn sure(text: String, certainty: Certainty) -> String {
+    if certainty == Certainty::Proved { text } else { format!("({text})") }
+}
+
+/// Whether the segment was sent inside this call, which made it.
+pub fn is_of(segment: &Segment, id: CallId) -> bool {
+    let inside = segment.why.as_ref().is_some_and(|why| why.now == Now::Inside(id));
+    inside && segment.by.iter().any(|by| by.calls == [id])
+}
+
+/// Why the segment was sent: by which call, and when; what packets tell where no call has to do with it.
+pub fn cause(segment: &Segment, names: &Names, catalogue: &Catalogue) -> String {
+    let mut parts = Vec::new();
+    for By { deed, calls, certainty } in &segment.by {
+        let all: Vec<String> = calls.iter().map(|id| call(*id, names, catalogue)).collect();
+        let all = all.join(" / ");
+        let said = match deed {
+            // What these make is told by the arrow.
+            Deed::Opens | Deed::Writes(_) | Deed::Ends => all,
+            _ => say(catalogue, &format!("trace-by-{}", deed.id()), &[("calls", &all)], &[]),
+        };
+        parts.push(sure(said, *certainty));
+    }
+    if let Some(why) = &segment.why
+        && !matches!(why.now, Now::Inside(_))
+    {
+        parts.push(sure(now(&why.now, names, catalogue), why.certainty));
+    }
+    let answered = segment.why.as_ref().and_then(|why| match why.now {
+        Now::Answers(frame) => Some(frame),
+        _ => None,
+    });
+    for claim in &segment.row.cause.what {
+        let told_by_call = !segment.by.is_empty()
+            && matches!(claim.what, What::Opens | What::Ends | What::Resets(_) | What::Repeats { .. });
+        let told_by_answer = matches!(&claim.what, What::Acknowledges { frames, part: None }
+            if answered.is_some_and(|frame| frames.is_only(frame)));
+        if !told_by_call && !told_by_answer {
+            parts.push(sure(plain::what(&claim.what, catalogue), claim.certainty));
+        }
+    }
+    parts.join("; ")
+}
+
+fn now(now: &Now, names: &Names, catalogue: &Catalogue) -> String {
+    let id = format!("trace-now-{}", now.id());
+    match now {
+        Now::Inside(id_of) | Now::Uncorked(id_of) => {
+            say(catalogue, &id, &[("call", &call(*id_of, names, catalogue))], &[])
+        }
+        Now::Answers(frame) | Now::Released { by: frame, .. } => {
+            say(catalogue, &id, &[("frame", &frame.to_string())], &[])
+        }
+        Now::Timer(_) => catalogue.plain(&id),
+    }
+}

@@ -1,0 +1,131 @@
+//! `enchufe trace`
+
+use super::resources;
+use crate::catalogue::Catalogue;
+use crate::exit::Code;
+use crate::flags;
+use crate::plan::{self, Common};
+use crate::problem::{Kind, Problem};
+use crate::text::escape;
+use enchufe_sys::children::Children;
+use enchufe_sys::namespace;
+use enchufe_watch::trace::{CommandError, Console, Options, Recorder, TraceError, run};
+use enchufe_watch::{Capture, CaptureError, Place};
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long the others may go on when the last program has ended.
+const DRAIN: Duration = Duration::from_secs(1);
+/// How long a program may take until the next one can start.
+const START: Duration = Duration::from_secs(10);
+/// The size of a terminal that nobody looks at.
+const SIZE: (u16, u16) = (80, 24);
+
+pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
+    let options = options(flags)?;
+    for command in &options.commands {
+        let first = command.first().map_or(&[][..], Vec::as_slice);
+        enchufe_watch::trace::find(first).map_err(cannot_run)?;
+    }
+    let (file, path) = recording(flags.write.as_deref())?;
+    // Before any other thread: signals of children, and the network, are the whole process's.
+    let children = Children::new().map_err(|error| resources(&error))?;
+    namespace::enter().map_err(|error| Problem::new(Kind::NoPrivateNetwork).cause(&error))?;
+    let bell = super::watch::bell_on_signals()?;
+    let capture = Capture::open(Place::Interface("lo"), &enchufe_watch::Options::default());
+    let capture = capture.map_err(|error| match error {
+        CaptureError::Permission(error) | CaptureError::System(error) => {
+            Problem::new(Kind::TraceFailed).cause(&error)
+        }
+        other => Problem::new(Kind::TraceFailed).cause(&io::Error::other(other)),
+    })?;
+    let cannot_write =
+        |error: &io::Error| Problem::new(Kind::WriteFile).with("path", path.display()).cause(error);
+    let mut recorder = Recorder::new(&file, Some(capture)).map_err(|error| cannot_write(&error))?;
+    let stdin = io::stdin();
+    let ran = run(&options, &children, Some(stdin.as_fd()), &mut recorder, &bell);
+    let ended = recorder.finish(&bell);
+    if let Err(error) = &ran
+        && let TraceError::Record(error) = error
+    {
+        return Err(cannot_write(error));
+    }
+    let (_, lost) = ended.map_err(|error| cannot_write(&error))?;
+    if lost > 0 {
+        crate::style::complain(&super::read::words::say(
+            catalogue,
+            "note-trace-lost",
+            &[],
+            &[("count", lost)],
+        ));
+    }
+    let shown = super::read::recorded(&path, flags, common, catalogue);
+    ran.map_err(failed)?;
+    shown
+}
+
+fn options(flags: &flags::Trace) -> Result<Options, Problem> {
+    let wants_terminal = flags.pty || io::stdout().is_terminal() && !flags.pipes;
+    let size = terminal_size::terminal_size_of(io::stdout());
+    let (columns, rows) = size.map_or(SIZE, |(width, height)| (width.0, height.0));
+    Ok(Options {
+        commands: commands(flags)?,
+        console: if wants_terminal { Console::Terminal { columns, rows } } else { Console::Pipes },
+        drain: plan::time("--drain", flags.drain.as_deref())?.unwrap_or(DRAIN),
+        start_timeout: plan::limit("--start-timeout", flags.start_timeout.as_deref())?.unwrap_or(START),
+    })
+}
+
+fn commands(flags: &flags::Trace) -> Result<Vec<Vec<Vec<u8>>>, Problem> {
+    let mut all = Vec::new();
+    for text in &flags.programs {
+        let word = || escape(text.as_bytes());
+        let words = shlex::bytes::split(text.as_bytes());
+        let words = words.ok_or_else(|| Problem::new(Kind::OpenQuote).with("word", word()))?;
+        if words.is_empty() {
+            return Err(Problem::new(Kind::EmptyCommand));
+        }
+        all.push(words);
+    }
+    if !flags.program.is_empty() {
+        all.push(flags.program.iter().map(|word| word.as_bytes().to_vec()).collect());
+    }
+    if all.is_empty() { Err(Problem::new(Kind::NoProgram)) } else { Ok(all) }
+}
+
+/// Where the recording goes: the file of `-w`, else one without a name; and a path by which it can be read.
+fn recording(write: Option<&Path>) -> Result<(File, PathBuf), Problem> {
+    let problem = |path: &Path, error: &io::Error| {
+        Problem::new(Kind::WriteFile).with("path", path.display()).cause(error)
+    };
+    if let Some(path) = write {
+        return Ok((File::create(path).map_err(|error| problem(path, &error))?, path.to_owned()));
+    }
+    let file = tempfile::tempfile().map_err(|error| problem(&std::env::temp_dir(), &error))?;
+    let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    Ok((file, path))
+}
+
+fn cannot_run(error: CommandError) -> Problem {
+    let (kind, command, cause) = match error {
+        CommandError::NotFound { command } => (Kind::CommandNotFound, command, None),
+        CommandError::NotExecutable { command } => (Kind::CommandNotExecutable, command, None),
+        CommandError::Refused { command, error } => (Kind::CommandRefused, command, Some(error)),
+    };
+    let problem = Problem::new(kind).with("word", escape(&command));
+    if let Some(error) = cause { problem.cause(&error) } else { problem }
+}
+
+fn failed(error: TraceError) -> Problem {
+    match error {
+        TraceError::Command(error) => cannot_run(error),
+        TraceError::NotReady { command } => Problem::new(Kind::NotReady).with("word", escape(&command)),
+        TraceError::Record(error) | TraceError::System(error) => {
+            Problem::new(Kind::TraceFailed).cause(&error)
+        }
+    }
+}

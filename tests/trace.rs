@@ -1,0 +1,110 @@
+//! Programs traced: which call, on which line, put which segment on the wire.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{Done, run};
+
+/// The segments of a ladder that are more than an acknowledgement: what stands on the arrow, and why it was sent.
+fn segments(done: &Done) -> Vec<(String, String)> {
+    let mut rows: Vec<(String, String)> = Vec::new();
+    let mut of_left = None;
+    for line in done.text().lines() {
+        let Some((left, rest)) = line.split_once('│') else { continue };
+        let (middle, right) = rest.split_once('│').expect("two lines");
+        let left: String = left.chars().skip(4).collect();
+        if middle.contains('─') {
+            let label: Vec<&str> =
+                middle.split(['─', ' ', '▶', '◀']).filter(|word| !word.is_empty()).collect();
+            of_left = Some(middle.contains('▶'));
+            rows.push((label.join(" "), String::new()));
+        } else if !line.starts_with("    ") || left.trim().is_empty() && right.trim().is_empty() {
+            of_left = None;
+        }
+        let (Some(of_left), Some((_, cause))) = (of_left, rows.last_mut()) else { continue };
+        let text = if of_left { left.trim() } else { right.trim() };
+        let goes_on = middle.contains('─') || left.starts_with("  ") || right.starts_with("   ");
+        if goes_on && !text.is_empty() {
+            let more = if cause.is_empty() { text.to_owned() } else { format!(" {text}") };
+            cause.push_str(&more);
+        }
+    }
+    rows.retain(|(label, _)| label.contains(", ") || label == "SYN");
+    rows
+}
+
+fn traced(words: &[&str]) -> Done {
+    let done = run(&[&["trace"], words].concat());
+    assert_eq!((done.code, done.errors()), (Some(0), ""), "{}", done.text());
+    done
+}
+
+/// Each segment with what its arrow says, and what its cause begins with.
+#[track_caller]
+fn has(done: &Done, expected: &[(&str, &str)]) {
+    let found = segments(done);
+    let fits = found.len() == expected.len()
+        && found
+            .iter()
+            .zip(expected)
+            .all(|((label, cause), (arrow, begins))| label == arrow && cause.starts_with(begins));
+    assert!(fits, "{found:#?}\n{}", done.text());
+}
+
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn report_1_each_segment_of_the_echo_has_its_call_and_its_line() {
+    let done = traced(&["python3 -u tests/programs/servidor.py", "python3 -u tests/programs/cliente.py"]);
+    has(
+        &done,
+        &[
+            ("SYN", ":6 connect 127.0.0.1:4000"),
+            ("SYN, ACK", "kernel, for :7 listen; answers #1"),
+            ("PSH, ACK 1..20", ":10 send"),
+            ("PSH, ACK 1..20", ":20 send"),
+            ("FIN, ACK 20", ":20 close"),
+            ("FIN, ACK 21", ":25 close"),
+        ],
+    );
+    for line in [":9 » <_io.TextIOWrapper", "Esperando", ":15 recv(19) ", "ended by SIGTERM", "exits with 0"]
+    {
+        assert!(done.text().contains(line), "{line}: {}", done.text());
+    }
+}
+
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn a_recording_gives_the_same_ladder_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.pcapng");
+    let path = path.to_str().unwrap();
+    let server = "python3 -u tests/programs/servidor.py";
+    let done = traced(&["-w", path, server, "python3 -u tests/programs/cliente.py"]);
+    run(&["read", "--ladder", path]).is(0, done.text(), "");
+}
+
+#[test]
+fn what_cannot_be_run_is_said_in_one_sentence() {
+    run(&["trace"]).could_not_run(
+        "no program to trace: name one, as in: enchufe trace 'python3 servidor.py' 'python3 cliente.py'",
+    );
+    run(&["trace", ""]).could_not_run("a command is empty: name the program that it runs");
+    run(&["trace", "echo 'hola"])
+        .could_not_run("a quote in echo 'hola does not close: commands are split into words as a shell does");
+    run(&["trace", "no-hay-tal"])
+        .could_not_run("the command no-hay-tal is not found: give its path, or look at PATH");
+    run(&["trace", "tests/programs/cliente.py"]).could_not_run(
+        "tests/programs/cliente.py cannot be executed, it has no permission for that; give it with: chmod +x tests/programs/cliente.py",
+    );
+}
+
+#[test]
+#[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+fn a_program_that_never_gets_ready_is_ended_and_told() {
+    let done = run(&["trace", "--start-timeout", "100ms", "sleep 600", "true"]);
+    assert_eq!(done.code, Some(2));
+    assert_eq!(
+        done.errors(),
+        "enchufe: sleep neither listens nor connects nor ends, so the next program was not started; give it more time with --start-timeout\n"
+    );
+}
