@@ -42,6 +42,7 @@ use source::Source;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use table::{Form, Layout, Table};
+pub(super) use traced::names::program as traced_program_name;
 use traced::{Facts, Traced};
 use waiting::Waiting;
 

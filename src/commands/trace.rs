@@ -1,5 +1,7 @@
 //! `enchufe trace`
 
+mod live;
+
 use super::resources;
 use crate::catalogue::Catalogue;
 use crate::exit::Code;
@@ -9,7 +11,7 @@ use crate::problem::{Kind, Problem};
 use crate::text::escape;
 use enchufe_sys::children::Children;
 use enchufe_sys::namespace;
-use enchufe_watch::trace::{CommandError, Console, Options, Recorder, TraceError, run};
+use enchufe_watch::trace::{Audience, CommandError, Console, Options, Recorder, TraceError, run};
 use enchufe_watch::{Capture, CaptureError, Place};
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -47,7 +49,10 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
         |error: &io::Error| Problem::new(Kind::WriteFile).with("path", path.display()).cause(error);
     let mut recorder = Recorder::new(&file, Some(capture)).map_err(|error| cannot_write(&error))?;
     let stdin = io::stdin();
-    let ran = run(&options, &children, Some(stdin.as_fd()), &mut recorder, &bell);
+    let mut live = live::Live::new(common);
+    let audience = Audience { input: Some(stdin.as_fd()), stop: &bell, told: &mut |fact| live.fact(fact) };
+    let ran = run(&options, &children, &mut recorder, audience);
+    live.end();
     let ended = recorder.finish(&bell);
     if let Err(error) = &ran
         && let TraceError::Record(error) = error

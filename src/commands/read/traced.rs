@@ -2,7 +2,7 @@
 
 mod calls;
 mod lanes;
-mod names;
+pub(in crate::commands) mod names;
 mod segments;
 
 use super::reading::Came;

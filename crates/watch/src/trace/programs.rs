@@ -5,7 +5,7 @@ use enchufe_sys::pty;
 use std::env;
 use std::ffi::{CString, OsStr};
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
@@ -84,6 +84,11 @@ impl Outputs {
     /// What to wait on: readable when there is something to take.
     pub fn handles(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.0.iter().map(|file| file.as_fd())
+    }
+
+    /// Gives the program this to read, on its terminal.
+    pub fn type_in(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.first_mut().map_or(Ok(()), |terminal| terminal.write_all(bytes))
     }
 
     /// Takes what was printed and throws it away: it was seen when it was written. Gives up what has ended.

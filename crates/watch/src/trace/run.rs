@@ -4,12 +4,13 @@ use super::calls;
 use super::programs::{self, CommandError, Console, Outputs};
 use super::record::Recorder;
 use super::tracer::{Progress, Tracer, now};
-use enchufe_story::fact::Status;
+use enchufe_story::fact::{Fact, Status};
 use enchufe_sys::children::Children;
 use enchufe_sys::host::{self, Bell, Interest, Watch};
 use enchufe_sys::ptrace::{self, Filter, Launched};
-use std::io::{self, Write};
-use std::os::fd::BorrowedFd;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 /// With something to be written down soon, waiting is no longer than this.
@@ -17,6 +18,9 @@ const TICK: Duration = Duration::from_millis(30);
 
 /// Who does not end when asked to is killed after this.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// What Ctrl-D types.
+const END_OF_INPUT: u8 = 4;
 
 /// What to run, and how.
 #[derive(Clone, Debug)]
@@ -60,22 +64,37 @@ pub enum TraceError {
     System(#[from] io::Error),
 }
 
-/// Runs programs, and records what they do, until the last has ended or `stop` rings. None is left running.
+/// What a run has to do with who watches it.
+pub struct Audience<'a> {
+    /// What the last program reads: itself where it has pipes, what comes from it where it has a terminal of its own.
+    pub input: Option<BorrowedFd<'a>>,
+    /// Rings when the run is to end.
+    pub stop: &'a Bell,
+    /// Sees everything that happens, as it happens.
+    pub told: &'a mut dyn FnMut(&Fact),
+}
+
+impl std::fmt::Debug for Audience<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Audience").field("input", &self.input).finish_non_exhaustive()
+    }
+}
+
+/// Runs programs, and records what they do, until the last has ended or the audience stops it. None is left running.
 ///
 /// `children` must have been made before any other thread, and the thread that calls is the only one that may wait for
-/// children. `input` is what the last program reads, where it has no terminal of its own.
-pub fn run<W: Write>(
-    options: &Options,
+/// children.
+pub fn run<'r, W: Write>(
+    options: &'r Options,
     children: &Children,
-    input: Option<BorrowedFd<'_>>,
     recorder: &mut Recorder<W>,
-    stop: &Bell,
+    audience: Audience<'r>,
 ) -> Result<Ended, TraceError> {
     let filter = Filter::new(&calls::numbers(), &calls::absent());
     let mut running = Running {
         options,
         filter,
-        input,
+        audience,
         tracer: Tracer::default(),
         launched: Vec::new(),
         outputs: Vec::new(),
@@ -83,7 +102,7 @@ pub fn run<W: Write>(
         since: Instant::now(),
         stopped: false,
     };
-    let ran = running.go(children, recorder, stop);
+    let ran = running.go(children, recorder);
     if ran.is_err() {
         running.kill_all(children);
     }
@@ -110,7 +129,7 @@ enum Phase {
 struct Running<'r> {
     options: &'r Options,
     filter: Filter,
-    input: Option<BorrowedFd<'r>>,
+    audience: Audience<'r>,
     tracer: Tracer,
     launched: Vec<Option<Launched>>,
     outputs: Vec<Outputs>,
@@ -121,26 +140,23 @@ struct Running<'r> {
 }
 
 impl Running<'_> {
-    fn go<W: Write>(
-        &mut self,
-        children: &Children,
-        recorder: &mut Recorder<W>,
-        stop: &Bell,
-    ) -> Result<(), TraceError> {
+    fn go<W: Write>(&mut self, children: &Children, recorder: &mut Recorder<W>) -> Result<(), TraceError> {
         self.start()?;
         loop {
             children.clear();
             let busy = self.take_news()?;
+            self.tracer.facts.iter().for_each(&mut *self.audience.told);
             let facts = self.tracer.facts.drain(..);
             recorder.take(facts, now()).map_err(TraceError::Record)?;
             self.outputs.iter_mut().for_each(Outputs::drain);
             self.failed_start()?;
-            self.advance(host::wait(&mut [Watch::new(stop, Interest::READ)], Some(Duration::ZERO))? > 0)?;
+            self.advance(is_ready(self.audience.stop)?)?;
             if self.tracer.processes.is_empty() {
                 return Ok(());
             }
             if !busy {
-                self.wait(children, recorder, stop)?;
+                self.type_in()?;
+                self.wait(children, recorder)?;
             }
         }
     }
@@ -161,7 +177,7 @@ impl Running<'_> {
         let place = self.launched.len();
         let Some(command) = self.options.commands.get(place) else { return Ok(()) };
         let is_last = place + 1 == self.options.commands.len();
-        let input = self.input.filter(|_| is_last);
+        let input = self.audience.input.filter(|_| is_last);
         let (launched, outputs) = programs::start(command, self.options.console, input, &self.filter)?;
         self.tracer.launched(launched.pid, command.clone())?;
         self.launched.push(Some(launched));
@@ -245,12 +261,38 @@ impl Running<'_> {
         }
     }
 
-    fn wait<W: Write>(&mut self, children: &Children, recorder: &Recorder<W>, stop: &Bell) -> io::Result<()> {
+    /// Whether what comes from the audience is typed to the last program.
+    fn types(&self) -> bool {
+        let terminal = matches!(self.options.console, Console::Terminal { .. });
+        terminal && self.phase == Phase::Running
+    }
+
+    /// Types what has come to the last program.
+    fn type_in(&mut self) -> io::Result<()> {
+        let Some(input) = self.audience.input.filter(|_| self.types()) else { return Ok(()) };
+        if !is_ready(&input)? {
+            return Ok(());
+        }
+        let mut bytes = [0; 1_024];
+        let count = File::from(input.try_clone_to_owned()?).read(&mut bytes)?;
+        let typed = bytes.get(..count).unwrap_or_default();
+        if typed.is_empty() {
+            self.audience.input = None;
+        }
+        // At the beginning of a line it is the end of the input (termios(3), VEOF).
+        let typed = if typed.is_empty() { &[END_OF_INPUT][..] } else { typed };
+        // A program that is gone reads nothing.
+        self.outputs.last_mut().map_or(Ok(()), |last| last.type_in(typed).or(Ok(())))
+    }
+
+    fn wait<W: Write>(&mut self, children: &Children, recorder: &Recorder<W>) -> io::Result<()> {
         let mut watches = vec![Watch::new(children, Interest::READ)];
         if self.phase < Phase::Ending {
-            watches.push(Watch::new(stop, Interest::READ));
+            watches.push(Watch::new(self.audience.stop, Interest::READ));
         }
         watches.extend(recorder.capture().map(|capture| Watch::new(capture, Interest::READ)));
+        let input = self.audience.input.filter(|_| self.types());
+        watches.extend(input.iter().map(|input| Watch::new(input, Interest::READ)));
         let handles: Vec<BorrowedFd<'_>> = self.outputs.iter().flat_map(Outputs::handles).collect();
         watches.extend(handles.iter().map(|handle| Watch::new(handle, Interest::READ)));
         match host::wait(&mut watches, Some(TICK)) {
@@ -258,4 +300,8 @@ impl Running<'_> {
             _ => Ok(()),
         }
     }
+}
+
+fn is_ready(handle: &impl AsFd) -> io::Result<bool> {
+    Ok(host::wait(&mut [Watch::new(handle, Interest::READ)], Some(Duration::ZERO))? > 0)
 }

@@ -183,6 +183,10 @@ impl<'a, W: Write> Drawing<'a, W> {
             self.hidden.insert(entered.id);
             return Ok(());
         }
+        // A prompt has no end of line.
+        for stream in [1, 2] {
+            self.print((entered.program, stream))?;
+        }
         self.settle()?;
         self.remember(&entered);
         self.pending = Some(Pending { since: time, call: entered });
