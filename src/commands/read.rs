@@ -42,6 +42,7 @@ use source::Source;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use table::{Form, Layout, Table};
+use traced::finished::Finished;
 pub(super) use traced::names::program as traced_program_name;
 use traced::{Facts, Traced};
 use waiting::Waiting;
@@ -108,6 +109,31 @@ pub(super) fn recorded(
     read.one.conversation.clone_from(&flags.conversation);
     read.rows.json = flags.json;
     self::read(&read, common, catalogue)
+}
+
+/// Makes of what was written while programs ran the recording that is kept: the causes are comments of its packets. Until it
+/// is whole the other one stays in its place.
+pub(super) fn finish_recording(path: &Path, common: Common, catalogue: &Catalogue) -> Result<(), Problem> {
+    let refused = |error: io::Error| Problem::new(Kind::WriteFile).with("path", path.display()).cause(&error);
+    let sources = [Source::new(path)?];
+    let captures = Captures { sources: &sources, in_order: false };
+    let mut waiting = Waiting::new(&sources, 2, common, catalogue)?;
+    let mut facts = Facts::default();
+    let _ = captures.look(&mut waiting, &mut |came| facts.take(&came));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = tempfile::NamedTempFile::new_in(folder).map_err(refused)?;
+    let permissions = std::fs::metadata(path).map_err(refused)?.permissions();
+    file.as_file().set_permissions(permissions).map_err(refused)?;
+    let mut finished = Finished::new(BufWriter::new(&file), facts.finish(), catalogue);
+    match captures.look(&mut waiting, &mut |came| finished.take(&came)) {
+        Ok(()) => {}
+        Err(Stop::Output(error) | Stop::Threads(error)) => return Err(refused(error)),
+        Err(Stop::Interrupted) => return Err(Problem::new(Kind::ReadInterrupted)),
+        Err(Stop::Input(problems)) => return Err(last_of(problems, catalogue)),
+    }
+    finished.finish().map_err(refused)?;
+    file.persist(path).map_err(|error| refused(error.error))?;
+    Ok(())
 }
 
 /// A reading under way.

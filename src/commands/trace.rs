@@ -68,6 +68,9 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
             &[("count", lost)],
         ));
     }
+    if flags.write.is_some() {
+        super::read::finish_recording(&path, common, catalogue)?;
+    }
     let shown = super::read::recorded(&path, flags, common, catalogue);
     ran.map_err(failed)?;
     shown

@@ -1,6 +1,7 @@
 //! A recording of programs: their calls, what they printed, and their segments, on one ladder.
 
 mod calls;
+pub(super) mod finished;
 mod lanes;
 pub(in crate::commands) mod names;
 mod segments;

@@ -1,0 +1,125 @@
+//! A recording as it is kept: each packet with its cause as a comment, which any Wireshark shows, and with the process and
+//! thread whose call made it.
+
+use super::segments::{self, Named, Names};
+use super::{each_fact, names};
+use crate::catalogue::Catalogue;
+use crate::commands::read::reading::Came;
+use enchufe_story::fact::CallId;
+use enchufe_story::trace::{Event, Judge, Sockets, Told};
+use enchufe_watch::trace::{APPLICATION, ENTERPRISE};
+use enchufe_wire::file::{InterfaceInfo, Item, PacketNotes, PacketProcess, Writer, code};
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, Write};
+
+/// The most calls that can be named; the oldest are forgotten.
+const MOST_NAMED: usize = 65_536;
+
+/// Writes it while the first one is read again.
+pub struct Finished<'a, W> {
+    judge: Judge,
+    events: Vec<Event>,
+    calls: Names,
+    processes: HashMap<CallId, PacketProcess>,
+    /// Both, from the oldest.
+    order: VecDeque<CallId>,
+    programs: HashMap<u32, String>,
+    writer: Writer,
+    buffer: Vec<u8>,
+    out: W,
+    catalogue: &'a Catalogue,
+}
+
+impl<'a, W: Write> Finished<'a, W> {
+    pub fn new(out: W, sockets: Sockets, catalogue: &'a Catalogue) -> Self {
+        Self {
+            judge: Judge::new(sockets),
+            events: Vec::new(),
+            calls: Names::new(),
+            processes: HashMap::new(),
+            order: VecDeque::new(),
+            programs: HashMap::new(),
+            writer: Writer::new(),
+            buffer: Vec::new(),
+            out,
+            catalogue,
+        }
+    }
+
+    pub fn take(&mut self, came: &Came<'_, '_>) -> io::Result<()> {
+        match came {
+            Came::Frame(seen) => {
+                self.judge.frame(seen.frame, &mut self.events);
+                let (comment, process) = self.learn();
+                let comments = comment.as_ref().map(String::as_bytes);
+                let notes = PacketNotes { comments: comments.as_slice(), process };
+                let record = seen.record;
+                let time = record.time.unwrap_or_default();
+                self.writer.packet(&mut self.buffer, 0, time, record.bytes, record.wire_len, &notes);
+            }
+            Came::Aside(_, Item::Section(_)) => self.writer.section(&mut self.buffer, APPLICATION),
+            Came::Aside(_, Item::Interface(interface)) => {
+                let name = interface.options.find(code::NAME).unwrap_or_default();
+                let name = String::from_utf8_lossy(name);
+                let info = InterfaceInfo { name: &name, snaplen: interface.snaplen };
+                self.writer.interface(&mut self.buffer, interface.link, &info);
+            }
+            Came::Aside(..) => {
+                let Self { judge, events, writer, buffer, .. } = self;
+                let mut bytes = Vec::new();
+                each_fact(came, |fact| {
+                    judge.fact(fact, events);
+                    bytes.clear();
+                    fact.encode(&mut bytes);
+                    writer.beside(buffer, 0, fact.time, ENTERPRISE, &bytes);
+                });
+                self.learn();
+            }
+            Came::Pause => {}
+        }
+        self.out.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Learns what calls and programs are called; gives what is said of a segment, if there was one.
+    fn learn(&mut self) -> (Option<String>, Option<PacketProcess>) {
+        let mut said = (None, None);
+        for event in std::mem::take(&mut self.events) {
+            match event.told {
+                Told::Started(program) => {
+                    self.programs.insert(program.number, names::program(&program));
+                }
+                Told::Entered(entered) => {
+                    let own = self.programs.get(&entered.program).map_or("", String::as_str);
+                    // Beside packets alone a line needs its file.
+                    let place = names::place(entered.line.as_ref(), "");
+                    let place = if place.is_empty() { own.to_owned() } else { place };
+                    let process = PacketProcess { pid: entered.pid, tid: entered.tid };
+                    self.calls.insert(entered.id, Named { syscall: entered.syscall, place });
+                    self.processes.insert(entered.id, process);
+                    self.order.push_back(entered.id);
+                    if self.order.len() > MOST_NAMED
+                        && let Some(oldest) = self.order.pop_front()
+                    {
+                        self.calls.remove(&oldest);
+                        self.processes.remove(&oldest);
+                    }
+                }
+                Told::Segment(segment) => {
+                    let cause = segments::cause(&segment, &self.calls, self.catalogue);
+                    let call = segment.by.first().and_then(|by| by.calls.first());
+                    let process = call.and_then(|id| self.processes.get(id)).copied();
+                    said = ((!cause.is_empty()).then_some(cause), process);
+                }
+                _ => {}
+            }
+        }
+        said
+    }
+
+    pub fn finish(mut self) -> io::Result<W> {
+        self.out.flush()?;
+        Ok(self.out)
+    }
+}
