@@ -275,6 +275,10 @@ pub struct Trace {
     pub drain: Option<String>,
     #[arg(long, value_name = "TIME")]
     pub start_timeout: Option<String>,
+    #[arg(long, value_name = "private|host")]
+    pub net: Option<String>,
+    #[arg(long)]
+    pub no_packets: bool,
     #[arg(long, conflicts_with = "pipes")]
     pub pty: bool,
     #[arg(long)]

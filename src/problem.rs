@@ -124,7 +124,7 @@ kinds! {
     CommandNotExecutable "command-not-executable" CouldNotRun,
     CommandRefused "command-refused" CouldNotRun,
     NotReady "not-ready" CouldNotRun,
-    NoPrivateNetwork "no-private-network" CouldNotRun,
+    HostForbidden "host-forbidden" CouldNotRun,
     TraceFailed "trace-failed" CouldNotRun,
     NoInterface "no-interface" CouldNotRun,
     CaptureForbidden "capture-forbidden" CouldNotRun,

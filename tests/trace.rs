@@ -108,3 +108,59 @@ fn a_program_that_never_gets_ready_is_ended_and_told() {
         "enchufe: sleep neither listens nor connects nor ends, so the next program was not started; give it more time with --start-timeout\n"
     );
 }
+
+/// Runs the program where no more networks can be made, with these words before it.
+fn without_namespaces(before: &str, words: &[&str]) -> Done {
+    let program = env!("CARGO_BIN_EXE_enchufe");
+    let script =
+        format!("echo 0 > /proc/sys/user/max_net_namespaces && exec {before} {program} --lang en \"$@\"");
+    let mut command = std::process::Command::new("sh");
+    enchufe_sys::namespace::isolate(command.args(["-c", &script, "sh"]).args(words));
+    common::Process::start(command).finish()
+}
+
+const PAIR: [&str; 3] =
+    ["trace", "python3 -u tests/programs/servidor.py", "python3 -u tests/programs/cliente.py"];
+
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn without_a_network_of_their_own_the_programs_connections_are_shown_on_the_loopback() {
+    let done = without_namespaces("", &PAIR);
+    assert_eq!(
+        done.errors(),
+        "enchufe: the programs have no network of their own (no more of them may be made): of this machine's loopback, their own connections are shown; for the whole picture: sudo sysctl user.max_net_namespaces=15000\n"
+    );
+    assert_eq!(segments(&done).len(), 6, "{}", done.text());
+}
+
+#[test]
+#[cfg_attr(
+    not(all(have_python3, have_namespaces, have_setpriv)),
+    ignore = "needs python3, setpriv, user and network namespaces"
+)]
+fn without_the_right_to_see_packets_calls_and_states_are_shown() {
+    let done = without_namespaces("setpriv --bounding-set=-all --inh-caps=-all", &PAIR);
+    assert_eq!(
+        done.errors(),
+        "enchufe: the programs have no network of their own (no more of them may be made), and packets may not be seen: calls, states and output without the wire; for the whole picture: sudo sysctl user.max_net_namespaces=15000\n"
+    );
+    assert_eq!(segments(&done), []);
+    for line in [":6 connect 127.0.0.1:4000", ":10 send(19) = 19 B", ":15 recv", "ESTABLISHED"] {
+        assert!(done.text().contains(line), "{line}: {}", done.text());
+    }
+}
+
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn a_recording_has_the_cause_of_each_packet_as_its_comment() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.pcapng");
+    traced(&["-w", path.to_str().unwrap(), PAIR[1], PAIR[2]]);
+    let bytes = std::fs::read(path).unwrap();
+    let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    for comment in
+        ["cliente.py:6 connect", "kernel, for servidor.py:7 listen; answers #1", "servidor.py:20 send"]
+    {
+        assert!(has(comment), "{comment}");
+    }
+}

@@ -40,6 +40,7 @@ use reading::{Came, Captures, Stop};
 use remarks::Remarks;
 use source::Source;
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use table::{Form, Layout, Table};
 use traced::finished::Finished;
@@ -111,20 +112,24 @@ pub(super) fn recorded(
     self::read(&read, common, catalogue)
 }
 
-/// Makes of what was written while programs ran the recording that is kept: the causes are comments of its packets. Until it
-/// is whole the other one stays in its place.
-pub(super) fn finish_recording(path: &Path, common: Common, catalogue: &Catalogue) -> Result<(), Problem> {
-    let refused = |error: io::Error| Problem::new(Kind::WriteFile).with("path", path.display()).cause(&error);
-    let sources = [Source::new(path)?];
+/// Makes of what was written while programs ran the recording that is kept: the causes are comments of its packets, and of
+/// a network that was shared with others it has what is the programs'. Until it is whole nothing else changes.
+pub(super) fn finish_recording(
+    raw: &Path,
+    to: &Path,
+    is_shared: bool,
+    common: Common,
+    catalogue: &Catalogue,
+) -> Result<(), Problem> {
+    let refused = |error: io::Error| Problem::new(Kind::WriteFile).with("path", to.display()).cause(&error);
+    let sources = [Source::new(raw)?];
     let captures = Captures { sources: &sources, in_order: false };
     let mut waiting = Waiting::new(&sources, 2, common, catalogue)?;
     let mut facts = Facts::default();
     let _ = captures.look(&mut waiting, &mut |came| facts.take(&came));
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(refused)?;
-    let permissions = std::fs::metadata(path).map_err(refused)?.permissions();
-    file.as_file().set_permissions(permissions).map_err(refused)?;
-    let mut finished = Finished::new(BufWriter::new(&file), facts.finish(), catalogue);
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = tempfile::Builder::new().permissions(permissions(to)).tempfile_in(folder).map_err(refused)?;
+    let mut finished = Finished::new(BufWriter::new(&file), facts.finish(), is_shared, catalogue);
     match captures.look(&mut waiting, &mut |came| finished.take(&came)) {
         Ok(()) => {}
         Err(Stop::Output(error) | Stop::Threads(error)) => return Err(refused(error)),
@@ -132,8 +137,13 @@ pub(super) fn finish_recording(path: &Path, common: Common, catalogue: &Catalogu
         Err(Stop::Input(problems)) => return Err(last_of(problems, catalogue)),
     }
     finished.finish().map_err(refused)?;
-    file.persist(path).map_err(|error| refused(error.error))?;
+    file.persist(to).map_err(|error| refused(error.error))?;
     Ok(())
+}
+
+/// Those of the file that is replaced, else what any new file gets.
+fn permissions(path: &Path) -> std::fs::Permissions {
+    std::fs::metadata(path).map_or_else(|_| PermissionsExt::from_mode(0o666), |there| there.permissions())
 }
 
 /// A reading under way.

@@ -1,6 +1,7 @@
 //! `enchufe trace`
 
 mod live;
+mod network;
 
 use super::resources;
 use crate::catalogue::Catalogue;
@@ -10,9 +11,8 @@ use crate::plan::{self, Common};
 use crate::problem::{Kind, Problem};
 use crate::text::escape;
 use enchufe_sys::children::Children;
-use enchufe_sys::namespace;
 use enchufe_watch::trace::{Audience, CommandError, Console, Options, Recorder, TraceError, run};
-use enchufe_watch::{Capture, CaptureError, Place};
+use network::Network;
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, AsRawFd};
@@ -33,30 +33,21 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
         let first = command.first().map_or(&[][..], Vec::as_slice);
         enchufe_watch::trace::find(first).map_err(cannot_run)?;
     }
-    let (file, path) = recording(flags.write.as_deref())?;
     // Before any other thread: signals of children, and the network, are the whole process's.
     let children = Children::new().map_err(|error| resources(&error))?;
-    namespace::enter().map_err(|error| Problem::new(Kind::NoPrivateNetwork).cause(&error))?;
+    let Network { capture, is_shared } = Network::enter(flags, common.quiet, catalogue)?;
     let bell = super::watch::bell_on_signals()?;
-    let capture = Capture::open(Place::Interface("lo"), &enchufe_watch::Options::default());
-    let capture = capture.map_err(|error| match error {
-        CaptureError::Permission(error) | CaptureError::System(error) => {
-            Problem::new(Kind::TraceFailed).cause(&error)
-        }
-        other => Problem::new(Kind::TraceFailed).cause(&io::Error::other(other)),
-    })?;
-    let cannot_write =
-        |error: &io::Error| Problem::new(Kind::WriteFile).with("path", path.display()).cause(error);
-    let mut recorder = Recorder::new(&file, Some(capture)).map_err(|error| cannot_write(&error))?;
+    // Of a network with others in it nothing is kept that is not the programs', not even for a while.
+    let (file, path) = recording(flags.write.as_deref().filter(|_| !is_shared))?;
+    let cannot_write = |error: &io::Error| unwritable(&path, error);
+    let mut recorder = Recorder::new(&file, capture).map_err(|error| cannot_write(&error))?;
     let stdin = io::stdin();
     let mut live = live::Live::new(common);
     let audience = Audience { input: Some(stdin.as_fd()), stop: &bell, told: &mut |fact| live.fact(fact) };
     let ran = run(&options, &children, &mut recorder, audience);
     live.end();
     let ended = recorder.finish(&bell);
-    if let Err(error) = &ran
-        && let TraceError::Record(error) = error
-    {
+    if let Err(TraceError::Record(error)) = &ran {
         return Err(cannot_write(error));
     }
     let (_, lost) = ended.map_err(|error| cannot_write(&error))?;
@@ -68,12 +59,34 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
             &[("count", lost)],
         ));
     }
-    if flags.write.is_some() {
-        super::read::finish_recording(&path, common, catalogue)?;
-    }
-    let shown = super::read::recorded(&path, flags, common, catalogue);
+    let shown = show(&path, is_shared, flags, common, catalogue);
     ran.map_err(failed)?;
     shown
+}
+
+/// Finishes the recording where it is kept or has what is others', and shows it.
+fn show(
+    raw: &Path,
+    is_shared: bool,
+    flags: &flags::Trace,
+    common: Common,
+    catalogue: &'static Catalogue,
+) -> Result<Code, Problem> {
+    if let Some(to) = &flags.write {
+        super::read::finish_recording(raw, to, is_shared, common, catalogue)?;
+        return super::read::recorded(to, flags, common, catalogue);
+    }
+    if !is_shared {
+        return super::read::recorded(raw, flags, common, catalogue);
+    }
+    let folder = tempfile::tempdir().map_err(|error| unwritable(&std::env::temp_dir(), &error))?;
+    let path = folder.path().join("trace.pcapng");
+    super::read::finish_recording(raw, &path, is_shared, common, catalogue)?;
+    super::read::recorded(&path, flags, common, catalogue)
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Problem {
+    Problem::new(Kind::WriteFile).with("path", path.display()).cause(error)
 }
 
 fn options(flags: &flags::Trace) -> Result<Options, Problem> {
@@ -107,13 +120,10 @@ fn commands(flags: &flags::Trace) -> Result<Vec<Vec<Vec<u8>>>, Problem> {
 
 /// Where the recording goes: the file of `-w`, else one without a name; and a path by which it can be read.
 fn recording(write: Option<&Path>) -> Result<(File, PathBuf), Problem> {
-    let problem = |path: &Path, error: &io::Error| {
-        Problem::new(Kind::WriteFile).with("path", path.display()).cause(error)
-    };
     if let Some(path) = write {
-        return Ok((File::create(path).map_err(|error| problem(path, &error))?, path.to_owned()));
+        return Ok((File::create(path).map_err(|error| unwritable(path, &error))?, path.to_owned()));
     }
-    let file = tempfile::tempfile().map_err(|error| problem(&std::env::temp_dir(), &error))?;
+    let file = tempfile::tempfile().map_err(|error| unwritable(&std::env::temp_dir(), &error))?;
     let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     Ok((file, path))
 }

@@ -6,7 +6,7 @@ use super::{each_fact, names};
 use crate::catalogue::Catalogue;
 use crate::commands::read::reading::Came;
 use enchufe_story::fact::CallId;
-use enchufe_story::trace::{Event, Judge, Sockets, Told};
+use enchufe_story::trace::{Event, Judge, Side, Sockets, Told};
 use enchufe_watch::trace::{APPLICATION, ENTERPRISE};
 use enchufe_wire::file::{InterfaceInfo, Item, PacketNotes, PacketProcess, Writer, code};
 use std::collections::{HashMap, VecDeque};
@@ -24,6 +24,8 @@ pub struct Finished<'a, W> {
     /// Both, from the oldest.
     order: VecDeque<CallId>,
     programs: HashMap<u32, String>,
+    /// Only what belongs to the programs is kept.
+    only_own: bool,
     writer: Writer,
     buffer: Vec<u8>,
     out: W,
@@ -31,7 +33,7 @@ pub struct Finished<'a, W> {
 }
 
 impl<'a, W: Write> Finished<'a, W> {
-    pub fn new(out: W, sockets: Sockets, catalogue: &'a Catalogue) -> Self {
+    pub fn new(out: W, sockets: Sockets, only_own: bool, catalogue: &'a Catalogue) -> Self {
         Self {
             judge: Judge::new(sockets),
             events: Vec::new(),
@@ -39,6 +41,7 @@ impl<'a, W: Write> Finished<'a, W> {
             processes: HashMap::new(),
             order: VecDeque::new(),
             programs: HashMap::new(),
+            only_own,
             writer: Writer::new(),
             buffer: Vec::new(),
             out,
@@ -50,7 +53,10 @@ impl<'a, W: Write> Finished<'a, W> {
         match came {
             Came::Frame(seen) => {
                 self.judge.frame(seen.frame, &mut self.events);
-                let (comment, process) = self.learn();
+                let Some((comment, process)) = self.learn().or((!self.only_own).then_some((None, None)))
+                else {
+                    return Ok(());
+                };
                 let comments = comment.as_ref().map(String::as_bytes);
                 let notes = PacketNotes { comments: comments.as_slice(), process };
                 let record = seen.record;
@@ -82,9 +88,9 @@ impl<'a, W: Write> Finished<'a, W> {
         Ok(())
     }
 
-    /// Learns what calls and programs are called; gives what is said of a segment, if there was one.
-    fn learn(&mut self) -> (Option<String>, Option<PacketProcess>) {
-        let mut said = (None, None);
+    /// Learns what calls and programs are called; gives what is said of a segment, if there was one that an end of is the programs'.
+    fn learn(&mut self) -> Option<(Option<String>, Option<PacketProcess>)> {
+        let mut said = None;
         for event in std::mem::take(&mut self.events) {
             match event.told {
                 Told::Started(program) => {
@@ -106,11 +112,11 @@ impl<'a, W: Write> Finished<'a, W> {
                         self.processes.remove(&oldest);
                     }
                 }
-                Told::Segment(segment) => {
+                Told::Segment(segment) if segment.ends.iter().any(is_known) => {
                     let cause = segments::cause(&segment, &self.calls, self.catalogue);
                     let call = segment.by.first().and_then(|by| by.calls.first());
                     let process = call.and_then(|id| self.processes.get(id)).copied();
-                    said = ((!cause.is_empty()).then_some(cause), process);
+                    said = Some(((!cause.is_empty()).then_some(cause), process));
                 }
                 _ => {}
             }
@@ -122,4 +128,9 @@ impl<'a, W: Write> Finished<'a, W> {
         self.out.flush()?;
         Ok(self.out)
     }
+}
+
+/// Whether the end is one of the programs'.
+const fn is_known(end: &Side) -> bool {
+    end.socket.is_some() || end.listener.is_some() || end.program.is_some()
 }

@@ -1,0 +1,111 @@
+//! Where programs run, and whether their packets are seen: in a network of their own, else on this machine's.
+
+use crate::catalogue::Catalogue;
+use crate::commands::read::words::say;
+use crate::flags;
+use crate::plan;
+use crate::problem::{Kind, Problem};
+use enchufe_sys::namespace;
+use enchufe_watch::{Capture, CaptureError, Options, Place};
+use enchufe_wire::Filter;
+use std::fs;
+use std::io;
+
+/// `EPERM`, `ENOSPC` and `EUSERS` of Linux.
+const NOT_PERMITTED: i32 = 1;
+const NO_SPACE: i32 = 28;
+const TOO_MANY_USERS: i32 = 87;
+
+/// What was found.
+#[derive(Debug)]
+pub struct Network {
+    /// Sees the packets, if that is possible and wanted.
+    pub capture: Option<Capture>,
+    /// Others are in it, too: only what belongs to the programs is kept.
+    pub is_shared: bool,
+}
+
+impl Network {
+    /// Enters the network that was asked for, or the best that there is, and says which where it is not the whole picture.
+    ///
+    /// To be called before there is a second thread.
+    pub fn enter(flags: &flags::Trace, quiet: bool, catalogue: &Catalogue) -> Result<Self, Problem> {
+        let wanted = flags.net.as_deref().map(|word| plan::choice("--net", word, &["private", "host"]));
+        if wanted.transpose()? == Some("host") {
+            return Self::host(flags.no_packets);
+        }
+        let Err(refused) = namespace::enter() else { return Self::private(flags.no_packets) };
+        let capture = if flags.no_packets { None } else { loopback() };
+        if !quiet {
+            let note = if capture.is_some() { "note-trace-loopback" } else { "note-trace-no-wire" };
+            let cause = why(&refused, catalogue);
+            let command = remedy();
+            let note = say(catalogue, note, &[("cause", &cause), ("command", &command)], &[]);
+            crate::style::complain(&note);
+        }
+        Ok(Self { capture, is_shared: true })
+    }
+
+    fn private(no_packets: bool) -> Result<Self, Problem> {
+        let capture =
+            if no_packets { None } else { Some(Capture::open(Place::Interface("lo"), &Options::default())) };
+        let capture = capture.transpose().map_err(|error| failed(&error))?;
+        Ok(Self { capture, is_shared: false })
+    }
+
+    fn host(no_packets: bool) -> Result<Self, Problem> {
+        if no_packets {
+            return Ok(Self { capture: None, is_shared: true });
+        }
+        let capture = Capture::open(Place::Everywhere, &only_tcp()).map_err(|error| match error {
+            CaptureError::Permission(_) => {
+                let program = std::env::current_exe().unwrap_or_else(|_| "enchufe".into());
+                Problem::new(Kind::HostForbidden)
+                    .with("program", crate::text::shell_quoted(&program.to_string_lossy()))
+            }
+            other => failed(&other),
+        })?;
+        Ok(Self { capture: Some(capture), is_shared: true })
+    }
+}
+
+/// Why there is no network for the programs. To `unshare(2)` an error has its own meaning: `ENOSPC` is no full disk.
+fn why(refused: &io::Error, catalogue: &Catalogue) -> String {
+    match refused.raw_os_error() {
+        Some(NO_SPACE | TOO_MANY_USERS) => catalogue.plain("trace-namespaces-limited"),
+        Some(NOT_PERMITTED) => catalogue.plain("trace-namespaces-forbidden"),
+        _ => crate::problem::cause_text(refused.kind(), &refused.to_string(), catalogue),
+    }
+}
+
+fn loopback() -> Option<Capture> {
+    Capture::open(Place::Interface("lo"), &only_tcp()).ok()
+}
+
+/// What others send with other protocols is of no use.
+fn only_tcp() -> Options {
+    let prefilter = Filter::parse("tcp").map(|filter| filter.prefilter()).unwrap_or_default();
+    Options { prefilter, ..Options::default() }
+}
+
+fn failed(error: &CaptureError) -> Problem {
+    Problem::new(Kind::TraceFailed).cause(&io::Error::other(error.to_string()))
+}
+
+/// The command that lets users have networks of their own, by the setting that forbids it.
+pub fn remedy() -> String {
+    let is = |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
+    let settings = [
+        (
+            "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+            "1",
+            "kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
+        ("/proc/sys/kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
+        ("/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces=15000"),
+        ("/proc/sys/user/max_net_namespaces", "0", "user.max_net_namespaces=15000"),
+    ];
+    let found = settings.iter().find(|(path, value, _)| is(path, value));
+    found
+        .map_or_else(|| "sudo enchufe trace ...".to_owned(), |(.., command)| format!("sudo sysctl {command}"))
+}
