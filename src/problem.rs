@@ -111,6 +111,7 @@ kinds! {
     FilterNotClosed "filter-not-closed" CouldNotRun,
     FilterNoField "filter-no-field" CouldNotRun,
     FilterValue "filter-value" CouldNotRun,
+    FilterTooBig "filter-too-big" CouldNotRun,
     FilterOperator "filter-operator" CouldNotRun,
     FilterPair "filter-pair" CouldNotRun,
     FilterSlice "filter-slice" CouldNotRun,

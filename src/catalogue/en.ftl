@@ -225,6 +225,7 @@ problem-filter-unexpected = the filter has something here that fits nowhere
 problem-filter-not-closed = the filter opens a bracket or quote here and does not close it
 problem-filter-no-field = the filter compares two values here: one side needs a field
 problem-filter-value = the filter has something here that cannot be a value of its field, which holds { $kind }
+problem-filter-too-big = the filter has a number here that is too big for its field, { $number }: it can be at most { $most }
 problem-filter-operator = the filter uses an operator here that does not work on { $kind }
 problem-filter-pair = the filter compares { $left } with { $right } here, which cannot be compared
 problem-filter-slice = the filter has a slice here that cannot be read; write [0:4], [0-3] or [2]
@@ -639,7 +640,7 @@ remark-zero-window-probe = window probe
 remark-zero-window = window closed
 remark-zero-window-probe-ack = probe answered
 note-forgotten = { $count } conversations were forgotten to keep memory bounded: they are not listed
-note-not-remembered = { $count } fragments, echo requests and addresses were not remembered to keep memory bounded: rows that would name their partners do not
+note-not-remembered = { $count } fragments, echo requests, addresses and UDP conversations were not remembered to keep memory bounded: rows that would name their partner or number do not
 note-copied = { $count ->
     [one] 1 packet
    *[other] { $count } packets

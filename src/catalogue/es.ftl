@@ -226,6 +226,7 @@ problem-filter-unexpected = el filtro tiene aquí algo que no encaja
 problem-filter-not-closed = el filtro abre aquí un paréntesis o una comilla que no cierra
 problem-filter-no-field = el filtro compara aquí dos valores: un lado tiene que ser un campo
 problem-filter-value = el filtro tiene aquí algo que no puede ser valor de su campo, que guarda { $kind }
+problem-filter-too-big = el filtro tiene aquí un número demasiado grande para su campo, { $number }: puede ser a lo más { $most }
 problem-filter-operator = el filtro usa aquí un operador que no sirve con { $kind }
 problem-filter-pair = el filtro compara aquí { $left } con { $right }, y no se pueden comparar
 problem-filter-slice = el filtro tiene aquí un corte que no se entiende; escribe [0:4], [0-3] o [2]
@@ -640,7 +641,7 @@ remark-zero-window-probe = sondeo de ventana
 remark-zero-window = ventana cerrada
 remark-zero-window-probe-ack = sondeo respondido
 note-forgotten = se olvidaron { $count } conversaciones para no pasar el límite de memoria: no se listan
-note-not-remembered = no se recordaron { $count } fragmentos, solicitudes de eco y direcciones para no pasar el límite de memoria: las filas que nombrarían su pareja no lo hacen
+note-not-remembered = no se recordaron { $count } fragmentos, solicitudes de eco, direcciones y conversaciones de UDP para no pasar el límite de memoria: las filas que nombrarían su pareja o su número no lo hacen
 note-copied = { $count ->
     [one] 1 paquete escrito
    *[other] { $count } paquetes escritos

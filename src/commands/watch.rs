@@ -21,10 +21,10 @@ use enchufe_sys::host::{self, Bell, Interest, StopSignals, Watch};
 use enchufe_sys::interfaces::interfaces;
 use enchufe_watch::capture::LONGEST;
 use enchufe_watch::{Capture, CaptureError, Next, Options, Place};
+use enchufe_wire::Filter;
 use enchufe_wire::file::Record;
 use enchufe_wire::session::Session;
 use enchufe_wire::tcp::Limits;
-use enchufe_wire::{Filter, Timestamp};
 use fluent_bundle::FluentArgs;
 use forgotten::Forgotten;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
@@ -146,7 +146,7 @@ impl Watching<'_> {
     /// Takes frames until it is enough.
     fn run(&mut self, capture: &mut Capture, bell: &Bell) -> Result<(), Stop> {
         let until = self.plan.duration.and_then(|time| Instant::now().checked_add(time));
-        let (mut session, mut before) = (Session::new(Limits::default()), None);
+        let mut session = Session::new(Limits::default());
         while self.plan.count != Some(self.count) {
             let record = match capture.next(bell, until) {
                 Ok(Next::Frame(record)) => record,
@@ -162,7 +162,7 @@ impl Watching<'_> {
                 copy.packet(&record)?;
                 self.count += 1;
             } else {
-                self.frame(&mut session, &record, &mut before)?;
+                self.frame(&mut session, &record)?;
             }
             if self.count.is_multiple_of(1024) {
                 self.look(capture);
@@ -171,21 +171,14 @@ impl Watching<'_> {
         Ok(())
     }
 
-    fn frame(
-        &mut self,
-        session: &mut Session,
-        record: &Record<'_>,
-        before: &mut Option<Timestamp>,
-    ) -> Result<(), Stop> {
+    fn frame(&mut self, session: &mut Session, record: &Record<'_>) -> Result<(), Stop> {
         let frame = session.frame(record);
-        let delta = record.time.map(|now: Timestamp| now.since(before.unwrap_or(now)));
-        *before = record.time.or(*before);
         if self.plan.filter.matches(&frame) {
             let decimals = record.resolution.decimals();
             match &mut self.sink {
                 Sink::File(copy, _) => copy.packet(record)?,
                 Sink::Rows(table) => {
-                    let seen = Seen { frame: &frame, record, file: 0, decimals, delta };
+                    let seen = Seen { frame: &frame, record, file: 0, decimals };
                     table.row(&seen).map_err(Stop::Output)?;
                 }
             }

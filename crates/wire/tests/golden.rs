@@ -12,9 +12,9 @@ mod craft;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use enchufe_wire::field::{FieldId, Value, by_name, visit};
+use enchufe_wire::field::{FieldId, Kind, Value, all, by_name, visit};
 use enchufe_wire::file::{Item, Reader, Record};
-use enchufe_wire::filter::Filter;
+use enchufe_wire::filter::{Filter, FilterProblem};
 use enchufe_wire::row::Columns;
 use enchufe_wire::session::{Scout, Session};
 use enchufe_wire::tcp::Limits;
@@ -79,6 +79,7 @@ fn every_row_is_the_one_that_tshark_writes() {
 fn shown(value: &Value<'_>) -> String {
     match value {
         Value::Number(number) => number.to_string(),
+        Value::Signed(number) => number.to_string(),
         Value::Flag(flag) => u8::from(*flag).to_string(),
         Value::Seconds(nanos) => {
             let (sign, size) = (if *nanos < 0 { "-" } else { "" }, nanos.unsigned_abs());
@@ -162,6 +163,29 @@ fn every_filter_lets_the_frames_through_that_tshark_does() {
         }
     }
     assert!(report.is_empty(), "{report}");
+}
+
+#[test]
+fn every_number_that_is_too_big_for_tshark_is_too_big_at_the_same_place() {
+    let text = include_str!("golden/refused.tsv");
+    assert!(text.starts_with("# TShark (Wireshark) 4.0.17"));
+    for line in text.lines().skip(1) {
+        let [filter, start, len] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let (start, len) = (start.parse::<usize>().unwrap(), len.parse::<usize>().unwrap());
+        let error = Filter::parse(filter).expect_err(filter);
+        assert!(matches!(error.problem, FilterProblem::TooBig { .. }), "{filter}: {error:?}");
+        assert_eq!(error.span, start..start + len, "{filter}");
+        // The one that is said to fit does.
+        if let FilterProblem::TooBig { most, .. } = error.problem {
+            let [before, after] = [filter.get(..start), filter.get(start + len..)].map(Option::unwrap);
+            Filter::parse(&format!("{before}{most}{after}")).expect(filter);
+        }
+    }
+    let listed: Vec<_> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+    for info in all().iter().filter(|info| info.size.is_some()) {
+        assert!(listed.contains(&info.name), "{}", info.name);
+    }
+    assert!(all().iter().all(|info| info.size.is_some() == (info.kind == Kind::Number)));
 }
 
 #[test]

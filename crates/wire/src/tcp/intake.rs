@@ -136,7 +136,7 @@ impl Conversation {
         note.window = u32::from(segment.tcp.window);
         if !flags.any(TcpFlags::SYN) && segment.tcp.payload_len.is_some() {
             note.window <<= scale.shift();
-            note.window_shift = if let Scale::Shift(shift) = scale { Some(shift) } else { None };
+            note.window_factor = Some(scale.factor());
         }
     }
 

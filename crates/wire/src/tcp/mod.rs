@@ -144,8 +144,8 @@ pub struct TcpNote {
     pub sack_base: Seq,
     /// `tcp.window_size`: the window, scaled where both sides offered a scale.
     pub window: u32,
-    /// `tcp.window_size_scalefactor`'s exponent, if it is known.
-    pub window_shift: Option<u8>,
+    /// `tcp.window_size_scalefactor`, where the window is scaled by it: -1 is not known, -2 no scaling.
+    pub window_factor: Option<i16>,
     /// Flags under `tcp.analysis`.
     pub analysis: Analysis,
     /// `tcp.analysis` stands there, be it without a flag.
