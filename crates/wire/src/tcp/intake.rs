@@ -59,6 +59,7 @@ impl Conversation {
         }
         if let Some(told) = &self.told {
             note.completeness = told.completeness;
+            note.initial_rtt = told.shown_rtt;
         }
         self.analyse(segment, note, initial_rtt, room);
         self.scale(segment, note);

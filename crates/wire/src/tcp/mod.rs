@@ -156,7 +156,7 @@ pub struct TcpNote {
     pub duplicate_ack_frame: u64,
     /// `tcp.analysis.acks_frame`, and nanoseconds since it (`tcp.analysis.ack_rtt`).
     pub acks: Option<(u64, i64)>,
-    /// `tcp.analysis.initial_rtt` of the conversation, in nanoseconds, once it is known.
+    /// `tcp.analysis.initial_rtt` of the conversation, in nanoseconds, once it is known; in a second pass from the start.
     pub initial_rtt: Option<i64>,
     /// `tcp.analysis.rto_frame`, and nanoseconds since it (`tcp.analysis.rto`).
     pub rto: Option<(u64, i64)>,
