@@ -250,7 +250,7 @@ pub struct Watch {
     pub count: Option<String>,
     #[arg(long, value_name = "TIME")]
     pub duration: Option<String>,
-    #[arg(long, conflicts_with_all = ["json", "tsv", "columns", "time", "write"])]
+    #[arg(long, conflicts_with_all = ["tsv", "columns", "time", "write"])]
     pub list: bool,
     #[arg(long, value_name = "N")]
     pub snaplen: Option<String>,

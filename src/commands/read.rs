@@ -336,7 +336,7 @@ pub fn read(flags: &flags::Read, common: Common, catalogue: &Catalogue) -> Resul
     let undecoded = reading.remarks.has_undecoded();
     match (outcome.end, outcome.written) {
         (Err(Stop::Output(error)), _) | (Ok(()), Err(error)) => written(&error),
-        (Err(Stop::Threads(error)), _) => Err(super::resources(&error)),
+        (Err(Stop::Threads(error)), _) => Err(Problem::resources("clone", &error)),
         (Err(Stop::Interrupted), _) if outcome.shown => Err(Problem::new(Kind::ReadInterrupted)),
         (Err(Stop::Interrupted), _) => Err(Problem::new(Kind::ReadInterruptedAtOnce)),
         (Err(Stop::Input(problems)), _) => Err(last_of(problems, catalogue)),

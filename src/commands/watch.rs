@@ -8,7 +8,7 @@ mod wanted;
 use super::read::reading::Seen;
 use super::read::table::{Form, Layout, Table};
 use super::read::{filter, written};
-use super::{resources, show};
+use super::show;
 use crate::catalogue::Catalogue;
 use crate::exit::Code;
 use crate::flags;
@@ -80,7 +80,7 @@ impl<'a> Plan<'a> {
 
 pub fn watch(flags: &flags::Watch, common: Common, catalogue: &Catalogue) -> Result<Code, Problem> {
     if flags.list {
-        return list(catalogue);
+        return list(flags.rows.json, catalogue);
     }
     let plan = Plan::new(flags)?;
     let bell = bell_on_signals()?;
@@ -224,19 +224,22 @@ impl Watching<'_> {
     }
 }
 
-fn list(catalogue: &Catalogue) -> Result<Code, Problem> {
-    let all = interfaces().map_err(|error| resources(&error))?;
+fn list(json: bool, catalogue: &Catalogue) -> Result<Code, Problem> {
+    let all = interfaces().map_err(|error| Problem::resources("if_nameindex", &error))?;
     let line = |one: &enchufe_sys::interfaces::Interface| {
         let state = catalogue.plain(if one.up { "interface-up" } else { "interface-down" });
         format!("{}\t{}\t{state}\n", one.index, crate::text::escape(one.name.as_bytes()))
     };
-    show(&all.iter().map(line).collect::<String>())
+    let object = |one: &enchufe_sys::interfaces::Interface| {
+        format!("{}\n", serde_json::json!({ "index": one.index, "name": one.name, "up": one.up }))
+    };
+    show(&if json { all.iter().map(object).collect::<String>() } else { all.iter().map(line).collect() })
 }
 
 /// A bell that Ctrl-C and SIGTERM ring.
 fn bell_on_signals() -> Result<Arc<Bell>, Problem> {
-    let bell = Arc::new(Bell::new().map_err(|error| resources(&error))?);
-    let signals = StopSignals::install().map_err(|error| resources(&error))?;
+    let bell = Arc::new(Bell::new().map_err(|error| Problem::resources("eventfd", &error))?);
+    let signals = StopSignals::install().map_err(|error| Problem::resources("socketpair", &error))?;
     let rung = Arc::clone(&bell);
     let watcher = move || {
         while host::wait(&mut [Watch::new(&signals, Interest::READ)], None).is_ok() {
@@ -245,7 +248,7 @@ fn bell_on_signals() -> Result<Arc<Bell>, Problem> {
             }
         }
     };
-    std::thread::Builder::new().spawn(watcher).map_err(|error| resources(&error))?;
+    std::thread::Builder::new().spawn(watcher).map_err(|error| Problem::resources("clone", &error))?;
     Ok(bell)
 }
 
