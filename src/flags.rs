@@ -212,7 +212,7 @@ pub struct Views {
 /// One conversation or packet.
 #[derive(Clone, Debug, Default, Args)]
 pub struct One {
-    #[arg(long, value_name = "N", conflicts_with_all = ["follow", "packet", "explain"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["follow", "packet"])]
     pub conversation: Option<String>,
     #[arg(long, value_name = "N", conflicts_with_all = ["view", "explain", "ladder", "json", "tsv"])]
     pub follow: Option<String>,
