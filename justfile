@@ -37,7 +37,7 @@ soak TIMES="50":
     cargo test --workspace --locked --no-run
     for turn in $(seq {{TIMES}}); do cargo test --workspace --locked --quiet >/dev/null || exit 1; done
 
-# Look for what crates/wire cannot take, so many seconds a target (needs cargo-fuzz and a C++ compiler)
+# Look for what crates/wire and crates/story cannot take, so many seconds a target (needs cargo-fuzz and a C++ compiler)
 fuzz SECONDS="60" *TARGETS:
     bash ci/fuzz {{SECONDS}} {{TARGETS}}
 

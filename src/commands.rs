@@ -43,15 +43,11 @@ pub fn show(text: &str) -> Result<Code, Problem> {
     }
 }
 
-fn resources(error: &io::Error) -> Problem {
-    Problem::new(Kind::Resources).cause(error)
-}
-
 /// A stop that the first Ctrl-C (or SIGTERM) begins and the second makes a cut; the third ends the
 /// program on the spot.
 fn stop_on_signals() -> Result<Arc<Stop>, Problem> {
-    let stop = Arc::new(Stop::new().map_err(|error| resources(&error))?);
-    let signals = StopSignals::install().map_err(|error| resources(&error))?;
+    let stop = Arc::new(Stop::new().map_err(|error| Problem::resources("eventfd", &error))?);
+    let signals = StopSignals::install().map_err(|error| Problem::resources("socketpair", &error))?;
     let stopped = Arc::clone(&stop);
     let watcher = move || {
         let mut count = 0;
@@ -69,7 +65,7 @@ fn stop_on_signals() -> Result<Arc<Stop>, Problem> {
             }
         }
     };
-    std::thread::Builder::new().spawn(watcher).map_err(|error| resources(&error))?;
+    std::thread::Builder::new().spawn(watcher).map_err(|error| Problem::resources("clone", &error))?;
     Ok(stop)
 }
 
@@ -77,8 +73,7 @@ fn stop_on_signals() -> Result<Arc<Stop>, Problem> {
 fn open_log(telling: &Telling) -> Result<Option<Log>, Problem> {
     let Some(path) = &telling.log else { return Ok(None) };
     let opened = OpenOptions::new().create(true).append(true).open(path);
-    let file =
-        opened.map_err(|error| Problem::new(Kind::WriteFile).with("path", path.display()).cause(&error))?;
+    let file = opened.map_err(|error| Problem::unwritable("open", path, &error))?;
     Ok(Some(Log { path: path.clone(), file }))
 }
 

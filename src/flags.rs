@@ -213,7 +213,7 @@ pub struct Views {
 /// One conversation or packet.
 #[derive(Clone, Debug, Default, Args)]
 pub struct One {
-    #[arg(long, value_name = "N", conflicts_with_all = ["follow", "packet", "explain"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["follow", "packet"])]
     pub conversation: Option<String>,
     #[arg(long, value_name = "N", conflicts_with_all = ["view", "explain", "ladder", "json", "tsv"])]
     pub follow: Option<String>,
@@ -251,7 +251,7 @@ pub struct Watch {
     pub count: Option<String>,
     #[arg(long, value_name = "TIME")]
     pub duration: Option<String>,
-    #[arg(long, conflicts_with_all = ["json", "tsv", "columns", "time", "write"])]
+    #[arg(long, conflicts_with_all = ["tsv", "columns", "time", "write"])]
     pub list: bool,
     #[arg(long, value_name = "N")]
     pub snaplen: Option<String>,

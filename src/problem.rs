@@ -3,13 +3,14 @@
 
 use crate::catalogue::{Catalogue, human_time};
 use crate::exit::Code;
-use enchufe_sys::host::PortUse;
+use enchufe_sys::host::{AcceptFault, PortUse, accept_fault};
 use enchufe_talk::{Call, TalkError};
 use fluent_bundle::{FluentArgs, FluentValue};
 use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::path::Path;
 use unicode_width::UnicodeWidthStr;
 
 /// The problems there are: each has a text `problem-NAME` in every language.
@@ -111,6 +112,7 @@ kinds! {
     FilterNotClosed "filter-not-closed" CouldNotRun,
     FilterNoField "filter-no-field" CouldNotRun,
     FilterValue "filter-value" CouldNotRun,
+    FilterTooBig "filter-too-big" CouldNotRun,
     FilterOperator "filter-operator" CouldNotRun,
     FilterPair "filter-pair" CouldNotRun,
     FilterSlice "filter-slice" CouldNotRun,
@@ -159,6 +161,13 @@ kinds! {
     DrainCut "drain-cut" Bad,
 }
 
+/// What the system said: the text for it, if there is one, and its own words.
+#[derive(Clone, Debug)]
+struct Cause {
+    id: String,
+    said: String,
+}
+
 /// A problem with what its sentence needs.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -166,7 +175,7 @@ pub struct Problem {
     args: Vec<(&'static str, String)>,
     counts: Vec<(&'static str, u64)>,
     words: Vec<(&'static str, &'static str)>,
-    cause: Option<Box<(io::ErrorKind, String)>>,
+    cause: Option<Box<Cause>>,
     shown: Option<Box<(String, Range<usize>)>>,
 }
 
@@ -198,8 +207,36 @@ impl Problem {
     }
 
     pub fn cause(mut self, error: &io::Error) -> Self {
-        self.cause = Some(Box::new((error.kind(), error.to_string())));
+        let id = match accept_fault(error) {
+            AcceptFault::Descriptors => "io-descriptors".to_owned(),
+            _ => format!("io-{:?}", error.kind()),
+        };
+        self.cause = Some(Box::new(Cause { id, said: error.to_string() }));
         self
+    }
+
+    /// A file that this call could not open or read.
+    pub fn unreadable(call: &'static str, path: &Path, error: &io::Error) -> Self {
+        Self::new(Kind::File).with("call", call).with("path", path.display()).cause(error)
+    }
+
+    /// A file that this call could not make or write.
+    pub fn unwritable(call: &'static str, path: &Path, error: &io::Error) -> Self {
+        let mut problem =
+            Self::new(Kind::WriteFile).with("call", call).with("path", path.display()).cause(error);
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+        if let (Some(cause), true) = (
+            &mut problem.cause,
+            error.kind() == io::ErrorKind::NotFound && directory.is_some_and(|it| !it.exists()),
+        ) {
+            "io-no-directory".clone_into(&mut cause.id);
+        }
+        problem
+    }
+
+    /// What the system did not give to this call.
+    pub fn resources(call: &'static str, error: &io::Error) -> Self {
+        Self::new(Kind::Resources).with("call", call).cause(error)
     }
 
     /// The sentence.
@@ -214,8 +251,9 @@ impl Problem {
         for (name, text) in &self.words {
             args.set(*name, catalogue.plain(text));
         }
-        if let Some((kind, text)) = self.cause.as_deref() {
-            args.set("cause", cause_text(*kind, text, catalogue));
+        if let Some(cause) = self.cause.as_deref() {
+            args.set("cause", named(&cause.id, &cause.said, catalogue));
+            args.set("way", catalogue.plain(way_out(self.kind, &cause.id)));
         }
         let mut text = catalogue.text(&format!("problem-{}", self.kind.name()), &args);
         if let Some((line, spot)) = self.shown.as_deref() {
@@ -235,8 +273,26 @@ fn under_carets(line: &str, spot: &Range<usize>) -> String {
 
 /// An error of the system in the user's language, where there is a text; else as the system says it.
 pub fn cause_text(kind: io::ErrorKind, text: &str, catalogue: &Catalogue) -> String {
-    let id = format!("io-{kind:?}");
-    if catalogue.has(&id) { catalogue.plain(&id) } else { text.to_owned() }
+    named(&format!("io-{kind:?}"), text, catalogue)
+}
+
+fn named(id: &str, said: &str, catalogue: &Catalogue) -> String {
+    if catalogue.has(id) { catalogue.plain(id) } else { said.to_owned() }
+}
+
+/// The text for what can be done about a file or a resource.
+fn way_out(kind: Kind, cause: &str) -> &'static str {
+    match (kind, cause) {
+        (Kind::Resources, "io-descriptors") => "way-limit",
+        (_, "io-descriptors") => "way-descriptors",
+        (Kind::Resources, _) => "way-resources",
+        (_, "io-StorageFull") => "way-room",
+        (_, "io-no-directory") => "way-directory",
+        (Kind::File, "io-NotFound") => "way-look",
+        (Kind::File, "io-PermissionDenied") => "way-permission",
+        (Kind::WriteFile, _) => "way-write-another",
+        _ => "way-another",
+    }
 }
 
 impl From<TalkError> for Problem {
@@ -280,7 +336,7 @@ impl From<TalkError> for Problem {
                 Self::new(Kind::CallFailed).with("call", call).with("address", address).cause(&error)
             }
             TalkError::Interrupted => Self::new(Kind::Interrupted),
-            TalkError::Resources(error) => Self::new(Kind::Resources).cause(&error),
+            TalkError::Resources { call, error } => Self::resources(call, &error),
         }
     }
 }

@@ -198,7 +198,7 @@ impl Teller {
         };
         let Some(log) = &mut state.log else { return };
         if let Err(error) = log.file.write_all(whole(&text).as_bytes()) {
-            let problem = Problem::new(Kind::WriteFile).with("path", log.path.display()).cause(&error);
+            let problem = Problem::unwritable("write", &log.path, &error);
             state.log = None;
             state.problem.get_or_insert(problem);
             self.stop.begin();

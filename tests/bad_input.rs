@@ -286,8 +286,11 @@ fn a_file_that_cannot_be_read_is_named_before_anything_is_opened() {
     let missing = folder.path().join("missing");
     both(
         &["send", &address, "--file", missing.to_str().unwrap()],
-        &format!("cannot read {}: it does not exist", missing.display()),
-        &format!("no se puede leer {}: no existe", missing.display()),
+        &format!(
+            "open {}: it does not exist; look at its name (ls), or name another file",
+            missing.display()
+        ),
+        &format!("open {}: no existe; revisa su nombre (ls) o da otro archivo", missing.display()),
     );
     both(
         &["send", &address, "--file", folder.path().to_str().unwrap()],
@@ -311,7 +314,8 @@ fn a_file_that_this_user_may_not_read_is_said_to_be_so() {
     let words = ["send", "127.0.0.1:4000", "--lang", "en", "--file", secret.to_str().unwrap()];
     let start = ["--reuid", "65534", "--regid", "65534", "--clear-groups", copy.to_str().unwrap()];
     let done = Process::start(other("setpriv", &[&start[..], &words].concat())).finish();
-    done.could_not_run(&format!("cannot read {}: permission denied", secret.display()));
+    let way = "change its permissions (chmod +r), or name another file";
+    done.could_not_run(&format!("open {}: permission denied; {way}", secret.display()));
 }
 
 #[test]
@@ -319,7 +323,23 @@ fn a_log_that_cannot_be_written_stops_the_server_before_it_begins() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("no/such/folder.log");
     let words = ["serve", "echo", "--listen", "127.0.0.1:0", "--log", path.to_str().unwrap()];
-    run(&words).could_not_run(&format!("cannot write {}: it does not exist", path.display()));
+    let way = "make it first (mkdir -p), or name another file";
+    run(&words).could_not_run(&format!("open {}: its directory does not exist; {way}", path.display()));
+}
+
+#[test]
+fn too_many_open_files_are_said_with_the_limit_that_can_be_raised() {
+    let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/practica/informe.pcap");
+    let limited = |limit: u32, words: &str| {
+        let script = format!("ulimit -n {limit}; exec \"$@\" {words}");
+        let start = ["-c", &script, "sh", env!("CARGO_BIN_EXE_enchufe"), "--lang", "en"];
+        Process::start(other("sh", &start)).finish()
+    };
+    let many = vec![capture; 20].join(" ");
+    let way = "too many files are open; name fewer files, or raise the limit (ulimit -n)";
+    limited(16, &format!("read {many}")).could_not_run(&format!("open {capture}: {way}"));
+    let sentence = "eventfd: too many files are open; raise the limit (ulimit -n)";
+    limited(4, "serve echo --listen 127.0.0.1:0").could_not_run(sentence);
 }
 
 #[test]

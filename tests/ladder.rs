@@ -120,7 +120,6 @@ fn what_does_not_go_together_is_refused_in_one_sentence() {
     refused(&["--view", "ladder", "--tsv"], "--tsv has no effect in --view: leave it out");
     refused(&["--ladder", "--explain"], "--ladder and --explain exclude each other: leave one out");
     refused(&["--ladder", "--time", "utc"], "--time has no effect in --ladder: leave it out");
-    refused(&["--conversation", "0"], "--conversation needs --ladder beside it");
     refused(
         &["tcp", "--ladder", "--conversation", "0"],
         "FILTER has no effect in --conversation: leave it out",
@@ -282,4 +281,30 @@ fn a_capture_that_is_cut_is_shown_as_far_as_it_goes() {
         assert!(done.text().contains("SYN-RECEIVED") && !done.text().contains("CLOSED"), "{}", done.text());
         assert!(done.errors().ends_with("; what is before was shown\n"), "{}", done.errors());
     }
+}
+
+#[test]
+fn one_conversation_is_shown_in_every_view_with_its_numbers() {
+    let endings = Captured::named("endings");
+    let numbers = |words: &[&str]| {
+        let done = endings.read(&[&["--conversation", "2", "--tsv", "--columns", "number"], words].concat());
+        assert_eq!((done.errors(), done.text().split_whitespace().next()), ("", Some("10")));
+        done.text().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(&[]), ["10", "11", "12", "13", "14"]);
+    assert_eq!(numbers(&["--one-pass"]), ["10", "11", "12", "13", "14"]);
+    assert_eq!(numbers(&["--filter", "tcp.flags.syn == 1"]), ["10", "11"]);
+    for view in ["conversations", "findings"] {
+        let objects = endings.objects(&["--view", view, "--conversation", "2"]);
+        assert_eq!(objects.len(), 1, "{view}");
+        let all = endings.objects(&["--view", view]);
+        let of_it: Vec<_> = all.into_iter().filter(|object| object["conversation"] == 2).collect();
+        assert_eq!(objects, of_it, "{view}");
+    }
+    let told = endings.read(&["--explain", "--conversation", "2"]);
+    assert!(told.text().starts_with("Conversation 2: "), "{}", told.text());
+    assert!(!told.text().contains("Conversation 3"), "{}", told.text());
+    let path = endings.path.display();
+    let none = "has no conversation 7: it has 7, numbered from 0; --view conversations lists them";
+    endings.read(&["--conversation", "7"]).could_not_run(&format!("{path} {none}"));
 }

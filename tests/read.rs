@@ -368,7 +368,9 @@ fn what_is_no_capture_is_said_in_one_sentence() {
                     (nor one of them in gzip or zstd)";
     text.read(&[]).could_not_run(&format!("{} {sentence}", text.path.display()));
     let missing = folder.path().join("missing").display().to_string();
-    run(&["read", &missing]).could_not_run(&format!("cannot read {missing}: it does not exist"));
+    run(&["read", &missing]).could_not_run(&format!(
+        "stat {missing}: it does not exist; look at its name (ls), or name another file"
+    ));
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn without_the_right_to_see_packets_calls_and_states_are_shown() {
         "enchufe: the programs have no network of their own (no more of them may be made), and packets may not be seen: calls, states and output without the wire; for the whole picture: sudo sysctl user.max_net_namespaces=15000\n"
     );
     assert_eq!(segments(&done), []);
-    for line in [":6 connect 127.0.0.1:4000", ":10 send(19) = 19 B", ":15 recv", "ESTABLISHED"] {
+    for line in [":6 connect 127.0.0.1:4000", ":10 send(19)", "= 19 B", ":15 recv", "ESTABLISHED"] {
         assert!(done.text().contains(line), "{line}: {}", done.text());
     }
 }

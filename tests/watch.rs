@@ -256,6 +256,7 @@ fn what_cannot_be_watched_is_said_in_a_sentence() {
         return;
     }
     run(&["watch", "--list"]).is(0, "1\tlo\tup\n", "");
+    run(&["watch", "--list", "--json"]).is(0, "{\"index\":1,\"name\":\"lo\",\"up\":true}\n", "");
     let sentences = [
         (vec!["-i", "eth7"], "there is no interface eth7; there are: lo (and any, for all of them)"),
         (vec!["-i", "any", "--promiscuous"], "--promiscuous is a mode of one interface: name it with -i"),
@@ -323,7 +324,8 @@ fn a_disk_that_fills_is_said_and_what_was_written_stays_readable() {
     let both = Process::start(command);
     traffic(1000);
     let done = both.finish();
-    let full = format!("enchufe: cannot write {folder}/full: the disk is full\n");
+    let full =
+        format!("enchufe: write {folder}/full: the disk is full; make room, or write to another disk\n");
     let text = done.text();
     let (shown, read) = text.split_once("= 2\n").expect(text);
     assert!(done.errors().starts_with(&full), "{}", done.errors());

@@ -5,10 +5,13 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the table is what it is run for")]
 
+#[path = "../common/arguments.rs"]
+mod arguments;
 mod capture;
 #[path = "../common/ratio.rs"]
 mod ratio;
 
+use arguments::number;
 use enchufe_sys::usage::{self, Usage};
 use ratio::Summary;
 use std::fs::File;
@@ -153,13 +156,6 @@ fn compare(pair: &Pair, capture: &Path, out: &Path, pairs: usize) -> io::Result<
         their_memory,
     );
     Ok(())
-}
-
-/// The number behind a word of the command line.
-fn number(name: &str, usual: u32) -> u32 {
-    let words: Vec<String> = std::env::args().collect();
-    let at = words.iter().position(|word| word == name);
-    at.and_then(|at| words.get(at + 1)?.parse().ok()).unwrap_or(usual)
 }
 
 fn main() -> io::Result<()> {

@@ -6,9 +6,12 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the table is what it is run for")]
 
+#[path = "../common/arguments.rs"]
+mod arguments;
 #[path = "../common/ratio.rs"]
 mod ratio;
 
+use arguments::number;
 use ratio::Summary;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -141,13 +144,6 @@ fn compare(name: &str, snaplen: &str, load: Load, (pairs, time): (u32, Duration)
         );
     }
     Ok(())
-}
-
-/// The number behind a word of the command line.
-fn number(name: &str, usual: u32) -> u32 {
-    let words: Vec<String> = std::env::args().collect();
-    let at = words.iter().position(|word| word == name);
-    at.and_then(|at| words.get(at + 1)?.parse().ok()).unwrap_or(usual)
 }
 
 fn main() -> io::Result<()> {

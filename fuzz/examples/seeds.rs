@@ -20,14 +20,16 @@ const MOST_FRAMES: usize = 40;
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args().nth(1).ok_or("into which folder?")?;
     let folder = Path::new(&folder);
-    for target in ["readers", "dissector", "filter"] {
+    for target in ["readers", "dissector", "filter", "story"] {
         fs::create_dir_all(folder.join(target))?;
     }
     for (name, mut capture) in craft::all() {
         capture.frames.truncate(MOST_FRAMES);
         fs::write(folder.join("readers").join(format!("{name}.pcap")), capture.pcap())?;
         fs::write(folder.join("readers").join(format!("{name}.pcapng")), pcapng(&capture)?)?;
-        fs::write(folder.join("dissector").join(format!("{name}.pcap")), capture.pcap())?;
+        for target in ["dissector", "story"] {
+            fs::write(folder.join(target).join(format!("{name}.pcap")), capture.pcap())?;
+        }
     }
     let filters = include_str!("../../crates/wire/tests/golden/filters.tsv");
     let filters = filters.lines().filter_map(|line| line.split('\t').nth(1));

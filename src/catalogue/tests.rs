@@ -4,7 +4,7 @@ use fluent_syntax::ast::{Entry, Expression, InlineExpression, PatternElement};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Texts that may read the same in both languages.
-const SAME: [&str; 9] = [
+const SAME: [&str; 12] = [
     "column-a",
     "column-b",
     "column-bytes",
@@ -13,6 +13,9 @@ const SAME: [&str; 9] = [
     "column-from-b",
     "column-rfc",
     "problem-call-failed",
+    "problem-file",
+    "problem-resources",
+    "problem-write-file",
     "story-finding",
 ];
 

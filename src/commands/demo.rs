@@ -176,7 +176,7 @@ impl<'a> Stage<'a> {
         side: Side,
         sender: Sender<Said>,
     ) -> Result<Program, Problem> {
-        let program = std::env::current_exe().map_err(|error| super::resources(&error))?;
+        let program = std::env::current_exe().map_err(|error| Problem::resources("readlink", &error))?;
         let mut child = Command::new(program);
         child.args([command, "--json", "--lang", self.catalogue.language().code()]);
         if self.common.verbose {
@@ -185,7 +185,7 @@ impl<'a> Stage<'a> {
         child.args(&typed.flags).arg("--").args(&typed.words);
         child.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         host::end_with_us(&mut child);
-        let mut child = child.spawn().map_err(|error| super::resources(&error))?;
+        let mut child = child.spawn().map_err(|error| Problem::resources("clone", &error))?;
         if let Some(stdout) = child.stdout.take() {
             std::thread::spawn(move || forward(stdout, side, &sender));
         }
@@ -209,9 +209,9 @@ impl Program {
     fn finish(mut self) -> Result<(), Problem> {
         let mut said = String::new();
         if let Some(mut stderr) = self.0.stderr.take() {
-            stderr.read_to_string(&mut said).map_err(|error| super::resources(&error))?;
+            stderr.read_to_string(&mut said).map_err(|error| Problem::resources("read", &error))?;
         }
-        let status = self.0.wait().map_err(|error| super::resources(&error))?;
+        let status = self.0.wait().map_err(|error| Problem::resources("waitpid", &error))?;
         if status.success() { Ok(()) } else { Err(stopped(said.trim())) }
     }
 }
@@ -315,6 +315,6 @@ impl Show<'_> {
             let text = transcript::render(&held.line, form, self.catalogue);
             say(&self.screen.cell(held.side, &text))?;
         }
-        io::stdout().flush().map_err(|error| super::resources(&error))
+        io::stdout().flush().map_err(|error| Problem::resources("write", &error))
     }
 }

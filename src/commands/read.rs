@@ -71,6 +71,8 @@ struct Plan {
     filtered: bool,
     form: Form,
     view: View,
+    /// The only conversation of a view of many; the filter holds it, too.
+    only: Option<u32>,
     layout: Layout,
     twice: bool,
     /// Where packets are written to.
@@ -82,15 +84,20 @@ impl Plan {
         let Named { sources, filter } = Named::new(&flags.words, flags.filter.as_deref())?;
         let form = Form::of(&flags.rows);
         let layout = Layout::of(&flags.rows)?;
-        let filtered = filter.is_some_and(|text| !text.trim().is_empty());
         let view = view(flags, filter.is_some())?;
-        let filter = filter::parse(filter)?;
+        let only = conversation(flags)?.filter(|_| !matches!(view, View::Ladder(_)));
+        let filtered = only.is_some() || filter.is_some_and(|text| !text.trim().is_empty());
+        let mut filter = filter::parse(filter)?;
+        if let Some(stream) = only {
+            filter = filter.and(filter::parse(Some(&format!("tcp.stream == {stream}")))?);
+        }
         // Who sees rows, or chooses by what is in them, wants to know what comes later.
         let by_row = filtered || matches!(view, View::Packets | View::Packet(_));
         let again = sources.iter().all(|source| source.length().is_some());
         let twice = by_row && again && !flags.one_pass;
         let write = flags.write.clone();
-        Ok(Self { sources, in_order: flags.in_order, filter, filtered, form, view, layout, twice, write })
+        let in_order = flags.in_order;
+        Ok(Self { sources, in_order, filter, filtered, form, view, only, layout, twice, write })
     }
 
     const fn captures(&self) -> Captures<'_> {
@@ -303,7 +310,7 @@ impl Reading<'_> {
         let missing = |kind, number: u64, count: u64| {
             Problem::new(kind).with("path", name.join(", ")).with("number", number).count("count", count)
         };
-        match self.plan.view {
+        let outcome = match self.plan.view {
             View::Packets => Ok(self.packets(out)),
             View::Ladder(None) => Ok(self.ladder(None, out)),
             View::Followed(stream, _) | View::Ladder(Some(stream)) => {
@@ -314,9 +321,7 @@ impl Reading<'_> {
                 if outcome.end.is_err() || outcome.shown {
                     return Ok(outcome);
                 }
-                let count = self.session.conversations().sorted().len();
-                let count = u64::try_from(count).unwrap_or(u64::MAX);
-                Err(missing(Kind::NoConversation, stream.into(), count))
+                return Err(missing(Kind::NoConversation, stream.into(), self.count()));
             }
             View::Packet(number) => match self.packet(number, out) {
                 (outcome, last) if outcome.end.is_ok() && !outcome.shown => {
@@ -326,7 +331,21 @@ impl Reading<'_> {
             },
             View::Copied => self.copied(self.plan.write.as_deref().unwrap_or(Path::new(""))),
             View::Conversations | View::Findings | View::Explained => Ok(self.whole(out)),
+        }?;
+        match self.plan.only.map(u64::from) {
+            Some(stream) if outcome.end.is_ok() && stream >= self.count() => {
+                Err(missing(Kind::NoConversation, stream, self.count()))
+            }
+            _ => Ok(outcome),
         }
+    }
+
+    /// How many conversations there are.
+    fn count(&self) -> u64 {
+        let conversations = self.session.conversations();
+        u64::try_from(conversations.sorted().len())
+            .unwrap_or(u64::MAX)
+            .saturating_add(conversations.forgotten())
     }
 }
 
@@ -357,6 +376,12 @@ fn view(flags: &flags::Read, has_filter: bool) -> Result<View, Problem> {
     }
 }
 
+/// The conversation of `--conversation`.
+fn conversation(flags: &flags::Read) -> Result<Option<u32>, Problem> {
+    let chosen = flags.one.conversation.as_deref();
+    chosen.map(|word| number("--conversation", word, 0..=u32::MAX)).transpose()
+}
+
 fn chosen_view(flags: &flags::Read) -> Result<View, Problem> {
     let manner = Manner::new(flags.one.follow_as.as_deref())?;
     if let Some(stream) = &flags.one.follow {
@@ -373,13 +398,8 @@ fn chosen_view(flags: &flags::Read) -> Result<View, Problem> {
     }
     let word = flags.views.view.as_deref().unwrap_or("packets");
     let word = choice("--view", word, &["packets", "conversations", "findings", "ladder"])?;
-    let chosen = flags.one.conversation.as_deref();
-    let chosen = chosen.map(|word| number("--conversation", word, 0..=u32::MAX)).transpose()?;
     if word == "ladder" || flags.views.ladder {
-        return Ok(View::Ladder(chosen));
-    }
-    if chosen.is_some() {
-        return Err(Problem::new(Kind::FlagNeeds).with("flag", "--conversation").with("other", "--ladder"));
+        return Ok(View::Ladder(conversation(flags)?));
     }
     Ok(match word {
         _ if flags.views.explain => View::Explained,
@@ -405,7 +425,7 @@ pub fn read(flags: &flags::Read, common: Common, catalogue: &Catalogue) -> Resul
     let undecoded = reading.remarks.has_undecoded();
     match (outcome.end, outcome.written) {
         (Err(Stop::Output(error)), _) | (Ok(()), Err(error)) => written(&error),
-        (Err(Stop::Threads(error)), _) => Err(super::resources(&error)),
+        (Err(Stop::Threads(error)), _) => Err(Problem::resources("clone", &error)),
         (Err(Stop::Interrupted), _) if outcome.shown => Err(Problem::new(Kind::ReadInterrupted)),
         (Err(Stop::Interrupted), _) => Err(Problem::new(Kind::ReadInterruptedAtOnce)),
         (Err(Stop::Input(problems)), _) => Err(last_of(problems, catalogue)),

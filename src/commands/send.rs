@@ -83,7 +83,8 @@ pub fn send(flags: &flags::Send, common: Common, catalogue: &'static Catalogue) 
     let peer = connected.peer;
     let prompted = matches!(plan.origin, Origin::Prompt { .. });
     let terminal = prompted.then(prompt::Terminal::keep);
-    let input = input(plan.origin, ending, &teller, catalogue).map_err(|error| super::resources(&error))?;
+    let input = input(plan.origin, ending, &teller, catalogue)
+        .map_err(|error| Problem::resources("clone", &error))?;
     // Raw bytes go to stdout where the events do not show them there.
     let raw = !flags.telling.json && matches!(audience, Audience::ClientPiped { .. });
     let mut sink = |bytes: &[u8]| if raw { write_out(bytes) } else { Ok(()) };
@@ -293,9 +294,7 @@ fn source(text: &str) -> Result<(IpAddr, u16), Problem> {
 
 fn origin(flags: &flags::Send) -> Result<Origin, Problem> {
     if let Some(path) = &flags.file {
-        let shown = path.display();
-        let file =
-            File::open(path).map_err(|error| Problem::new(Kind::File).with("path", shown).cause(&error))?;
+        let file = File::open(path).map_err(|error| Problem::unreadable("open", path, &error))?;
         if file.metadata().is_ok_and(|meta| meta.is_dir()) {
             return Err(Problem::new(Kind::FileIsDirectory).with("path", path.display()));
         }

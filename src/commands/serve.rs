@@ -143,7 +143,7 @@ fn listen_to_keyboard(
         operator.leave();
         stop.begin();
     };
-    std::thread::Builder::new().spawn(reader).map_err(|error| super::resources(&error))?;
+    std::thread::Builder::new().spawn(reader).map_err(|error| Problem::resources("clone", &error))?;
     Ok(())
 }
 

@@ -3,7 +3,6 @@
 mod live;
 mod network;
 
-use super::resources;
 use crate::catalogue::Catalogue;
 use crate::exit::Code;
 use crate::flags;
@@ -34,7 +33,7 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
         enchufe_watch::trace::find(first).map_err(cannot_run)?;
     }
     // Before any other thread: signals of children, and the network, are the whole process's.
-    let children = Children::new().map_err(|error| resources(&error))?;
+    let children = Children::new().map_err(|error| Problem::resources("signalfd", &error))?;
     let Network { capture, is_shared } = Network::enter(flags, common.quiet, catalogue)?;
     let bell = super::watch::bell_on_signals()?;
     // Of a network with others in it nothing is kept that is not the programs', not even for a while.

@@ -8,7 +8,7 @@ mod wanted;
 use super::read::reading::Seen;
 use super::read::table::{Form, Layout, Table};
 use super::read::{filter, written};
-use super::{resources, show};
+use super::show;
 use crate::catalogue::Catalogue;
 use crate::exit::Code;
 use crate::flags;
@@ -21,10 +21,10 @@ use enchufe_sys::host::{self, Bell, Interest, StopSignals, Watch};
 use enchufe_sys::interfaces::interfaces;
 use enchufe_watch::capture::LONGEST;
 use enchufe_watch::{Capture, CaptureError, Next, Options, Place};
+use enchufe_wire::Filter;
 use enchufe_wire::file::Record;
 use enchufe_wire::session::Session;
 use enchufe_wire::tcp::Limits;
-use enchufe_wire::{Filter, Timestamp};
 use fluent_bundle::FluentArgs;
 use forgotten::Forgotten;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
@@ -80,7 +80,7 @@ impl<'a> Plan<'a> {
 
 pub fn watch(flags: &flags::Watch, common: Common, catalogue: &Catalogue) -> Result<Code, Problem> {
     if flags.list {
-        return list(catalogue);
+        return list(flags.rows.json, catalogue);
     }
     let plan = Plan::new(flags)?;
     let bell = bell_on_signals()?;
@@ -146,7 +146,7 @@ impl Watching<'_> {
     /// Takes frames until it is enough.
     fn run(&mut self, capture: &mut Capture, bell: &Bell) -> Result<(), Stop> {
         let until = self.plan.duration.and_then(|time| Instant::now().checked_add(time));
-        let (mut session, mut before) = (Session::new(Limits::default()), None);
+        let mut session = Session::new(Limits::default());
         while self.plan.count != Some(self.count) {
             let record = match capture.next(bell, until) {
                 Ok(Next::Frame(record)) => record,
@@ -162,7 +162,7 @@ impl Watching<'_> {
                 copy.packet(&record)?;
                 self.count += 1;
             } else {
-                self.frame(&mut session, &record, &mut before)?;
+                self.frame(&mut session, &record)?;
             }
             if self.count.is_multiple_of(1024) {
                 self.look(capture);
@@ -171,21 +171,14 @@ impl Watching<'_> {
         Ok(())
     }
 
-    fn frame(
-        &mut self,
-        session: &mut Session,
-        record: &Record<'_>,
-        before: &mut Option<Timestamp>,
-    ) -> Result<(), Stop> {
+    fn frame(&mut self, session: &mut Session, record: &Record<'_>) -> Result<(), Stop> {
         let frame = session.frame(record);
-        let delta = record.time.map(|now: Timestamp| now.since(before.unwrap_or(now)));
-        *before = record.time.or(*before);
         if self.plan.filter.matches(&frame) {
             let decimals = record.resolution.decimals();
             match &mut self.sink {
                 Sink::File(copy, _) => copy.packet(record)?,
                 Sink::Rows(table) => {
-                    let seen = Seen { frame: &frame, record, file: 0, decimals, delta };
+                    let seen = Seen { frame: &frame, record, file: 0, decimals };
                     table.row(&seen).map_err(Stop::Output)?;
                 }
             }
@@ -231,19 +224,22 @@ impl Watching<'_> {
     }
 }
 
-fn list(catalogue: &Catalogue) -> Result<Code, Problem> {
-    let all = interfaces().map_err(|error| resources(&error))?;
+fn list(json: bool, catalogue: &Catalogue) -> Result<Code, Problem> {
+    let all = interfaces().map_err(|error| Problem::resources("if_nameindex", &error))?;
     let line = |one: &enchufe_sys::interfaces::Interface| {
         let state = catalogue.plain(if one.up { "interface-up" } else { "interface-down" });
         format!("{}\t{}\t{state}\n", one.index, crate::text::escape(one.name.as_bytes()))
     };
-    show(&all.iter().map(line).collect::<String>())
+    let object = |one: &enchufe_sys::interfaces::Interface| {
+        format!("{}\n", serde_json::json!({ "index": one.index, "name": one.name, "up": one.up }))
+    };
+    show(&if json { all.iter().map(object).collect::<String>() } else { all.iter().map(line).collect() })
 }
 
 /// A bell that Ctrl-C and SIGTERM ring.
 pub fn bell_on_signals() -> Result<Arc<Bell>, Problem> {
-    let bell = Arc::new(Bell::new().map_err(|error| resources(&error))?);
-    let signals = StopSignals::install().map_err(|error| resources(&error))?;
+    let bell = Arc::new(Bell::new().map_err(|error| Problem::resources("eventfd", &error))?);
+    let signals = StopSignals::install().map_err(|error| Problem::resources("socketpair", &error))?;
     let rung = Arc::clone(&bell);
     let watcher = move || {
         while host::wait(&mut [Watch::new(&signals, Interest::READ)], None).is_ok() {
@@ -252,7 +248,7 @@ pub fn bell_on_signals() -> Result<Arc<Bell>, Problem> {
             }
         }
     };
-    std::thread::Builder::new().spawn(watcher).map_err(|error| resources(&error))?;
+    std::thread::Builder::new().spawn(watcher).map_err(|error| Problem::resources("clone", &error))?;
     Ok(bell)
 }
 

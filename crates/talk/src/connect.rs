@@ -142,7 +142,7 @@ impl Reporter for OnlyConnected<'_> {
 
 fn pause(stop: &Stop, time: Duration) -> Result<(), TalkError> {
     let mut watches = [Watch::new(stop.begun(), Interest::READ)];
-    host::wait(&mut watches, Some(time)).map_err(TalkError::Resources)?;
+    host::wait(&mut watches, Some(time)).map_err(TalkError::resources("poll"))?;
     if watches[0].ready().read { Err(TalkError::Interrupted) } else { Ok(()) }
 }
 
@@ -174,7 +174,7 @@ pub(crate) fn resolve(
 ) -> Result<Vec<SocketAddr>, TalkError> {
     let Host::Name(name) = &endpoint.host else { return addresses(endpoint, family) };
     reporter.tell(None, &Told::Resolving { name });
-    let bell = Arc::new(Bell::new().map_err(TalkError::Resources)?);
+    let bell = Arc::new(Bell::new().map_err(TalkError::resources("eventfd"))?);
     let (sender, receiver) = mpsc::channel();
     let (asked, ringer) = (endpoint.clone(), Arc::clone(&bell));
     std::thread::Builder::new()
@@ -183,11 +183,11 @@ pub(crate) fn resolve(
             let _ = sender.send(addresses(&asked, family));
             ringer.ring();
         })
-        .map_err(TalkError::Resources)?;
+        .map_err(TalkError::resources("clone"))?;
     loop {
         let mut watches = [Watch::new(&*bell, Interest::READ), Watch::new(stop.begun(), Interest::READ)];
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        host::wait(&mut watches, left).map_err(TalkError::Resources)?;
+        host::wait(&mut watches, left).map_err(TalkError::resources("poll"))?;
         if watches[1].ready().read {
             return Err(TalkError::Interrupted);
         }
@@ -311,7 +311,7 @@ impl Race<'_> {
         let mut watches = vec![Watch::new(self.stop.begun(), Interest::READ)];
         watches.extend(self.attempts.iter().map(|attempt| Watch::new(&attempt.socket, Interest::WRITE)));
         let timeout = wake.map(|at| at.saturating_duration_since(Instant::now()));
-        host::wait(&mut watches, timeout).map_err(TalkError::Resources)?;
+        host::wait(&mut watches, timeout).map_err(TalkError::resources("poll"))?;
         if watches[0].ready().read {
             return Err(TalkError::Interrupted);
         }

@@ -150,11 +150,11 @@ pub fn serve<S: Service>(
     service: &S,
     host: &Host<'_>,
 ) -> Result<Summary, TalkError> {
-    let over = Bell::new().map_err(TalkError::resources)?;
+    let over = Bell::new().map_err(TalkError::resources("eventfd"))?;
     let tally = Tally::default();
     let result = std::thread::scope(|scope| {
         let watcher = || watch_over_drain(host, &tally, &over);
-        Builder::new().spawn_scoped(scope, watcher).map_err(TalkError::resources)?;
+        Builder::new().spawn_scoped(scope, watcher).map_err(TalkError::resources("clone"))?;
         let _over = RingsLast(&over);
         match kind {
             Kind::Blocking => blocking::run(listeners, service, host, &tally),

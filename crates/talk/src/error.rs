@@ -90,12 +90,18 @@ pub enum TalkError {
         error: io::Error,
     },
     /// This process cannot get what it needs to work at all.
-    #[error("out of resources: {0}")]
-    Resources(io::Error),
+    #[error("{call}: {error}")]
+    Resources {
+        /// The call that failed.
+        call: &'static str,
+        /// Why.
+        error: io::Error,
+    },
 }
 
 impl TalkError {
-    pub(crate) fn resources(error: io::Error) -> Self {
-        Self::Resources(error)
+    /// What a call said that it does not give.
+    pub(crate) fn resources(call: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::Resources { call, error }
     }
 }

@@ -11,6 +11,7 @@
 
 pub mod batch;
 mod bytes;
+mod datagrams;
 pub mod field;
 pub mod file;
 pub mod filter;

@@ -8,20 +8,22 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::bytes::Bytes;
+use crate::datagrams::Datagrams;
 use crate::file::{Options, Record};
 use crate::fragments::Fragments;
 use crate::layer::{Arp, Fragment, Icmp, Icmpv6, Layer, Packet, Placed, continue_with, dissect};
 use crate::tcp::{Conversations, Endpoint, Limits, Segment, TcpNote};
 use crate::time::Timestamp;
 
-/// The most echo requests, addresses and links to later frames that are remembered; past it new ones are not.
+/// The most echo requests, addresses, UDP conversations and links to later frames that are remembered; past it new ones
+/// are not.
 const MOST_REMEMBERED: usize = 1_000_000;
 
 /// A map with a bound: what is past it is counted, not kept.
 #[derive(Debug)]
-struct Memory<K, V> {
+pub(crate) struct Memory<K, V> {
     map: HashMap<K, V>,
-    left_out: u64,
+    pub(crate) left_out: u64,
 }
 
 impl<K, V> Default for Memory<K, V> {
@@ -37,6 +39,23 @@ impl<K: Eq + Hash, V> Memory<K, V> {
         } else {
             self.left_out += 1;
         }
+    }
+
+    /// What is kept of the key, or this value from now on; none past the bound.
+    pub(crate) fn known_or(&mut self, key: K, value: V) -> Option<V>
+    where
+        V: Copy,
+    {
+        if let Some(known) = self.map.get(&key) {
+            return Some(*known);
+        }
+        let kept = self.map.len() < MOST_REMEMBERED;
+        self.keep(key, value);
+        kept.then_some(value)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.map.len()
     }
 }
 
@@ -54,12 +73,14 @@ struct Later {
 pub struct Session {
     number: u64,
     first_time: Option<Timestamp>,
+    last_time: Option<Timestamp>,
     tcp: Conversations,
     fragments: Fragments,
     reassembled: Vec<u8>,
     layers: Vec<Placed>,
     echoes: Memory<EchoKey, u64>,
     addresses: Memory<[u8; 4], [u8; 6]>,
+    datagrams: Datagrams,
     /// Of a first reading: what the second one is told.
     found: Option<Later>,
     told: Option<Later>,
@@ -111,12 +132,16 @@ pub struct Frame<'a> {
     pub time: Option<Timestamp>,
     /// `frame.time_relative`, in nanoseconds since the first frame; since 1970 where the first frame has no time.
     pub relative: Option<i64>,
+    /// `frame.time_delta`, in nanoseconds since the frame before it that has a time.
+    pub delta: Option<i64>,
     /// Its layers.
     pub packet: Packet<'a>,
     /// Options of its block in the file: comments, flags, process.
     pub options: Options<'a>,
     /// What its TCP segment means.
     pub tcp: Option<TcpNote>,
+    /// `udp.stream` of its datagram, or of the one that it quotes.
+    pub udp_stream: Option<u32>,
     /// The frame that completes the datagram that this one is a fragment of.
     pub reassembled_in: Option<u64>,
     /// Its echo partner.
@@ -143,19 +168,8 @@ impl Frame<'_> {
         reassembled: &'b [u8],
         layers: &'b [Placed],
     ) -> Frame<'b> {
-        let Frame { number, time, relative, tcp, reassembled_in, echo, .. } = *self;
-        Frame {
-            number,
-            time,
-            relative,
-            packet: self.packet.over(record.bytes, reassembled, layers),
-            options: record.options,
-            tcp,
-            reassembled_in,
-            echo,
-            duplicate_address: self.duplicate_address,
-            second_pass: self.second_pass,
-        }
+        let packet = self.packet.over(record.bytes, reassembled, layers);
+        Frame { packet, options: record.options, ..*self }
     }
 }
 
@@ -170,11 +184,11 @@ impl Session {
         &self.tcp
     }
 
-    /// How many fragments, echo requests and addresses were not remembered to keep memory bounded: rows that would name
-    /// their partners do not.
+    /// How many fragments, echo requests, addresses and UDP conversations were not remembered to keep memory bounded: rows
+    /// that would name their partners or numbers do not.
     pub fn not_remembered(&self) -> u64 {
         let told = self.told.as_ref().map_or(0, |told| told.reassembled_in.left_out + told.replies.left_out);
-        told + self.echoes.left_out + self.addresses.left_out
+        told + self.echoes.left_out + self.addresses.left_out + self.datagrams.left_out()
     }
 
     /// Takes the next record.
@@ -202,16 +216,20 @@ impl Session {
             number: self.number,
             time: record.time,
             relative: record.time.map(|now| now.since(first)),
+            delta: record.time.map(|now| now.since(self.last_time.unwrap_or(now))),
             packet,
             options: record.options,
             tcp: None,
+            udp_stream: None,
             reassembled_in,
             echo: None,
             duplicate_address: None,
             second_pass: self.told.is_some(),
         };
         let Self { tcp, echoes, addresses, found, told, .. } = self;
+        self.last_time = record.time.or(self.last_time);
         frame.tcp = note(tcp, &frame);
+        frame.udp_stream = if found.is_none() { self.datagrams.stream(&frame.packet) } else { None };
         frame.echo = echo(&frame.packet, frame.number, echoes, (found.as_mut(), told.as_ref()));
         frame.duplicate_address = duplicate_address(&frame.packet, addresses);
         frame
@@ -279,8 +297,13 @@ fn widened(address: [u8; 4]) -> [u8; 16] {
 
 /// The ends of the innermost IP header before the transport.
 pub(crate) fn addresses(packet: &Packet<'_>) -> Option<[Endpoint; 2]> {
+    addresses_in(packet.layers())
+}
+
+/// The same of these layers.
+pub(crate) fn addresses_in(layers: &[Placed]) -> Option<[Endpoint; 2]> {
     let mut routed = None;
-    packet.layers().iter().rev().find_map(|placed| match placed.layer {
+    layers.iter().rev().find_map(|placed| match placed.layer {
         Layer::Ipv6Extension(extension) => {
             routed = routed.or(extension.final_destination);
             None

@@ -12,9 +12,9 @@ mod craft;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use enchufe_wire::field::{FieldId, Value, by_name, visit};
+use enchufe_wire::field::{FieldId, Kind, Value, all, by_name, visit};
 use enchufe_wire::file::{Item, Reader, Record};
-use enchufe_wire::filter::Filter;
+use enchufe_wire::filter::{Filter, FilterProblem};
 use enchufe_wire::row::Columns;
 use enchufe_wire::session::{Scout, Session};
 use enchufe_wire::tcp::Limits;
@@ -68,9 +68,7 @@ fn every_row_is_the_one_that_tshark_writes() {
         let pcap = capture.pcap();
         let mut session = Session::new(Limits::default());
         report += &differences(name, "one", &rows(&pcap, &mut session));
-        let mut scout = Scout::new(Limits::default());
-        each(&pcap, |record| scout.record(record));
-        report += &differences(name, "two", &rows(&pcap, &mut scout.finish(Limits::default())));
+        report += &differences(name, "two", &rows(&pcap, &mut twice(&pcap)));
     }
     assert!(report.is_empty(), "{report}");
 }
@@ -79,6 +77,7 @@ fn every_row_is_the_one_that_tshark_writes() {
 fn shown(value: &Value<'_>) -> String {
     match value {
         Value::Number(number) => number.to_string(),
+        Value::Signed(number) => number.to_string(),
         Value::Flag(flag) => u8::from(*flag).to_string(),
         Value::Seconds(nanos) => {
             let (sign, size) = (if *nanos < 0 { "-" } else { "" }, nanos.unsigned_abs());
@@ -92,49 +91,75 @@ fn shown(value: &Value<'_>) -> String {
     }
 }
 
-/// Every field of `golden/fields`, a line for each frame.
-fn values(pcap: &[u8]) -> Vec<String> {
-    let ids: Vec<FieldId> =
-        include_str!("golden/fields").lines().map(|name| by_name(name).unwrap()).collect();
-    let (mut reader, mut session, mut lines) = (Reader::new(), Session::new(Limits::default()), Vec::new());
-    reader.feed(pcap);
-    while let Some(item) = reader.next().unwrap() {
-        let Item::Packet(record) = item else { continue };
+/// Each of these fields, a line for each frame.
+fn values(pcap: &[u8], names: &str, session: &mut Session) -> Vec<String> {
+    let ids: Vec<FieldId> = names.lines().map(|name| by_name(name).unwrap()).collect();
+    let mut lines = Vec::new();
+    each(pcap, |record| {
         let mut columns = vec![String::new(); ids.len()];
-        visit(&session.frame(&record), &mut |field| {
+        visit(&session.frame(record), &mut |field| {
             if let Some(at) = ids.iter().position(|id| *id == field.id) {
                 let separator = if columns[at].is_empty() { "" } else { "," };
                 write!(columns[at], "{separator}{}", shown(&field.value)).unwrap();
             }
         });
         lines.push(columns.join("\t"));
-    }
+    });
     lines
+}
+
+fn twice(pcap: &[u8]) -> Session {
+    let mut scout = Scout::new(Limits::default());
+    each(pcap, |record| scout.record(record));
+    scout.finish(Limits::default())
+}
+
+/// Of a header that is cut or contradicts itself, Wireshark gives the fields before the fault; here it has none, or those
+/// that an impossible length leads to. The rows of these captures are compared all the same.
+fn damaged(name: &str) -> bool {
+    let ends = ["_cut", "_short", "_protocols"];
+    ends.into_iter().any(|end| name.ends_with(end)) || name == "flags" || name == "udp"
 }
 
 #[test]
 fn every_field_has_the_value_that_tshark_gives_it() {
-    // Of a header that is cut or contradicts itself, Wireshark gives the fields before the fault; here it has none, or
-    // those that an impossible length leads to. The rows of these captures are compared all the same.
-    let damaged = |name: &str| {
-        name.ends_with("_cut")
-            || name.ends_with("_short")
-            || name.ends_with("_protocols")
-            || name == "flags"
-            || name == "udp"
-    };
     // An empty or broken SACK option ends Wireshark's analysis; of a dynamic update it counts other sections. Both stand
     // in golden/README.md with the other differences of fields.
     let excused = [("options", 66), ("options", 68), ("dns", 9)];
     let mut report = String::new();
     for (name, capture) in craft::all().into_iter().filter(|(name, _)| !damaged(name)) {
-        let mut lines = values(&capture.pcap());
+        let mut lines =
+            values(&capture.pcap(), include_str!("golden/fields"), &mut Session::new(Limits::default()));
         for (_, frame) in excused.iter().filter(|(excused, _)| *excused == name) {
             lines[frame - 1].clone_from(&golden(name, "fields")[frame - 1]);
         }
         report += &differences(name, "fields", &lines);
     }
     assert!(report.is_empty(), "{report}");
+}
+
+#[test]
+fn the_time_of_the_handshake_is_known_as_early_as_to_tshark() {
+    let text = include_str!("golden/initial_rtt.tsv");
+    assert!(text.starts_with("# TShark (Wireshark) 4.0.17"));
+    let mut found = String::new();
+    for (name, capture) in craft::all() {
+        let (pcap, names) = (capture.pcap(), "frame.number\ntcp.analysis.initial_rtt");
+        let once = values(&pcap, names, &mut Session::new(Limits::default()));
+        let both = once.into_iter().zip(values(&pcap, names, &mut twice(&pcap)));
+        for (_, row) in both.filter(|(before, row)| before != row) {
+            writeln!(found, "{name}\t{row}").unwrap();
+        }
+    }
+    // The SYN that comes after the answer, of which golden/README.md tells.
+    let excused = |line: &str| line.starts_with("again\t8\t");
+    let whole = |line: &&str| !damaged(line.split('\t').next().unwrap()) && !excused(line);
+    let sorted = |text: &str, head: usize| {
+        let mut lines: Vec<_> = text.lines().skip(head).filter(whole).map(str::to_owned).collect();
+        lines.sort_unstable();
+        lines
+    };
+    assert_eq!(sorted(&found, 0), sorted(text, 1));
 }
 
 #[test]
@@ -162,6 +187,29 @@ fn every_filter_lets_the_frames_through_that_tshark_does() {
         }
     }
     assert!(report.is_empty(), "{report}");
+}
+
+#[test]
+fn every_number_that_is_too_big_for_tshark_is_too_big_at_the_same_place() {
+    let text = include_str!("golden/refused.tsv");
+    assert!(text.starts_with("# TShark (Wireshark) 4.0.17"));
+    for line in text.lines().skip(1) {
+        let [filter, start, len] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let (start, len) = (start.parse::<usize>().unwrap(), len.parse::<usize>().unwrap());
+        let error = Filter::parse(filter).expect_err(filter);
+        assert!(matches!(error.problem, FilterProblem::TooBig { .. }), "{filter}: {error:?}");
+        assert_eq!(error.span, start..start + len, "{filter}");
+        // The one that is said to fit does.
+        if let FilterProblem::TooBig { most, .. } = error.problem {
+            let [before, after] = [filter.get(..start), filter.get(start + len..)].map(Option::unwrap);
+            Filter::parse(&format!("{before}{most}{after}")).expect(filter);
+        }
+    }
+    let listed: Vec<_> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+    for info in all().iter().filter(|info| info.size.is_some()) {
+        assert!(listed.contains(&info.name), "{}", info.name);
+    }
+    assert!(all().iter().all(|info| info.size.is_some() == (info.kind == Kind::Number)));
 }
 
 #[test]

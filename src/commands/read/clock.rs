@@ -32,7 +32,7 @@ impl Clock {
     pub fn write(&self, seen: &Seen<'_, '_>, decimals: usize, out: &mut String) {
         match self {
             Self::Relative => seconds(seen.frame.relative, decimals, out),
-            Self::Delta => seconds(seen.delta, decimals, out),
+            Self::Delta => seconds(seen.frame.delta, decimals, out),
             Self::Date(zone) => {
                 let Some(time) = seen.frame.time else { return };
                 let Ok(time) = jiff::Timestamp::from_nanosecond(time.nanos().into()) else { return };

@@ -67,6 +67,7 @@ pub fn write_value(field: &Field<'_>, out: &mut String) {
     // Writing into a text cannot fail.
     let _ = match &field.value {
         Value::Number(number) => write!(out, "{number}"),
+        Value::Signed(number) => write!(out, "{number}"),
         Value::Flag(flag) => write!(out, "{}", u8::from(*flag)),
         Value::Ipv4(address) => write!(out, "{}", Ipv4Addr::from(*address)),
         Value::Ipv6(address) => write!(out, "{}", Ipv6Addr::from(*address)),
@@ -88,6 +89,7 @@ pub fn write_value(field: &Field<'_>, out: &mut String) {
 pub fn json_value(field: &Field<'_>) -> serde_json::Value {
     match &field.value {
         Value::Number(number) => (*number).into(),
+        Value::Signed(number) => (*number).into(),
         Value::Flag(flag) => (*flag).into(),
         Value::Label => true.into(),
         _ => {

@@ -25,6 +25,9 @@ fn explain(error: &FilterError) -> Problem {
         FilterProblem::NotClosed => Problem::new(Kind::FilterNotClosed),
         FilterProblem::NoField => Problem::new(Kind::FilterNoField),
         FilterProblem::BadValue { kind } => Problem::new(Kind::FilterValue).word("kind", holds(*kind)),
+        FilterProblem::TooBig { number, most } => {
+            Problem::new(Kind::FilterTooBig).with("number", number).with("most", most)
+        }
         FilterProblem::BadOperator { kind } => Problem::new(Kind::FilterOperator).word("kind", holds(*kind)),
         FilterProblem::BadPair { left, right } => {
             Problem::new(Kind::FilterPair).word("left", holds(*left)).word("right", holds(*right))

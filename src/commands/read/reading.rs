@@ -7,7 +7,6 @@ use super::source::Source;
 use super::supply::Supply;
 use super::waiting::Waiting;
 use crate::problem::Problem;
-use enchufe_wire::Timestamp;
 use enchufe_wire::batch::Batch;
 use enchufe_wire::file::{Item, Record};
 use enchufe_wire::session::{Frame, Scout, Session};
@@ -33,8 +32,6 @@ pub struct Seen<'s, 'f> {
     pub file: usize,
     /// How many decimals of a second the file's times have.
     pub decimals: usize,
-    /// Nanoseconds since the frame before it.
-    pub delta: Option<i64>,
 }
 
 /// What comes while captures are read.
@@ -119,7 +116,6 @@ impl Captures<'_> {
         let supply = Supply::open(self.sources, self.in_order, waiting.meter());
         let supply = supply.map_err(|problem| Stop::Input(vec![problem]))?;
         let (messages, used) = start(supply, job, waiting.stopped()).map_err(Stop::Threads)?;
-        let mut before = None;
         let ended = loop {
             match messages.recv_timeout(Waiting::PAUSE) {
                 Ok(Message::Batch(batch)) => {
@@ -131,7 +127,7 @@ impl Captures<'_> {
                             }
                             with(came)
                         };
-                        hand_out(&batch, &mut before, &mut with).map_err(Stop::Output)?;
+                        hand_out(&batch, &mut with).map_err(Stop::Output)?;
                     }
                     // With no more to read nobody wants it back.
                     let _ = used.try_send(batch);
@@ -150,14 +146,12 @@ impl Captures<'_> {
     }
 }
 
-fn hand_out(batch: &Batch, before: &mut Option<Timestamp>, with: With<'_>) -> io::Result<()> {
+fn hand_out(batch: &Batch, with: With<'_>) -> io::Result<()> {
     for entry in batch.entries() {
         match (&entry.item, &entry.frame) {
             (Item::Packet(record), Some(frame)) => {
-                let since = |now: Timestamp| now.since(before.unwrap_or(now));
-                let (decimals, delta) = (record.resolution.decimals(), record.time.map(since));
-                *before = record.time.or(*before);
-                with(Came::Frame(&Seen { frame, record, file: entry.file, decimals, delta }))?;
+                let decimals = record.resolution.decimals();
+                with(Came::Frame(&Seen { frame, record, file: entry.file, decimals }))?;
             }
             (item, _) => with(Came::Aside(entry.file, item))?,
         }

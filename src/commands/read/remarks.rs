@@ -44,7 +44,7 @@ impl<'a> Remarks<'a> {
 
     fn frame(&mut self, seen: &Seen<'_, '_>) -> Option<String> {
         let number = seen.frame.number;
-        if seen.delta.is_some_and(|delta| delta < 0) && !self.backwards {
+        if seen.frame.delta.is_some_and(|delta| delta < 0) && !self.backwards {
             self.backwards = true;
             return Some(say(self.catalogue, "note-backwards", &[("frame", &number.to_string())], &[]));
         }

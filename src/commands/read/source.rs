@@ -50,8 +50,7 @@ impl Source {
         if path == Path::new("-") {
             return Ok(Self::Stdin);
         }
-        let meta = std::fs::metadata(path)
-            .map_err(|error| Problem::new(Kind::File).with("path", path.display()).cause(&error))?;
+        let meta = std::fs::metadata(path).map_err(|error| Problem::unreadable("stat", path, &error))?;
         if meta.is_dir() {
             return Err(Problem::new(Kind::FileIsDirectory).with("path", path.display()));
         }
@@ -90,8 +89,7 @@ impl Source {
         let input = match self {
             Self::Stdin => self.unpack(Metered { inner: io::stdin(), meter }),
             Self::File { path, .. } => {
-                let inner = File::open(path)
-                    .map_err(|error| Problem::new(Kind::File).with("path", path.display()).cause(&error))?;
+                let inner = File::open(path).map_err(|error| Problem::unreadable("open", path, &error))?;
                 self.unpack(Metered { inner, meter })
             }
         }?;

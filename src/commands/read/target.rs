@@ -18,8 +18,7 @@ impl Target {
     /// Makes the file, in the place of one of the name; `-` is standard output.
     pub fn create(path: &Path) -> Result<Self, Problem> {
         let out: Box<dyn Write> = if path != Path::new("-") {
-            let refused =
-                |error: io::Error| Problem::new(Kind::WriteFile).with("path", path.display()).cause(&error);
+            let refused = |error: io::Error| Problem::unwritable("open", path, &error);
             Box::new(File::create(path).map_err(refused)?)
         } else if io::stdout().is_terminal() {
             return Err(Problem::new(Kind::CaptureOnTerminal));
@@ -47,7 +46,7 @@ impl Target {
 
     /// The sentence for what cannot be written.
     pub fn refused(&self, error: &io::Error) -> Problem {
-        Problem::new(Kind::WriteFile).with("path", self.path.display()).cause(error)
+        Problem::unwritable("write", &self.path, error)
     }
 
     /// As it was named.

@@ -33,7 +33,7 @@ impl<'a> Waiting<'a> {
     ) -> Result<Self, Problem> {
         let lengths: Option<Vec<u64>> = sources.iter().map(Source::length).collect();
         let total = lengths.map(|lengths| lengths.into_iter().sum::<u64>().saturating_mul(passes));
-        let stopped = stop_on_signals().map_err(|error| crate::commands::resources(&error))?;
+        let stopped = stop_on_signals().map_err(|error| Problem::resources("socketpair", &error))?;
         // On the terminal rows show that it goes on, and one line would stand in the other's way.
         let visible = !common.quiet && io::stderr().is_terminal() && !io::stdout().is_terminal();
         Ok(Self { catalogue, meter: Meter::default(), total, line: Line::new(), visible, stopped })

@@ -92,7 +92,7 @@ impl<'a> Door<'a> {
                 .extend(self.listeners.iter().map(|listener| Watch::new(&listener.socket, Interest::READ)));
         }
         let timeout = pause_until.map(|until| until.saturating_duration_since(Instant::now()));
-        host::wait(&mut watches, timeout).map_err(TalkError::resources)?;
+        host::wait(&mut watches, timeout).map_err(TalkError::resources("poll"))?;
         let ready: Vec<_> = watches.iter().map(|watch| watch.ready().read || watch.ready().failed).collect();
         if ready[1] {
             freed.silence();

@@ -19,7 +19,7 @@ pub(super) fn run<S: Service>(
     host: &Host<'_>,
     tally: &Tally,
 ) -> Result<(), TalkError> {
-    let freed = Bell::new().map_err(TalkError::resources)?;
+    let freed = Bell::new().map_err(TalkError::resources("eventfd"))?;
     let mut door = Door::new(host, tally, listeners, S::ASKS);
     host.reporter.tell(None, &Told::Waiting);
     std::thread::scope(|scope| {

@@ -2,6 +2,7 @@
 //!
 //! [`visit()`] names every field of a frame in the order of its bytes; the filter and trees of layers are built on it.
 
+mod size;
 mod table;
 mod visit;
 
@@ -9,6 +10,7 @@ use std::borrow::Cow;
 
 use crate::layer::{Source, View};
 
+pub use size::Size;
 pub use table::{FieldInfo, all, by_name, id};
 pub use visit::visit;
 
@@ -28,7 +30,7 @@ impl FieldId {
 pub enum Kind {
     /// A protocol: its bytes.
     Protocol,
-    /// An unsigned number.
+    /// A number.
     Number,
     /// Yes or no.
     Flag,
@@ -55,6 +57,8 @@ pub enum Value<'a> {
     Label,
     /// A number.
     Number(u64),
+    /// A number of a field that can be negative.
+    Signed(i64),
     /// Yes or no.
     Flag(bool),
     /// An IPv4 address.

@@ -70,6 +70,9 @@ impl<'a> Walk<'_, 'a> {
         if let Some(relative) = self.frame.relative {
             self.concluded(id::FRAME_TIME_RELATIVE, Value::Seconds(relative));
         }
+        if let Some(delta) = self.frame.delta {
+            self.concluded(id::FRAME_TIME_DELTA, Value::Seconds(delta));
+        }
         for comment in self.frame.options.comments() {
             self.concluded(id::FRAME_COMMENT, Value::Text(String::from_utf8_lossy(comment)));
         }
@@ -265,6 +268,9 @@ impl<'a> Walk<'_, 'a> {
             header.source_port,
             header.destination_port,
         );
+        if let Some(stream) = self.frame.udp_stream {
+            self.concluded(id::UDP_STREAM, Value::Number(u64::from(stream)));
+        }
         self.number(id::UDP_LENGTH, 4, 2, header.len);
         self.number(id::UDP_CHECKSUM, 6, 2, header.checksum);
         self.payload(id::UDP_PAYLOAD, Udp::LEN);
@@ -315,6 +321,9 @@ impl<'a> Walk<'_, 'a> {
         self.tcp_flags(header.flags);
         self.number(id::TCP_WINDOW_SIZE_VALUE, 14, 2, header.window);
         self.concluded(id::TCP_WINDOW_SIZE, Value::Number(u64::from(note.window)));
+        if let Some(factor) = note.window_factor.filter(|_| header_len >= Tcp::LEN) {
+            self.concluded(id::TCP_WINDOW_SIZE_SCALEFACTOR, Value::Signed(i64::from(factor)));
+        }
         self.number(id::TCP_CHECKSUM, 16, 2, header.checksum);
         self.number(id::TCP_URGENT_POINTER, 18, 2, header.urgent);
         self.tcp_options(header, &note);

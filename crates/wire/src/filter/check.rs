@@ -7,8 +7,8 @@ use regex_lite::{Regex, RegexBuilder};
 use super::error::{FilterError, FilterProblem};
 use super::lexer::Comparison;
 use super::literal::{self, Literal};
-use super::parser::{Logic, Operand, OperandKind, Tree};
-use crate::field::{self, FieldId, Kind};
+use super::parser::{Logic, Operand, OperandKind, Quantifier, Tree};
+use crate::field::{self, FieldId, FieldInfo, Kind, Size};
 
 /// The most slices of an operand: their bytes are put together, and each may be the whole
 /// frame; behind one another they multiply.
@@ -38,6 +38,8 @@ pub(super) struct Subject {
     pub(super) function: Option<Function>,
     pub(super) all: bool,
     pub(super) kind: Kind,
+    /// Of numbers.
+    pub(super) size: Option<Size>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,9 +78,8 @@ pub(super) fn check(tree: &Tree, expressions: usize) -> Result<Test, FilterError
         Tree::In(operand, set) => {
             let subject = subject(operand)?;
             let range = |(low, high): &(Operand, Option<Operand>)| {
-                let low_value = value(low, subject.kind)?;
-                let high_value =
-                    high.as_ref().map_or(Ok(low_value.clone()), |high| value(high, subject.kind))?;
+                let low_value = value(low, &subject)?;
+                let high_value = high.as_ref().map_or(Ok(low_value.clone()), |high| value(high, &subject))?;
                 Ok((low_value, high_value))
             };
             let set = set.iter().map(range).collect::<Result<_, FilterError>>()?;
@@ -101,6 +102,7 @@ fn compare(
     span: &Range<usize>,
     right: &Operand,
 ) -> Result<Test, FilterError> {
+    let comparison = quantified(comparison, left.quantifier);
     match (subject(left), is_field(right)) {
         (Ok(left), true) => {
             let right = subject(right)?;
@@ -114,16 +116,25 @@ fn compare(
         }
         (Ok(left), false) => {
             allowed(comparison, left.kind, span)?;
-            let value = value(right, left.kind)?;
+            let value = value(right, &left)?;
             Ok(Test::Value(left, comparison, value))
         }
         (Err(_), true) => {
             let right = subject(right)?;
             allowed(comparison, right.kind, span)?;
-            let value = value(left, right.kind)?;
+            let value = value(left, &right)?;
             Ok(Test::Value(right, mirrored(comparison), value))
         }
         (Err(error), false) => Err(error),
+    }
+}
+
+/// The comparison of any occurrence where that is asked for.
+fn quantified(comparison: Comparison, quantifier: Option<Quantifier>) -> Comparison {
+    match (comparison, quantifier) {
+        (Comparison::AllEqual, Some(Quantifier::Any)) => Comparison::AnyEqual,
+        (Comparison::AllUnequal, Some(Quantifier::Any)) => Comparison::AnyUnequal,
+        _ => comparison,
     }
 }
 
@@ -158,8 +169,14 @@ fn is_field(operand: &Operand) -> bool {
     }
 }
 
-fn value(operand: &Operand, kind: Kind) -> Result<Literal, FilterError> {
-    literal::read(operand, kind).ok_or_else(|| FilterProblem::BadValue { kind }.at(operand.span.clone()))
+fn value(operand: &Operand, subject: &Subject) -> Result<Literal, FilterError> {
+    literal::read(operand, subject.kind, subject.size).map_err(|problem| {
+        let Range { mut start, end } = operand.span;
+        if let (FilterProblem::TooBig { number, .. }, OperandKind::Word(_)) = (&problem, &operand.kind) {
+            start = end.saturating_sub(number.len());
+        }
+        problem.at(start..end)
+    })
 }
 
 /// Wireshark's expressions ignore case unless told otherwise.
@@ -184,7 +201,7 @@ fn subject(operand: &Operand) -> Result<Subject, FilterError> {
             return Err(FilterProblem::NoField.at(operand.span.clone()));
         }
     };
-    subject.all |= operand.all;
+    subject.all |= operand.quantifier == Some(Quantifier::All);
     let mut count = 1usize;
     for (text, span) in &operand.slices {
         let sliceable = matches!(subject.kind, Kind::Bytes | Kind::Protocol | Kind::Ether | Kind::Text)
@@ -210,7 +227,8 @@ fn named(word: &str, span: &Range<usize>) -> Result<Subject, FilterError> {
             FilterProblem::UnknownField { name: word.to_owned(), nearest: nearest(word) }.at(span.clone())
         });
     };
-    Ok(Subject { field, slices: Vec::new(), function: None, all: false, kind: field.info().kind })
+    let FieldInfo { kind, size, .. } = *field.info();
+    Ok(Subject { field, slices: Vec::new(), function: None, all: false, kind, size })
 }
 
 fn call(name: &str, span: &Range<usize>, inner: &Operand) -> Result<Subject, FilterError> {
@@ -232,7 +250,7 @@ fn call(name: &str, span: &Range<usize>, inner: &Operand) -> Result<Subject, Fil
     }
     subject.function = Some(function);
     if matches!(function, Function::Len | Function::Count) {
-        subject.kind = Kind::Number;
+        (subject.kind, subject.size) = (Kind::Number, Some(Size::U32));
     }
     Ok(subject)
 }

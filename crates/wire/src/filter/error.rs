@@ -46,6 +46,14 @@ pub enum FilterProblem {
         /// The kind.
         kind: Kind,
     },
+    /// A number that is too big for its field.
+    #[error("\"{number}\" is too big for this field: at most {most}")]
+    TooBig {
+        /// The number as it is written, without its sign.
+        number: String,
+        /// The largest one that can stand here.
+        most: u32,
+    },
     /// An operator that does not work on this kind.
     #[error("this operator does not work on a field of kind {kind:?}")]
     BadOperator {

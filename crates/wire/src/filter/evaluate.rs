@@ -27,7 +27,11 @@ pub(super) fn holds(test: &Test, frame: &Frame<'_>) -> bool {
                 if searched { searched_ones(subject, frame) } else { occurrences(subject, frame) };
             // No protocol has nothing in it.
             let nothing = *literal == Literal::Bytes(Vec::new());
-            let holds = |found: &Found<'_>| fits(found, *comparison, literal);
+            let holds = |found: &Found<'_>| match literal {
+                // As in Wireshark, where nothing compares with it: no occurrence fits, and none does not fit.
+                Literal::Below(_) if *comparison != Comparison::Bits => all,
+                _ => fits(found, *comparison, literal),
+            };
             !(searched && nothing && subject.kind == Kind::Protocol) && quantified(&occurrences, all, holds)
         }
         Test::Matches(subject, expression) => {
@@ -54,15 +58,20 @@ pub(super) fn holds(test: &Test, frame: &Frame<'_>) -> bool {
                     quantified(&rights, all, |other| compared(found, *comparison, other))
                 })
         }
-        Test::In(subject, set) => quantified(&occurrences(subject, frame), subject.all, |found| {
-            set.iter().any(|(low, high)| {
-                if low == high {
-                    fits(found, Comparison::AnyEqual, low)
-                } else {
-                    fits(found, Comparison::GreaterEqual, low) && fits(found, Comparison::LessEqual, high)
-                }
-            })
-        }),
+        Test::In(subject, set) => {
+            let occurrences = occurrences(subject, frame);
+            // Of all occurrences each must be in the same range.
+            set.iter()
+                .any(|range| quantified(&occurrences, subject.all, |found| lies(found, range, subject.all)))
+        }
+    }
+}
+
+fn lies(found: &Found<'_>, (low, high): &(Literal, Literal), all: bool) -> bool {
+    match low {
+        Literal::Below(_) if low == high => all,
+        _ if low == high => fits(found, Comparison::AnyEqual, low),
+        _ => fits(found, Comparison::GreaterEqual, low) && fits(found, Comparison::LessEqual, high),
     }
 }
 
@@ -111,6 +120,7 @@ fn made<'a>(value: Value<'a>, subject: &Subject) -> Option<Found<'a>> {
     let found = match value {
         Value::Label => Found::Label,
         Value::Number(number) => Found::Number(i128::from(number)),
+        Value::Signed(number) => Found::Number(i128::from(number)),
         Value::Flag(flag) => Found::Number(i128::from(flag)),
         Value::Seconds(nanos) => Found::Number(i128::from(nanos)),
         Value::Ipv4(address) => Found::Bytes(Cow::Owned(address.to_vec())),
@@ -169,6 +179,15 @@ fn fits(found: &Found<'_>, comparison: Comparison, literal: &Literal) -> bool {
         }
         (Found::Number(number), Literal::Number(other)) => {
             ordered(number.cmp(&i128::from(*other)), comparison)
+        }
+        (Found::Number(number), Literal::Negative(other)) if comparison == Comparison::Bits => {
+            number & i128::from(*other) != 0
+        }
+        (Found::Number(number), Literal::Negative(other)) => {
+            ordered(number.cmp(&i128::from(*other)), comparison)
+        }
+        (Found::Number(number), Literal::Below(bits)) if comparison == Comparison::Bits => {
+            number & i128::from(*bits) != 0
         }
         (Found::Number(number), Literal::Flag(flag)) => {
             // Any number but zero is «yes».

@@ -1,14 +1,20 @@
 //! Values written in a filter, read as what the field's kind needs.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::num::IntErrorKind;
 
+use super::error::FilterProblem;
 use super::parser::{Operand, OperandKind};
-use crate::field::Kind;
+use crate::field::{Kind, Size};
 
 /// A value of a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Literal {
     Number(u64),
+    /// A negative number of a field that can be negative.
+    Negative(i64),
+    /// A negative number of a field that cannot: its bits.
+    Below(u32),
     Flag(bool),
     /// An address and how many of its bits count.
     Ipv4(u32, u32),
@@ -18,10 +24,26 @@ pub(super) enum Literal {
     Seconds(i64),
 }
 
-/// Reads an operand as a value of this kind.
-pub(super) fn read(operand: &Operand, kind: Kind) -> Option<Literal> {
+/// Reads an operand as a value of this kind, a number of this size.
+pub(super) fn read(operand: &Operand, kind: Kind, size: Option<Size>) -> Result<Literal, FilterProblem> {
+    let bad = || FilterProblem::BadValue { kind };
+    if let (Kind::Number, Some(size)) = (kind, size) {
+        return sized(word(operand).ok_or_else(bad)?, size).ok_or_else(bad)?;
+    }
+    value(operand, kind).ok_or_else(bad)
+}
+
+/// What is written as a word, or as one in quotes.
+fn word(operand: &Operand) -> Option<&str> {
+    match &operand.kind {
+        OperandKind::Word(word) => Some(word),
+        OperandKind::Text(bytes) => std::str::from_utf8(bytes).ok(),
+        _ => None,
+    }
+}
+
+fn value(operand: &Operand, kind: Kind) -> Option<Literal> {
     match (&operand.kind, kind) {
-        (OperandKind::Word(word), _) => word_value(word, kind),
         (OperandKind::Text(bytes), Kind::Text) => {
             Some(Literal::Text(String::from_utf8_lossy(bytes).into_owned()))
         }
@@ -30,18 +52,19 @@ pub(super) fn read(operand: &Operand, kind: Kind) -> Option<Literal> {
         (OperandKind::Raw(raw), Kind::Bytes | Kind::Protocol) => {
             Some(Literal::Bytes(raw.clone().into_bytes()))
         }
-        (OperandKind::Text(bytes), _) => word_value(std::str::from_utf8(bytes).ok()?, kind),
-        _ => None,
+        _ => word_value(word(operand)?, kind),
     }
 }
 
 fn word_value(word: &str, kind: Kind) -> Option<Literal> {
     match kind {
-        Kind::Number => number(word).map(Literal::Number),
         Kind::Flag => match word {
             "True" | "TRUE" | "true" => Some(Literal::Flag(true)),
             "False" | "FALSE" | "false" => Some(Literal::Flag(false)),
-            _ => number(word).map(|number| Literal::Flag(number != 0)),
+            _ => {
+                let number = number(word.strip_prefix('+').unwrap_or(word))?;
+                u64::try_from(number).ok().map(|number| Literal::Flag(number != 0))
+            }
         },
         Kind::Ipv4 => {
             let (address, bits) = prefix(word, 32)?;
@@ -55,11 +78,28 @@ fn word_value(word: &str, kind: Kind) -> Option<Literal> {
         Kind::Bytes | Kind::Protocol => bytes(word).map(Literal::Bytes),
         Kind::Text => Some(Literal::Text(word.to_owned())),
         Kind::Seconds => seconds(word).map(Literal::Seconds),
-        Kind::Label => None,
+        Kind::Number | Kind::Label => None,
     }
 }
 
-fn number(word: &str) -> Option<u64> {
+/// A number of this size, with a sign or without; none where it is no number.
+fn sized(word: &str, size: Size) -> Option<Result<Literal, FilterProblem>> {
+    let digits = word.strip_prefix(['-', '+']).unwrap_or(word);
+    let (number, negative) = (number(digits)?, word.starts_with('-'));
+    // What is negative has 32 bits, whatever the field's size.
+    let most = if negative { size.most().min(Size::I32.most()) } else { size.most() };
+    let Some(number) = u32::try_from(number).ok().filter(|number| *number <= most) else {
+        return Some(Err(FilterProblem::TooBig { number: digits.to_owned(), most }));
+    };
+    Some(Ok(match number {
+        1.. if negative && size.is_signed() => Literal::Negative(-i64::from(number)),
+        1.. if negative => Literal::Below(number.wrapping_neg()),
+        _ => Literal::Number(u64::from(number)),
+    }))
+}
+
+/// Digits without a sign; past all sizes the largest number that there is.
+fn number(word: &str) -> Option<u128> {
     if let Some(digits) = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
         return radix(digits, 16);
     }
@@ -68,14 +108,17 @@ fn number(word: &str) -> Option<u64> {
     }
     match word.strip_prefix('0') {
         Some(digits) if !digits.is_empty() => radix(digits, 8),
-        _ => word.parse().ok(),
+        _ => radix(word, 10),
     }
 }
 
 /// Digits alone: a sign among them is no number.
-fn radix(digits: &str, radix: u32) -> Option<u64> {
+fn radix(digits: &str, radix: u32) -> Option<u128> {
     let digits = Some(digits).filter(|digits| digits.starts_with(|first: char| first.is_ascii_hexdigit()))?;
-    u64::from_str_radix(digits, radix).ok()
+    match u128::from_str_radix(digits, radix) {
+        Ok(number) => Some(number),
+        Err(error) => (*error.kind() == IntErrorKind::PosOverflow).then_some(u128::MAX),
+    }
 }
 
 fn prefix(word: &str, most: u32) -> Option<(&str, u32)> {

@@ -21,6 +21,7 @@ pub use prefilter::{Prefilter, counts_frames};
 use crate::session::Frame;
 use check::Test;
 use lexer::{Comparison, Token};
+use parser::Logic;
 
 /// A filter that was read and checked.
 #[derive(Clone, Debug)]
@@ -44,6 +45,13 @@ impl Filter {
     /// Whether it fits every frame, whatever that is.
     pub const fn is_empty(&self) -> bool {
         self.test.is_none()
+    }
+
+    /// What fits both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let tests: Vec<_> = [self.test, other.test].into_iter().flatten().collect();
+        Self { test: (!tests.is_empty()).then(|| Test::Logic(Logic::And, tests)) }
     }
 
     /// Whether the frame fits.

@@ -33,8 +33,14 @@ pub(super) struct Operand {
     pub(super) span: Range<usize>,
     /// Slices, each what stood between the brackets.
     pub(super) slices: Vec<(String, Range<usize>)>,
-    /// Every occurrence counts, not any.
-    pub(super) all: bool,
+    pub(super) quantifier: Option<Quantifier>,
+}
+
+/// Which occurrences must fit; where it is not written the comparison says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quantifier {
+    Any,
+    All,
 }
 
 #[derive(Clone, Debug)]
@@ -136,6 +142,12 @@ impl Parser<'_> {
                 self.at += 1;
                 self.set().map(|set| Tree::In(left, set))
             }
+            Some(Token::Not) if matches!(self.tokens.get(self.at + 1), Some((Token::In, _))) => {
+                self.at += 2;
+                // No occurrence is in it, be it asked of all or of any.
+                let left = Operand { quantifier: None, ..left };
+                self.set().map(|set| Tree::Not(Box::new(Tree::In(left, set))))
+            }
             _ => Ok(Tree::Exists(left)),
         }
     }
@@ -174,7 +186,8 @@ impl Parser<'_> {
                 self.deeper(span)?;
                 let operand = self.operand()?;
                 self.depth -= 1;
-                return Ok(Operand { all: word == "all", ..operand });
+                let quantifier = Some(if word == "all" { Quantifier::All } else { Quantifier::Any });
+                return Ok(Operand { quantifier, ..operand });
             }
             Token::Word(word) if self.peek() == Some(&Token::Open) => {
                 let opened = self.span();
@@ -195,7 +208,7 @@ impl Parser<'_> {
             slices.push((slice.clone(), span.clone()));
             self.at += 1;
         }
-        Ok(Operand { kind, span, slices, all: false })
+        Ok(Operand { kind, span, slices, quantifier: None })
     }
 
     fn names_follow(&self) -> bool {

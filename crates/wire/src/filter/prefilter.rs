@@ -62,16 +62,18 @@ impl Default for Prefilter {
     }
 }
 
-/// Whether the field's value counts frames, conversations, or the time since the first frame: it would be another one
+/// Whether the field's value counts frames, conversations, or the time since another frame: it would be another one
 /// if frames were left out.
 pub fn counts_frames(field: FieldId) -> bool {
     matches!(
         field,
         id::FRAME_NUMBER
             | id::FRAME_TIME_RELATIVE
+            | id::FRAME_TIME_DELTA
             | id::IP_REASSEMBLED_IN
             | id::ICMP_RESP_IN
             | id::ICMP_RESP_TO
+            | id::UDP_STREAM
             | id::TCP_STREAM
             | id::TCP_ANALYSIS_DUPLICATE_ACK_FRAME
             | id::TCP_ANALYSIS_ACKS_FRAME
@@ -140,16 +142,22 @@ fn bounds(test: &Test, carried: Carried) -> Bounds {
         }
         Test::Value(subject, comparison, literal) => {
             let all = matches!(comparison, Comparison::AllEqual | Comparison::AllUnequal);
-            told(subject, all, carried, |place| compared(place, *comparison, literal))
+            told(subject, all, carried, |place| match literal {
+                Literal::Below(_) if *comparison != Comparison::Bits => Some(below(all || subject.all)),
+                _ => compared(place, *comparison, literal),
+            })
         }
         Test::Fields(left, _, right) => {
             let both = [left, right].map(|subject| presence(subject.field, carried));
             Bounds::at_most(Condition::all(both))
         }
-        Test::In(subject, set) => told(subject, false, carried, |place| {
-            let row: Option<Vec<_>> = set.iter().map(|range| between(place, range)).collect();
-            row.map(Condition::any)
-        }),
+        Test::In(subject, set) => {
+            let ranges = set
+                .iter()
+                .map(|range| told(subject, false, carried, |place| between(place, range, subject.all)));
+            let (may, must): (Vec<_>, Vec<_>) = ranges.map(|bounds| (bounds.may, bounds.must)).unzip();
+            Bounds { may: Condition::any(may), must: Condition::any(must) }
+        }
     }
 }
 
@@ -256,7 +264,15 @@ fn places(field: FieldId, carried: Carried) -> Vec<Place> {
     sides.iter().map(|side| make(*side)).collect()
 }
 
-fn between(place: Place, (low, high): &(Literal, Literal)) -> Option<Condition> {
+/// What nothing compares with: no occurrence fits, and none does not fit.
+const fn below(all: bool) -> Condition {
+    if all { Condition::Always } else { Condition::Never }
+}
+
+fn between(place: Place, (low, high): &(Literal, Literal), all: bool) -> Option<Condition> {
+    if let (Literal::Below(_), _) | (_, Literal::Below(_)) = (low, high) {
+        return Some(below(all && low == high));
+    }
     if low == high {
         return compared(place, Comparison::AnyEqual, low);
     }

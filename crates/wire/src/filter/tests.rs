@@ -24,6 +24,11 @@ fn what_is_wrong_is_pointed_at() {
     assert_eq!(problem("tcp)"), (3..4, FilterProblem::Unexpected));
     assert_eq!(problem("\"abc"), (0..4, FilterProblem::NotClosed));
     assert_eq!(problem("tcp.port in 80"), (12..14, FilterProblem::Unexpected));
+    assert_eq!(problem("tcp.port not == 80"), (9..12, FilterProblem::Unexpected));
+    assert_eq!(problem("tcp.port not in 80"), (16..18, FilterProblem::Unexpected));
+    let big = FilterProblem::TooBig { number: "0x10000".to_owned(), most: 65_535 };
+    assert_eq!(problem("tcp.port == 0x10000"), (12..19, big.clone()));
+    assert_eq!(problem("0x10000 == tcp.port"), (0..7, big));
     assert_eq!(problem("tcp.payload matches \"(\""), (20..23, FilterProblem::BadExpression));
     assert_eq!(problem("tcp[0-]"), (3..7, FilterProblem::BadSlice));
     assert_eq!(problem("80 == 80"), (0..2, FilterProblem::NoField));

@@ -48,6 +48,22 @@ impl TcpFlags {
     pub const CWR: u16 = 0x080;
     pub const AE: u16 = 0x100;
     pub const RESERVED: u16 = 0xe00;
+    pub const NAMES: [(u16, &str); 9] = [
+        (Self::FIN, "FIN"),
+        (Self::SYN, "SYN"),
+        (Self::RST, "RST"),
+        (Self::PSH, "PSH"),
+        (Self::ACK, "ACK"),
+        (Self::URG, "URG"),
+        (Self::ECE, "ECE"),
+        (Self::CWR, "CWR"),
+        (Self::AE, "AE"),
+    ];
+
+    /// The names of those that are set, in Wireshark's order; the reserved ones have none.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES.into_iter().filter(move |(bit, _)| self.any(*bit)).map(|(_, name)| name)
+    }
 
     /// Whether any of these bits is set.
     pub const fn any(self, bits: u16) -> bool {

@@ -88,19 +88,6 @@ fn prefixes(columns: &mut Columns, note: &TcpNote) {
     }
 }
 
-const FLAG_NAMES: [(u16, &str); 10] = [
-    (TcpFlags::FIN, "FIN"),
-    (TcpFlags::SYN, "SYN"),
-    (TcpFlags::RST, "RST"),
-    (TcpFlags::PSH, "PSH"),
-    (TcpFlags::ACK, "ACK"),
-    (TcpFlags::URG, "URG"),
-    (TcpFlags::ECE, "ECE"),
-    (TcpFlags::CWR, "CWR"),
-    (TcpFlags::AE, "AE"),
-    (TcpFlags::RESERVED, "Reserved"),
-];
-
 fn flags(columns: &mut Columns, flags: TcpFlags, accurate_ecn: bool) {
     const PUSH_ACK: u16 = TcpFlags::PSH | TcpFlags::ACK;
     const ECN: u16 = TcpFlags::ECE | TcpFlags::CWR | TcpFlags::AE;
@@ -119,7 +106,7 @@ fn flags(columns: &mut Columns, flags: TcpFlags, accurate_ecn: bool) {
         return;
     }
     let mut separator = " [";
-    for (bit, name) in FLAG_NAMES {
+    for (bit, name) in TcpFlags::NAMES.into_iter().chain([(TcpFlags::RESERVED, "Reserved")]) {
         if counted && bit == TcpFlags::AE {
             columns.info.push_str(separator);
             columns.numbered("ACE=", flags.0 >> 6 & 7);

@@ -140,12 +140,14 @@ pub struct Conversation {
     pub(super) told: Option<Final>,
 }
 
-/// What rows of a second pass show from the end of the first: the base and the window scale of both sides.
+/// What a second pass shows from the end of the first: the base and the window scale of both sides, and how long the
+/// handshake took.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Final {
     pub(super) base: [Option<Seq>; 2],
     pub(super) scale: [Scale; 2],
     pub(super) completeness: Completeness,
+    pub(super) shown_rtt: Option<i64>,
 }
 
 impl Conversation {
@@ -173,6 +175,7 @@ impl Conversation {
             base: [a.direction.base, b.direction.base],
             scale: [a.direction.scale, b.direction.scale],
             completeness: self.completeness,
+            shown_rtt: self.shown_rtt,
         }
     }
 

@@ -26,6 +26,15 @@ impl Scale {
             Self::Unknown | Self::Off => 0,
         }
     }
+
+    /// `tcp.window_size_scalefactor`
+    pub(super) const fn factor(self) -> i16 {
+        match self {
+            Self::Unknown => -1,
+            Self::Off => -2,
+            Self::Shift(shift) => 1 << shift,
+        }
+    }
 }
 
 /// A segment that was not acknowledged yet.

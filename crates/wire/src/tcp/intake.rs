@@ -59,6 +59,7 @@ impl Conversation {
         }
         if let Some(told) = &self.told {
             note.completeness = told.completeness;
+            note.initial_rtt = told.shown_rtt;
         }
         self.analyse(segment, note, initial_rtt, room);
         self.scale(segment, note);
@@ -136,7 +137,7 @@ impl Conversation {
         note.window = u32::from(segment.tcp.window);
         if !flags.any(TcpFlags::SYN) && segment.tcp.payload_len.is_some() {
             note.window <<= scale.shift();
-            note.window_shift = if let Scale::Shift(shift) = scale { Some(shift) } else { None };
+            note.window_factor = Some(scale.factor());
         }
     }
 

@@ -144,8 +144,8 @@ pub struct TcpNote {
     pub sack_base: Seq,
     /// `tcp.window_size`: the window, scaled where both sides offered a scale.
     pub window: u32,
-    /// `tcp.window_size_scalefactor`'s exponent, if it is known.
-    pub window_shift: Option<u8>,
+    /// `tcp.window_size_scalefactor`, where the window is scaled by it: -1 is not known, -2 no scaling.
+    pub window_factor: Option<i16>,
     /// Flags under `tcp.analysis`.
     pub analysis: Analysis,
     /// `tcp.analysis` stands there, be it without a flag.
@@ -156,7 +156,7 @@ pub struct TcpNote {
     pub duplicate_ack_frame: u64,
     /// `tcp.analysis.acks_frame`, and nanoseconds since it (`tcp.analysis.ack_rtt`).
     pub acks: Option<(u64, i64)>,
-    /// `tcp.analysis.initial_rtt` of the conversation, in nanoseconds, once it is known.
+    /// `tcp.analysis.initial_rtt` of the conversation, in nanoseconds, once it is known; in a second pass from the start.
     pub initial_rtt: Option<i64>,
     /// `tcp.analysis.rto_frame`, and nanoseconds since it (`tcp.analysis.rto`).
     pub rto: Option<(u64, i64)>,

@@ -2,7 +2,7 @@
 
 use super::super::clock::seconds;
 use super::super::words::endpoint;
-use super::said::{FLAGS, remark};
+use super::said::remark;
 use enchufe_story::cause::Frames;
 use enchufe_story::{Certainty, Change, Claim, Ladder, Roles, Row, State, What, Why};
 use serde::Serialize;
@@ -163,7 +163,7 @@ impl Object {
             b,
             role,
             from: end(row.from_b),
-            flags: FLAGS.into_iter().filter(|(flag, _)| row.flags.any(*flag)).map(|(_, name)| name).collect(),
+            flags: row.flags.names().collect(),
             seq: row.seq,
             ack: row.ack,
             length: row.len,

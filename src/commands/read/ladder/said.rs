@@ -7,19 +7,6 @@ use enchufe_story::{Cause, Certainty, Change, Row, State, What, Why};
 use enchufe_wire::layer::TcpFlags;
 use enchufe_wire::tcp::Flag;
 
-/// The flags by their names, in Wireshark's order.
-pub const FLAGS: [(u16, &str); 9] = [
-    (TcpFlags::FIN, "FIN"),
-    (TcpFlags::SYN, "SYN"),
-    (TcpFlags::RST, "RST"),
-    (TcpFlags::PSH, "PSH"),
-    (TcpFlags::ACK, "ACK"),
-    (TcpFlags::URG, "URG"),
-    (TcpFlags::ECE, "ECE"),
-    (TcpFlags::CWR, "CWR"),
-    (TcpFlags::AE, "AE"),
-];
-
 /// Whether the number after `ACK` is said: of a segment with bytes its range is, and with a SYN it is always 1.
 fn says_ack(row: &Row) -> bool {
     row.range().is_none() && !row.flags.any(TcpFlags::SYN)
@@ -27,8 +14,7 @@ fn says_ack(row: &Row) -> bool {
 
 /// What stands on the arrow: flags, and numbers where they fit.
 pub fn label(row: &Row) -> (String, String) {
-    let names: Vec<&str> =
-        FLAGS.into_iter().filter(|(flag, _)| row.flags.any(*flag)).map(|(_, name)| name).collect();
+    let names: Vec<&str> = row.flags.names().collect();
     let flags = if row.flags.any(TcpFlags::RESERVED) || names.is_empty() {
         format!("0x{:03x}", row.flags.0)
     } else {

@@ -11,16 +11,20 @@ use unicode_width::UnicodeWidthStr;
 const REPORT: &[u8] = include_bytes!("../../../../docs/practica/informe.pcap");
 
 fn report() -> (Ladder, Vec<Row>) {
+    told(REPORT).expect("a conversation")
+}
+
+fn told(file: &[u8]) -> Option<(Ladder, Vec<Row>)> {
     let (mut reader, mut session) = (Reader::new(), Session::default());
     let (mut ladder, mut rows): (Option<Ladder>, Vec<Row>) = (None, Vec::new());
-    reader.feed(REPORT);
+    reader.feed(file);
     while let Ok(Some(item)) = reader.next() {
         let Item::Packet(record) = item else { continue };
         let frame = session.frame(&record);
         ladder = ladder.or_else(|| Ladder::new(&frame));
         rows.extend(ladder.as_mut().and_then(|ladder| ladder.frame(&frame)));
     }
-    (ladder.expect("a conversation"), rows)
+    ladder.map(|ladder| (ladder, rows))
 }
 
 fn drawn(width: usize, language: Language) -> String {
@@ -28,14 +32,18 @@ fn drawn(width: usize, language: Language) -> String {
 }
 
 fn drawn_with(width: usize, decimals: usize, language: Language) -> String {
-    let (catalogue, (ladder, rows)) = (Catalogue::new(language), report());
+    let (ladder, rows) = report();
+    draw(&ladder, &rows, (width, decimals), &Catalogue::new(language))
+}
+
+fn draw(ladder: &Ladder, rows: &[Row], (width, decimals): (usize, usize), catalogue: &Catalogue) -> String {
     let mut room = Room::new(width, decimals);
-    for row in &rows {
+    for row in rows {
         room.fit(row);
     }
     let mut pen = Pen::new(room, ladder.roles());
-    let head = pen.head(&ladder, &catalogue);
-    rows.iter().fold(head, |drawn, row| drawn + &pen.row(row, &catalogue))
+    let head = pen.head(ladder, catalogue);
+    rows.iter().fold(head, |drawn, row| drawn + &pen.row(row, catalogue))
 }
 
 #[test]
@@ -49,6 +57,36 @@ fn no_line_is_wider_than_the_terminal_or_ends_in_a_space() {
             }
         }
     }
+}
+
+#[test]
+fn a_damaged_capture_is_drawn_in_both_languages() {
+    let catalogues = Language::ALL.map(Catalogue::new);
+    // Numbers that only look random, so that a failure can be repeated.
+    let mut dice = 0x5eed_5eed_5eed_5eed_u64;
+    let mut roll = |sides: usize| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(dice >> 33).unwrap_or_default() % sides
+    };
+    let mut drawn = 0;
+    for _ in 0..300 {
+        let mut file = REPORT.to_vec();
+        for _ in 0..=roll(30) {
+            let at = 24 + roll(file.len() - 24);
+            if let Some(byte) = file.get_mut(at) {
+                *byte = u8::try_from(roll(256)).unwrap_or_default();
+            }
+        }
+        let Some((ladder, rows)) = told(&file) else { continue };
+        for catalogue in &catalogues {
+            for width in [40, 80, 120] {
+                let whole = draw(&ladder, &rows, (width, 9), catalogue);
+                assert!(whole.lines().all(|line| line == line.trim_end()), "{whole}");
+                drawn += 1;
+            }
+        }
+    }
+    assert!(drawn > 600, "{drawn}");
 }
 
 #[test]

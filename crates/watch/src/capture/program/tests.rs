@@ -25,16 +25,9 @@ fn one(words: &'static [&'static str]) -> impl Strategy<Value = &'static str> + 
 /// Tests that the kernel can answer of plain frames.
 fn answered() -> impl Strategy<Value = String> {
     const SIGNS: &[&str] = &["==", "!=", "===", "!==", "<", "<=", ">", ">="];
-    const PORTS: &[&str] = &["53", "80", "443", "5353", "40000", "0", "65535", "70000"];
-    let numbers = one(&[
-        "tcp.port",
-        "tcp.srcport",
-        "tcp.dstport",
-        "udp.port",
-        "udp.srcport",
-        "udp.dstport",
-        "ip.proto",
-    ]);
+    const PORTS: &[&str] = &["53", "80", "443", "5353", "40000", "0", "65535", "-80"];
+    const PROTOCOLS: &[&str] = &["6", "17", "0", "255", "-6"];
+    let ports = one(&["tcp.port", "tcp.srcport", "tcp.dstport", "udp.port", "udp.srcport", "udp.dstport"]);
     let ipv4 = one(&["ip.addr", "ip.src", "ip.dst"]);
     let ipv6 = one(&["ipv6.addr", "ipv6.src", "ipv6.dst"]);
     let four = one(&["10.0.0.1", "10.0.1.2", "10.0.1.3", "10.0.1.0/24", "10.0.0.0/23", "0.0.0.0/0"]);
@@ -55,11 +48,12 @@ fn answered() -> impl Strategy<Value = String> {
         "17 == ip.proto",
     ]);
     let said = |(all, field, sign, value)| format!("{all}{field} {sign} {value}");
-    let set = (all(), numbers.clone(), one(PORTS), one(PORTS), one(PORTS))
-        .prop_map(|(all, field, a, b, c)| format!("{all}{field} in {{{a}, {b}..{c}}}"));
+    let set = (all(), one(&["", "not "]), ports.clone(), one(PORTS), one(PORTS), one(PORTS))
+        .prop_map(|(all, not, field, a, b, c)| format!("{all}{field} {not}in {{{a}, {b}..{c}}}"));
     prop_oneof![
         2 => there.prop_map(str::to_owned),
-        4 => (all(), numbers, one(SIGNS), one(PORTS)).prop_map(said),
+        4 => (all(), ports, one(SIGNS), one(PORTS)).prop_map(said),
+        1 => (all(), one(&["ip.proto"]), one(SIGNS), one(PROTOCOLS)).prop_map(said),
         3 => (all(), ipv4, one(SIGNS), four).prop_map(said),
         3 => (all(), ipv6, one(&["==", "!=", "===", "!=="]), six).prop_map(said),
         1 => set,
@@ -157,7 +151,7 @@ fn shown<'a>(
     let (mut line, mut fields) = (String::new(), Vec::new());
     Columns::new().line(&frame, &mut line);
     field::visit(&frame, &mut |one| {
-        if one.id != id::TCP_STREAM {
+        if !matches!(one.id, id::TCP_STREAM | id::UDP_STREAM) {
             fields.push(format!("{} {:?}", one.id.info().name, one.value));
         }
     });
