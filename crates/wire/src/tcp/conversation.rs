@@ -141,7 +141,7 @@ pub struct Conversation {
 }
 
 /// What rows of a second pass show from the end of the first: the base and the window scale of both sides.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Final {
     pub(super) base: [Option<Seq>; 2],
     pub(super) scale: [Scale; 2],
