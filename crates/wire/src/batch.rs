@@ -1,14 +1,15 @@
 //! Items of capture files that own their bytes, so that one thread can read, another analyse and a third print.
 //!
 //! A batch is filled with [`push`](Batch::push), or by an [`Intake`] without a copy, goes through a [`Session`] with
-//! [`analyse`](Batch::analyse), and is walked with [`entries`](Batch::entries). It keeps what it allocated when it is
+//! [`analyse`](Batch::analyse), and is walked with [`each`](Batch::each). It keeps what it allocated when it is
 //! [cleared](Batch::clear): batches that go round cost no allocation.
 
 use std::ops::Range;
 
 use crate::file::{Item, Parser, ReadError, Record};
-use crate::layer::Placed;
+use crate::layer::{Placed, dissect};
 use crate::session::{Frame, Scout, Session};
+use crate::tcp::TcpNote;
 
 /// Some items, in the order in which they came.
 #[derive(Debug, Default)]
@@ -16,6 +17,7 @@ pub struct Batch {
     items: Vec<Stored>,
     bytes: Bytes,
     frames: Vec<Analysed>,
+    rare: Vec<Rare>,
     layers: Vec<Placed>,
     reassembled: Vec<u8>,
 }
@@ -29,9 +31,23 @@ struct Stored {
     options: Range<usize>,
 }
 
+/// What was found of a frame. Kept small, for it goes from one processor to another: the layers of a plain frame are found
+/// again where they are wanted, which costs less.
+#[derive(Debug)]
+enum Analysed {
+    Plain {
+        number: u64,
+        relative: Option<i64>,
+        tcp: Option<TcpNote>,
+        second_pass: bool,
+    },
+    /// Its place among those.
+    Rare(usize),
+}
+
 /// A frame without its bytes and layers, and where they are.
 #[derive(Debug)]
-struct Analysed {
+struct Rare {
     frame: Frame<'static>,
     layers: Range<usize>,
     reassembled: Range<usize>,
@@ -185,6 +201,7 @@ impl Batch {
         self.items.clear();
         self.bytes.used = 0;
         self.frames.clear();
+        self.rare.clear();
         self.layers.clear();
         self.reassembled.clear();
     }
@@ -198,14 +215,20 @@ impl Batch {
 
     /// Gives every packet to a session. To be called once, when all are in.
     pub fn analyse(&mut self, session: &mut Session) {
-        let Self { items, bytes, frames, layers, reassembled } = self;
+        let Self { items, bytes, frames, rare, layers, reassembled } = self;
         for stored in items {
             let Item::Packet(record) = stored.item(bytes.all()) else { continue };
             let frame = session.frame(&record);
+            if frame.packet.is_plain() {
+                let Frame { number, relative, tcp, second_pass, .. } = frame;
+                frames.push(Analysed::Plain { number, relative, tcp, second_pass });
+                continue;
+            }
             let (above, below) = (layers.len(), reassembled.len());
             layers.extend_from_slice(frame.packet.all_layers());
             reassembled.extend_from_slice(frame.packet.reassembled());
-            frames.push(Analysed {
+            frames.push(Analysed::Rare(rare.len()));
+            rare.push(Rare {
                 frame: frame.over(&Record::NONE, &[], &[]),
                 layers: above..layers.len(),
                 reassembled: below..reassembled.len(),
@@ -227,23 +250,52 @@ impl Batch {
         self.items.get(place).map(|stored| (stored.file, stored.item(self.bytes.all())))
     }
 
-    /// All items.
-    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        let mut frames = self.frames.iter();
-        self.items.iter().map(move |stored| {
+    /// Gives all items to `with`, up to the first failure.
+    pub fn each<E>(&self, mut with: impl FnMut(&Entry<'_>) -> Result<(), E>) -> Result<(), E> {
+        let (mut frames, mut layers) = (self.frames.iter(), Vec::new());
+        for stored in &self.items {
             let item = stored.item(self.bytes.all());
-            let frame = match &item {
-                Item::Packet(record) => frames.next().map(|analysed| self.frame(analysed, record)),
-                _ => None,
-            };
-            Entry { file: stored.file, item, frame }
-        })
+            let analysed =
+                if let Item::Packet(record) = &item { frames.next().zip(Some(record)) } else { None };
+            let frame = analysed.and_then(|(analysed, record)| self.frame(analysed, record, &mut layers));
+            with(&Entry { file: stored.file, item, frame })?;
+        }
+        Ok(())
     }
 
-    fn frame<'b>(&'b self, analysed: &Analysed, record: &Record<'b>) -> Frame<'b> {
-        let reassembled = self.reassembled.get(analysed.reassembled.clone()).unwrap_or_default();
-        let layers = self.layers.get(analysed.layers.clone()).unwrap_or_default();
-        analysed.frame.over(record, reassembled, layers)
+    /// A frame as it was when it was analysed; the list is for its layers.
+    fn frame<'b>(
+        &'b self,
+        analysed: &Analysed,
+        record: &Record<'b>,
+        layers: &'b mut Vec<Placed>,
+    ) -> Option<Frame<'b>> {
+        match *analysed {
+            Analysed::Plain { number, relative, tcp, second_pass } => {
+                let mut packet = dissect(record.link, record.bytes, record.wire_len, layers);
+                packet.with_layers(layers);
+                let (time, options) = (record.time, record.options);
+                let (reassembled_in, echo, duplicate_address) = (None, None, None);
+                Some(Frame {
+                    number,
+                    time,
+                    relative,
+                    packet,
+                    options,
+                    tcp,
+                    reassembled_in,
+                    echo,
+                    duplicate_address,
+                    second_pass,
+                })
+            }
+            Analysed::Rare(place) => {
+                let rare = self.rare.get(place)?;
+                let reassembled = self.reassembled.get(rare.reassembled.clone()).unwrap_or_default();
+                let layers = self.layers.get(rare.layers.clone()).unwrap_or_default();
+                Some(rare.frame.over(record, reassembled, layers))
+            }
+        }
     }
 }
 
@@ -289,19 +341,21 @@ mod tests {
         assert_eq!(expected[1], "2\t0.000000001\t10.0.0.1\t10.0.0.2\tUDP\t28\t1 → 2 Len=8");
         batch.analyse(&mut Session::default());
         let mut rows = Vec::new();
-        for entry in batch.entries() {
+        let mut count = 0;
+        let seen = batch.each(|entry| {
+            count += 1;
             assert_eq!(entry.file, 3);
-            let (Some(frame), Item::Packet(record)) = (entry.frame, entry.item) else { continue };
+            let (Some(frame), Item::Packet(record)) = (entry.frame, entry.item) else { return Ok(()) };
             assert_eq!(record.options.comments().next(), Some(&b"said"[..]));
             assert_eq!(frame.options.comments().next(), Some(&b"said"[..]));
             let mut row = String::new();
             columns.line(&frame, &mut row);
             rows.push(row);
-        }
-        assert_eq!(rows, expected);
-        assert_eq!(batch.entries().count(), 5);
+            Ok::<(), ()>(())
+        });
+        assert_eq!((seen, count, rows), (Ok(()), 5, expected));
         batch.clear();
-        assert!(batch.is_empty() && batch.bytes() == 0 && batch.entries().next().is_none());
+        assert!(batch.is_empty() && batch.bytes() == 0 && batch.each(|_| Err(())).is_ok());
     }
 
     /// Every item as text, and how the file ended.
@@ -322,7 +376,11 @@ mod tests {
     fn by_intake(file: &[u8], piece: usize, several: bool) -> Found {
         let (mut intake, mut batch, mut found) = (Intake::new(), Batch::new(), Vec::new());
         let show = |batch: &Batch, found: &mut Vec<String>| {
-            found.extend(batch.entries().map(|entry| format!("{:?}", entry.item)));
+            let seen = batch.each(|entry| {
+                found.push(format!("{:?}", entry.item));
+                Ok::<(), ()>(())
+            });
+            assert!(seen.is_ok());
         };
         for bytes in file.chunks(piece) {
             if !several {

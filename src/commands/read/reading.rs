@@ -132,16 +132,14 @@ impl Captures<'_> {
 }
 
 fn hand_out(batch: &Batch, before: &mut Option<Timestamp>, with: With<'_>) -> io::Result<()> {
-    for entry in batch.entries() {
-        match (&entry.item, &entry.frame) {
-            (Item::Packet(record), Some(frame)) => {
-                let since = |now: Timestamp| now.since(before.unwrap_or(now));
-                let (decimals, delta) = (record.resolution.decimals(), record.time.map(since));
-                *before = record.time.or(*before);
-                with(Came::Frame(&Seen { frame, record, file: entry.file, decimals, delta }))?;
-            }
-            (item, _) => with(Came::Aside(entry.file, item))?,
+    batch.each(|entry| match (&entry.item, &entry.frame) {
+        (Item::Packet(record), Some(frame)) => {
+            let since = |now: Timestamp| now.since(before.unwrap_or(now));
+            let (decimals, delta) = (record.resolution.decimals(), record.time.map(since));
+            *before = record.time.or(*before);
+            with(Came::Frame(&Seen { frame, record, file: entry.file, decimals, delta }))
         }
-    }
+        (item, _) => with(Came::Aside(entry.file, item)),
+    })?;
     with(Came::Pause)
 }

@@ -48,7 +48,7 @@ pub(crate) fn dissect<'a>(
     match Plain::parse(link, bytes, wire_len) {
         Some(plain) => {
             plain.layers(layers);
-            Packet::new(bytes, wire_len)
+            Packet::plain(bytes, wire_len)
         }
         None => step_by_step(link, bytes, wire_len, layers),
     }

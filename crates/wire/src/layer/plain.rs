@@ -59,7 +59,7 @@ impl Plain {
     }
 
     /// Adds its layers.
-    pub(super) fn layers(&self, layers: &mut Vec<Placed>) {
+    pub(crate) fn layers(&self, layers: &mut Vec<Placed>) {
         let [frame, captured] = self.captured;
         let [reported, end] = self.reported;
         let view = |start| View { source: Source::Frame, start, captured, reported: end };
