@@ -47,7 +47,7 @@ impl Copy {
     }
 
     pub fn flush(&mut self) -> Result<(), Stop> {
-        let flushed = self.target.flush();
+        let flushed = self.target.flush(&mut self.blocks);
         flushed.map_err(|error| self.stop(error))
     }
 
