@@ -2,7 +2,7 @@
 
 use crate::problem::{Kind, Problem};
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IoSlice, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// Bytes that wait to be written together: so few that they are still near the processor.
@@ -40,22 +40,38 @@ impl Target {
         self.out.flush()
     }
 
-    /// What was written is not written again, also where the rest could not be.
     fn hand_on(&mut self, blocks: &mut Vec<u8>) -> io::Result<()> {
-        let mut done = 0;
+        self.write_around(blocks, blocks.len(), &[])
+    }
+
+    /// Writes all blocks that wait, at this place between them bytes that are worth no copy, and empties them. What was
+    /// written is not written again, also where the rest could not be.
+    pub fn write_around(&mut self, blocks: &mut Vec<u8>, place: usize, bytes: &[u8]) -> io::Result<()> {
+        let (before, behind) = blocks.split_at_checked(place).unwrap_or((blocks, &[]));
+        let mut parts = [before, bytes, behind].map(IoSlice::new);
+        let (mut rest, mut done) = (&mut parts[..], 0);
         let written = loop {
-            let rest = blocks.get(done..).unwrap_or_default();
+            // Without the parts that are empty.
+            IoSlice::advance_slices(&mut rest, 0);
             if rest.is_empty() {
                 break Ok(());
             }
-            match self.out.write(rest) {
+            match self.out.write_vectored(rest) {
                 Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => done += count,
+                Ok(count) => {
+                    done += count;
+                    IoSlice::advance_slices(&mut rest, count);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => break Err(error),
             }
         };
-        blocks.drain(..done.min(blocks.len()));
+        if written.is_ok() {
+            blocks.clear();
+        } else {
+            let all = [before, bytes, behind].concat();
+            *blocks = all.get(done..).unwrap_or_default().to_vec();
+        }
         written
     }
 
