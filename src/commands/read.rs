@@ -20,6 +20,7 @@ mod source;
 mod supply;
 pub(super) mod table;
 pub(super) mod target;
+mod threads;
 mod traced;
 mod waiting;
 pub(super) mod words;

@@ -2,13 +2,14 @@
 //! (`TPACKET_V3`, <https://docs.kernel.org/networking/packet_mmap.html>). Needs `CAP_NET_RAW` in the user
 //! namespace that owns the network namespace.
 //!
-//! The kernel fills a block, marks it ours, and goes on with the next; [`PacketRing::block`] lends it and
-//! its drop gives it back. Where no block is free, frames are dropped and counted.
+//! The kernel fills a block, marks it ours, and goes on with the next; [`PacketRing::take`] takes it and
+//! [`PacketRing::give_back`] gives it back. Where no block is free, frames are dropped and counted.
 //!
 //! Facts of `net/packet/af_packet.c`, Linux 6.18, that its manual page does not state:
 //! * The length kept of a frame is what the program returned, at most the frame, and what fits into a block.
 //! * Stamps are nanoseconds of `CLOCK_REALTIME`, taken before the place in the ring: two CPUs can take them
 //!   in one order and their places in the other.
+//! * While the block that was filled last is ours, a wait for the ring does not wait.
 //! * A block that has frames and is not full becomes ours after the retire time; an empty one never does.
 //! * The tag of a VLAN is taken out of the bytes before the ring sees them, and stands beside them.
 
@@ -168,8 +169,10 @@ pub struct PacketRing {
     map: Map,
     block_size: usize,
     block_count: usize,
-    /// The block that the kernel fills next, or has filled.
-    next: usize,
+    /// The block that the kernel fills next, or has filled; blocks are counted on and on.
+    next: u64,
+    /// The one that was taken first of those that are ours; `next` where none is.
+    oldest: u64,
 }
 
 // SAFETY: integers, in which every bit pattern is a value.
@@ -212,7 +215,7 @@ impl PacketRing {
         let (block_size, block_count) = (options.block_size as usize, options.block_count as usize);
         let length = block_size.checked_mul(block_count).ok_or(io::ErrorKind::InvalidInput)?;
         let map = Map::new(fd, length)?;
-        let ring = Self { socket, map, block_size, block_count, next: 0 };
+        let ring = Self { socket, map, block_size, block_count, next: 0, oldest: 0 };
         if !options.program.is_empty() {
             ring.attach(options.program)?;
         }
@@ -267,25 +270,64 @@ impl PacketRing {
         Ok(())
     }
 
-    /// The next block that the kernel has filled, or `None` while there is none: then wait until the ring
-    /// can be read.
-    pub fn block(&mut self) -> Option<Block<'_>> {
+    /// Takes the next block that the kernel has filled, which is then ours until it is [given back](Self::give_back);
+    /// gives its number, counted from 0. `None` while there is none: then give back those that are ours, and wait until
+    /// the ring can be read.
+    pub fn take(&mut self) -> Option<u64> {
+        // Where all are ours the next one is one of them.
+        let some_left = self.next - self.oldest < self.block_count as u64;
         // Acquire: what the kernel wrote before it marked the block ours is seen behind this.
-        let ours = self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER != 0;
-        ours.then(|| Block { ring: self })
+        let filled = self.status(self.next).load(Ordering::Acquire) & libc::TP_STATUS_USER != 0;
+        let number = self.next;
+        (some_left && filled).then(|| {
+            self.next += 1;
+            number
+        })
     }
 
-    fn start(&self) -> *mut u8 {
-        // SAFETY: `next` is less than `block_count`, and so many blocks are mapped.
-        unsafe { self.map.start.as_ptr().add(self.next * self.block_size) }
+    /// The frames of a block that is ours, in the order of their places, which is not always that of their times.
+    pub fn packets(&self, block: u64) -> Packets<'_> {
+        Packets::new(self.block(block))
     }
 
-    fn status(&self) -> &AtomicU32 {
+    /// So many bytes of a frame of a block that is ours, from where [`Packet::place`] says.
+    pub fn bytes(&self, block: u64, place: usize, len: usize) -> &[u8] {
+        let end = place.saturating_add(len);
+        self.block(block).get(place..end).unwrap_or_default()
+    }
+
+    /// A block; nothing of one that is not ours.
+    fn block(&self, number: u64) -> &[u8] {
+        if !(self.oldest..self.next).contains(&number) {
+            return &[];
+        }
+        // SAFETY: the block is mapped, and it is ours: the kernel does not write to it before it is given back, which
+        // needs this ring for itself and so ends this borrow.
+        unsafe { slice::from_raw_parts(self.start(number), self.block_size) }
+    }
+
+    /// Gives back the block that was taken first of those that are ours, if any is.
+    pub fn give_back(&mut self) {
+        if self.oldest < self.next {
+            // Release: what we read of the block was read before the kernel may write to it.
+            self.status(self.oldest).store(libc::TP_STATUS_KERNEL, Ordering::Release);
+            self.oldest += 1;
+        }
+    }
+
+    fn start(&self, number: u64) -> *mut u8 {
+        // What a count of blocks leaves over is less than it: it fits.
+        let place = usize::try_from(number % self.block_count.max(1) as u64).unwrap_or_default();
+        // SAFETY: `place` is less than `block_count`, and so many blocks are mapped.
+        unsafe { self.map.start.as_ptr().add(place * self.block_size) }
+    }
+
+    fn status(&self, number: u64) -> &AtomicU32 {
         let offset =
             offset_of!(libc::tpacket_block_desc, hdr) + offset_of!(libc::tpacket_hdr_v1, block_status);
         // SAFETY: the word is inside of the block, which is mapped as long as `self` lives and aligned to a
         // page; it is the one that the kernel and we hand the block over with, each by whole words.
-        unsafe { AtomicU32::from_ptr(self.start().add(offset).cast()) }
+        unsafe { AtomicU32::from_ptr(self.start(number).add(offset).cast()) }
     }
 
     /// What was counted since the last call (`PACKET_STATISTICS` starts anew each time).
@@ -372,29 +414,6 @@ impl Drop for Map {
     }
 }
 
-/// A block of frames, ours until it is dropped.
-#[derive(Debug)]
-pub struct Block<'a> {
-    ring: &'a mut PacketRing,
-}
-
-impl Block<'_> {
-    /// Its frames, in the order of their places, which is not always that of their times.
-    pub fn packets(&self) -> Packets<'_> {
-        // SAFETY: the block is mapped, and the kernel does not write to it before it is given back, which
-        // ends this borrow.
-        Packets::new(unsafe { slice::from_raw_parts(self.ring.start(), self.ring.block_size) })
-    }
-}
-
-impl Drop for Block<'_> {
-    fn drop(&mut self) {
-        // Release: what we read of the block was read before the kernel may write to it.
-        self.ring.status().store(libc::TP_STATUS_KERNEL, Ordering::Release);
-        self.ring.next = (self.ring.next + 1) % self.ring.block_count;
-    }
-}
-
 /// Walks the frames of a block. No length that stands in it is trusted: what does not fit ends the walk.
 #[derive(Clone, Debug)]
 pub struct Packets<'a> {
@@ -427,6 +446,7 @@ impl<'a> Iterator for Packets<'a> {
         Some(Packet {
             seconds: header.tp_sec,
             nanoseconds: header.tp_nsec,
+            place: begin,
             bytes,
             wire_len: header.tp_len,
             interface: u32::try_from(address.sll_ifindex).unwrap_or(0),
@@ -464,6 +484,8 @@ pub struct Packet<'a> {
     pub seconds: u32,
     /// And nanoseconds.
     pub nanoseconds: u32,
+    /// Where its bytes begin in the block.
+    pub place: usize,
     /// What was kept of it, from where [`Start`] says, without the VLAN tag.
     pub bytes: &'a [u8],
     /// How many bytes it has from there.

@@ -24,7 +24,7 @@ use enchufe_wire::file::{self, Record};
 use enchufe_wire::filter::Prefilter;
 use enchufe_wire::time::Resolution;
 use program::Program;
-use reorder::Reorder;
+use reorder::{Bytes, Reorder};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -190,7 +190,7 @@ impl Capture {
     /// Fails when the interface goes down or away (`ENETDOWN`) and all that came before was handed out; the capture
     /// goes on with the next call, and has frames again if the interface comes back.
     pub fn next(&mut self, stop: &Bell, until: Option<Instant>) -> io::Result<Next<'_>> {
-        while !self.reorder.advance(self.empties()) {
+        while !self.advance() {
             match self.state {
                 State::Pausing => {
                     self.state = State::Paused;
@@ -221,12 +221,17 @@ impl Capture {
     /// The next frame that is there, without waiting. A frame is held back until one comes that is a few milliseconds
     /// younger, or none has come for a while.
     pub fn ready(&mut self) -> Option<Record<'_>> {
-        while !self.reorder.advance(self.taken.elapsed() >= PAUSE) {
+        loop {
+            let there_is_one = self.reorder.advance(self.taken.elapsed() >= PAUSE);
+            self.give_back();
+            if there_is_one {
+                return self.record();
+            }
             if !self.take_block() {
+                self.let_go();
                 return None;
             }
         }
-        self.record()
     }
 
     fn record(&self) -> Option<Record<'_>> {
@@ -236,7 +241,10 @@ impl Capture {
             link: self.link,
             time: Some(frame.time),
             resolution: Resolution::NANOS,
-            bytes: &frame.bytes,
+            bytes: match &frame.bytes {
+                Bytes::Lent { block, place, len } => self.ring.bytes(*block, *place, *len),
+                Bytes::Own(bytes) => bytes,
+            },
             wire_len: frame.wire_len,
             options: file::Options::NONE,
         })
@@ -248,6 +256,25 @@ impl Capture {
         Ok(self.drops)
     }
 
+    /// Goes on to the next frame, and gives back the blocks that are no longer needed. Tells whether there is one.
+    fn advance(&mut self) -> bool {
+        let there_is_one = self.reorder.advance(self.empties());
+        self.give_back();
+        there_is_one
+    }
+
+    fn give_back(&mut self) {
+        while self.reorder.frees_block() {
+            self.ring.give_back();
+        }
+    }
+
+    /// Gives all blocks back: with one of ours a wait for the next would be none.
+    fn let_go(&mut self) {
+        self.reorder.copy_all(|block, place, len| self.ring.bytes(block, place, len));
+        self.give_back();
+    }
+
     /// Whether no earlier frame can come any more.
     fn empties(&self) -> bool {
         matches!(self.state, State::Pausing | State::Failed | State::Emptying | State::Ended)
@@ -255,12 +282,16 @@ impl Capture {
 
     /// Takes the frames of the next block, if there is one.
     fn take_block(&mut self) -> bool {
-        let Some(block) = self.ring.block() else { return false };
+        let Some(block) = self.ring.take() else { return false };
         self.taken = Instant::now();
-        for packet in block.packets() {
+        self.reorder.begin_block();
+        for packet in self.ring.packets(block) {
             let wire_len = frame::wire_len(self.link, &packet);
-            let fill = |out: &mut Vec<u8>| frame::write(self.link, self.snaplen, &packet, out);
-            self.reorder.push(frame::time(&packet), wire_len, fill);
+            let bytes = match frame::as_it_is(self.link, self.snaplen, &packet) {
+                Some(len) => Bytes::Lent { block, place: packet.place, len },
+                None => self.reorder.own(|out| frame::write(self.link, self.snaplen, &packet, out)),
+            };
+            self.reorder.push(frame::time(&packet), wire_len, bytes);
         }
         if self.state == State::Paused {
             self.state = State::Running;
@@ -270,6 +301,7 @@ impl Capture {
 
     /// Waits for a block, at most for a pause if that is still to be told.
     fn wait(&mut self, stop: &Bell, until: Option<Instant>) -> io::Result<()> {
+        self.let_go();
         let begun = Instant::now();
         let left = until.map(|until| until.saturating_duration_since(begun));
         let emptying = matches!(self.state, State::Failing | State::Ending);

@@ -11,7 +11,7 @@ use crate::bytes::Bytes;
 use crate::datagrams::Datagrams;
 use crate::file::{Options, Record};
 use crate::fragments::Fragments;
-use crate::layer::{Arp, Fragment, Icmp, Icmpv6, Layer, Packet, Placed, continue_with, dissect};
+use crate::layer::{Arp, Fragment, Icmp, Icmpv6, Layer, Packet, Placed, Plain, continue_with, dissect};
 use crate::tcp::{Conversations, Endpoint, Limits, Segment, TcpNote};
 use crate::time::Timestamp;
 
@@ -99,7 +99,9 @@ impl Scout {
 
     /// Takes the next record.
     pub fn record(&mut self, record: &Record<'_>) {
-        self.0.frame(record);
+        if !self.0.pass_by(record) {
+            self.0.frame(record);
+        }
     }
 
     /// The second reading, of the same records from the first one on.
@@ -189,6 +191,19 @@ impl Session {
     pub fn not_remembered(&self) -> u64 {
         let told = self.told.as_ref().map_or(0, |told| told.reassembled_in.left_out + told.replies.left_out);
         told + self.echoes.left_out + self.addresses.left_out + self.datagrams.left_out()
+    }
+
+    /// Takes the next record of a first reading the short way: a TCP segment of a known conversation of which the
+    /// second one is told nothing but what [`Conversations::pass_by`] keeps.
+    fn pass_by(&mut self, record: &Record<'_>) -> bool {
+        let wire_len = usize::try_from(record.wire_len).unwrap_or(usize::MAX);
+        let plain = Plain::parse(record.link, record.bytes, wire_len);
+        let Some(Plain { ip, tcp, .. }) = plain.filter(Plain::says_nothing_lasting) else { return false };
+        let end = |address, port| Endpoint { address: widened(address), ipv6: false, port };
+        let ends = [end(ip.source, tcp.source_port), end(ip.destination, tcp.destination_port)];
+        let known = self.tcp.pass_by(ends, &tcp);
+        self.number += u64::from(known);
+        known
     }
 
     /// Takes the next record.
@@ -423,3 +438,6 @@ fn duplicate_address(packet: &Packet<'_>, known: &mut Memory<[u8; 4], [u8; 6]>) 
     }
     duplicate
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

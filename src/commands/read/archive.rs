@@ -8,8 +8,8 @@ const ZSTD: u32 = 0xfd2f_b528;
 /// What of a zstd archive is for others (RFC 8878 §3.1.2): these and the fifteen after it.
 const SKIPPABLE: u32 = 0x184d_2a50;
 
-/// The bytes, unpacked if they are an archive.
-pub fn unpacked(mut input: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+/// The bytes, unpacked if they are an archive; and whether they are one.
+pub fn unpacked(mut input: impl Read + Send + 'static) -> io::Result<(Box<dyn Read + Send>, bool)> {
     let mut first = Vec::new();
     input.by_ref().take(4).read_to_end(&mut first)?;
     let magic = first.first_chunk().map(|magic| u32::from_le_bytes(*magic));
@@ -17,10 +17,10 @@ pub fn unpacked(mut input: impl Read + Send + 'static) -> io::Result<Box<dyn Rea
     let whole = BufReader::new(Cursor::new(first).chain(input));
     Ok(match magic {
         Some(magic) if magic == ZSTD || magic & 0xffff_fff0 == SKIPPABLE => {
-            Box::new(Told(zstd::stream::read::Decoder::with_buffer(whole)?))
+            (Box::new(Told(zstd::stream::read::Decoder::with_buffer(whole)?)), true)
         }
-        _ if is_gzip => Box::new(Told(MultiGzDecoder::new(whole))),
-        _ => Box::new(whole),
+        _ if is_gzip => (Box::new(Told(MultiGzDecoder::new(whole))), true),
+        _ => (Box::new(whole), false),
     })
 }
 

@@ -158,7 +158,6 @@ impl Copied {
     /// Writes what is held back.
     pub fn flush(&mut self) -> io::Result<()> {
         self.begin();
-        self.hand_on()?;
-        self.target.flush()
+        self.target.flush(&mut self.block)
     }
 }

@@ -2,8 +2,8 @@
 
 use super::archive;
 use crate::problem::{Kind, Problem};
-use enchufe_wire::batch::Batch;
-use enchufe_wire::file::{Item, ReadError, Reader};
+use enchufe_wire::batch::{Batch, Intake};
+use enchufe_wire::file::ReadError;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -86,19 +86,19 @@ impl Source {
     /// Where there are several captures each reads smaller pieces.
     pub fn open(&self, meter: &Meter, several: usize) -> Result<Opened, Problem> {
         let meter = Arc::clone(meter);
-        let input = match self {
+        let (input, is_archive) = match self {
             Self::Stdin => self.unpack(Metered { inner: io::stdin(), meter }),
             Self::File { path, .. } => {
                 let inner = File::open(path).map_err(|error| Problem::unreadable("open", path, &error))?;
                 self.unpack(Metered { inner, meter })
             }
         }?;
-        let (source, reader, chunk) =
-            (self.clone(), Reader::new(), vec![0; (CHUNKS / several.max(1)).clamp(LEAST, CHUNK)]);
-        Ok(Opened { source, input, reader, chunk, shown: false })
+        let chunk = (CHUNKS / several.max(1)).clamp(LEAST, CHUNK);
+        let is_near = self.length().is_some() && !is_archive;
+        Ok(Opened { source: self.clone(), input, is_near, intake: Intake::new(), chunk, shown: false })
     }
 
-    fn unpack(&self, input: impl Read + Send + 'static) -> Result<Box<dyn Read + Send>, Problem> {
+    fn unpack(&self, input: impl Read + Send + 'static) -> Result<(Box<dyn Read + Send>, bool), Problem> {
         archive::unpacked(input).map_err(|error| self.unreadable(&error, false))
     }
 
@@ -135,8 +135,11 @@ impl Source {
 pub struct Opened {
     source: Source,
     input: Box<dyn Read + Send>,
-    reader: Reader,
-    chunk: Vec<u8>,
+    /// It is a file, and there is nothing to unpack: what comes next is there at once.
+    pub is_near: bool,
+    intake: Intake,
+    /// Bytes read at a time.
+    chunk: usize,
     /// Whether packets came.
     shown: bool,
 }
@@ -145,26 +148,25 @@ impl Opened {
     /// Reads once more, and adds the items that are whole; whether there may be more. What came before a fault is in
     /// the batch.
     pub fn fill(&mut self, file: usize, batch: &mut Batch) -> Result<bool, Problem> {
-        let count = loop {
-            match self.input.read(&mut self.chunk) {
+        let Self { source, input, intake, chunk, shown, .. } = self;
+        let room = intake.room(batch, *chunk);
+        let (count, failed) = loop {
+            match input.read(room) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.source.unreadable(&error, self.shown)),
-                Ok(count) => break count,
+                Err(error) => break (0, Some(error)),
+                Ok(count) => break (count, None),
             }
         };
-        self.reader.feed(self.chunk.get(..count).unwrap_or_default());
-        let faulty = loop {
-            match self.reader.next() {
-                Ok(Some(item)) => {
-                    self.shown |= matches!(item, Item::Packet(_));
-                    batch.push(file, &item);
-                }
-                Ok(None) if count > 0 => return Ok(true),
-                Ok(None) => break self.reader.finish().err(),
-                Err(error) => break Some(error),
+        let taken = intake.take(batch, file, count);
+        *shown |= batch.has_packets();
+        match (failed, taken) {
+            (Some(error), _) => Err(source.unreadable(&error, *shown)),
+            (None, Ok(())) if count > 0 => Ok(true),
+            (None, taken) => {
+                let whole = taken.and_then(|()| intake.finish());
+                whole.map(|()| false).map_err(|error| source.explain(&error, *shown))
             }
-        };
-        faulty.map_or(Ok(false), |error| Err(self.source.explain(&error, self.shown)))
+        }
     }
 }
 

@@ -48,6 +48,11 @@ impl Supply {
         Ok(supply)
     }
 
+    /// Whether nothing has to be waited for, or unpacked.
+    pub fn is_near(&self) -> bool {
+        self.inputs.iter().all(|input| input.opened.is_near)
+    }
+
     /// Fills a batch; whether there may be more.
     pub fn fill(&mut self, batch: &mut Batch) -> bool {
         let alone = self.in_order || self.inputs.len() == 1;

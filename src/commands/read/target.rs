@@ -2,16 +2,16 @@
 
 use crate::problem::{Kind, Problem};
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IoSlice, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-/// Bytes that wait to be written together.
-const TOGETHER: usize = 1 << 20;
+/// Bytes that wait to be written together: so few that they are still near the processor.
+const TOGETHER: usize = 256 << 10;
 
 /// What is written in blocks: where more does not fit, those before the last one can be read.
 pub struct Target {
     path: PathBuf,
-    out: BufWriter<Box<dyn Write>>,
+    out: Box<dyn Write>,
 }
 
 impl Target {
@@ -25,18 +25,53 @@ impl Target {
         } else {
             Box::new(io::stdout().lock())
         };
-        Ok(Self { path: path.to_owned(), out: BufWriter::with_capacity(TOGETHER, out) })
+        Ok(Self { path: path.to_owned(), out })
     }
 
-    /// Writes blocks, and empties them.
+    /// Writes blocks and empties them, once they are worth it.
     pub fn write(&mut self, blocks: &mut Vec<u8>) -> io::Result<()> {
-        let written = self.out.write_all(blocks);
-        blocks.clear();
-        written
+        if blocks.len() < TOGETHER { Ok(()) } else { self.hand_on(blocks) }
     }
 
-    pub fn flush(&mut self) -> io::Result<()> {
+    /// Writes all blocks that wait, and empties them.
+    pub fn flush(&mut self, blocks: &mut Vec<u8>) -> io::Result<()> {
+        self.hand_on(blocks)?;
         self.out.flush()
+    }
+
+    fn hand_on(&mut self, blocks: &mut Vec<u8>) -> io::Result<()> {
+        self.write_around(blocks, blocks.len(), &[])
+    }
+
+    /// Writes all blocks that wait, at this place between them bytes that are worth no copy, and empties them. What was
+    /// written is not written again, also where the rest could not be.
+    pub fn write_around(&mut self, blocks: &mut Vec<u8>, place: usize, bytes: &[u8]) -> io::Result<()> {
+        let (before, behind) = blocks.split_at_checked(place).unwrap_or((blocks, &[]));
+        let mut parts = [before, bytes, behind].map(IoSlice::new);
+        let (mut rest, mut done) = (&mut parts[..], 0);
+        let written = loop {
+            // Without the parts that are empty.
+            IoSlice::advance_slices(&mut rest, 0);
+            if rest.is_empty() {
+                break Ok(());
+            }
+            match self.out.write_vectored(rest) {
+                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    done += count;
+                    IoSlice::advance_slices(&mut rest, count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        if written.is_ok() {
+            blocks.clear();
+        } else {
+            let all = [before, bytes, behind].concat();
+            *blocks = all.get(done..).unwrap_or_default().to_vec();
+        }
+        written
     }
 
     /// Whether who reads standard output had enough, which is no fault.

@@ -10,6 +10,9 @@ use enchufe_wire::file::{InterfaceInfo, Record, Writer};
 use std::io;
 use std::path::Path;
 
+/// Frames of so many bytes are written from where they are: to copy them first costs more than a call of the system.
+const LONG: usize = 16 << 10;
+
 /// Writes each frame as it comes.
 pub struct Copy {
     target: Target,
@@ -31,8 +34,13 @@ impl Copy {
 
     pub fn packet(&mut self, record: &Record<'_>) -> Result<(), Stop> {
         self.last = record.time.unwrap_or(self.last);
-        self.writer.record(&mut self.blocks, 0, record);
-        self.write()
+        if record.bytes.len() < LONG {
+            self.writer.record(&mut self.blocks, 0, record);
+            return self.write();
+        }
+        let place = self.writer.record_around(&mut self.blocks, 0, record);
+        let written = self.target.write_around(&mut self.blocks, place, record.bytes);
+        written.map_err(|error| self.stop(error))
     }
 
     /// How many frames there are, and how many more there would be if there had been room.
@@ -47,7 +55,7 @@ impl Copy {
     }
 
     pub fn flush(&mut self) -> Result<(), Stop> {
-        let flushed = self.target.flush();
+        let flushed = self.target.flush(&mut self.blocks);
         flushed.map_err(|error| self.stop(error))
     }
 

@@ -51,9 +51,9 @@ fn send(payloads: impl Iterator<Item = Vec<u8>>) {
 /// Waits for a block and gives each of its frames to `look`.
 fn next_block(ring: &mut PacketRing, mut look: impl FnMut(&Packet<'_>)) {
     loop {
-        if let Some(block) = ring.block() {
-            block.packets().for_each(|packet| look(&packet));
-            return;
+        if let Some(block) = ring.take() {
+            ring.packets(block).for_each(|packet| look(&packet));
+            return ring.give_back();
         }
         ppoll(&mut [PollFd::new(ring.as_fd(), libc::POLLIN)], None).unwrap();
     }
@@ -86,7 +86,7 @@ fn every_frame_on_loopback_is_seen_once_and_whole() {
     let statistics = Statistics { packets: 200, drops: 0, freezes: 0 };
     assert_eq!(ring.statistics().unwrap(), statistics);
     assert_eq!(ring.statistics().unwrap(), Statistics::default(), "the kernel counts anew");
-    assert!(ring.block().is_none());
+    assert!(ring.take().is_none());
 }
 
 #[test]

@@ -21,6 +21,16 @@ pub(super) fn wire_len(link: LinkType, packet: &Packet<'_>) -> u32 {
     packet.wire_len.saturating_add(header + tag)
 }
 
+/// How many of the frame's bytes [`write()`] would write, if it would write them as they are.
+pub(super) fn as_it_is(link: LinkType, snaplen: u32, packet: &Packet<'_>) -> Option<usize> {
+    let stays = match link {
+        LinkType::LINUX_SLL2 => false,
+        LinkType::ETHERNET => packet.vlan.is_none(),
+        _ => true,
+    };
+    stays.then(|| packet.bytes.len().min(usize::try_from(snaplen).unwrap_or(usize::MAX)))
+}
+
 /// Writes at most `snaplen` bytes of the frame, with the VLAN tag that the kernel took out of it.
 pub(super) fn write(link: LinkType, snaplen: u32, packet: &Packet<'_>, out: &mut Vec<u8>) {
     match (link, packet.vlan, packet.bytes.split_at_checked(ADDRESSES)) {
@@ -63,6 +73,7 @@ mod tests {
         Packet {
             seconds: 3,
             nanoseconds: 7,
+            place: 0,
             bytes,
             wire_len: 100,
             interface: 2,
@@ -79,6 +90,9 @@ mod tests {
     fn written(link: LinkType, snaplen: u32, packet: &Packet<'_>) -> (Vec<u8>, u32) {
         let mut out = Vec::new();
         write(link, snaplen, packet, &mut out);
+        if let Some(len) = as_it_is(link, snaplen, packet) {
+            assert_eq!(packet.bytes.get(..len), Some(&out[..]));
+        }
         (out, wire_len(link, packet))
     }
 

@@ -31,16 +31,7 @@ pub const MOST_INTERFACES: u32 = 65_536;
 pub struct Reader {
     buffer: Vec<u8>,
     start: usize,
-    offset: u64,
-    format: Format,
-}
-
-#[derive(Debug, Default)]
-enum Format {
-    #[default]
-    Unknown,
-    Pcap(pcap::Header),
-    Pcapng(pcapng::State),
+    parser: Parser,
 }
 
 impl Reader {
@@ -61,41 +52,62 @@ impl Reader {
 
     /// Where in the file the next item starts.
     pub const fn offset(&self) -> u64 {
-        self.offset
+        self.parser.offset
     }
 
     /// The next whole item, or `None` until more is fed. After an error the same error comes again.
     #[allow(clippy::should_implement_trait, reason = "an item borrows the reader: no Iterator can")]
     pub fn next(&mut self) -> Result<Option<Item<'_>>, ReadError> {
         let ready = self.buffer.get(self.start..).unwrap_or_default();
+        let Some((item, len)) = self.parser.item(ready)? else { return Ok(None) };
+        self.start += len;
+        Ok(Some(item))
+    }
+
+    /// Says whether the file ended between two items, or where it was cut.
+    pub fn finish(&self) -> Result<(), ReadError> {
+        self.parser.finish(self.buffer.get(self.start..).unwrap_or_default())
+    }
+}
+
+/// The same over bytes that the caller holds.
+#[derive(Debug, Default)]
+pub(crate) struct Parser {
+    offset: u64,
+    format: Format,
+}
+
+#[derive(Debug, Default)]
+enum Format {
+    #[default]
+    Unknown,
+    Pcap(pcap::Header),
+    Pcapng(pcapng::State),
+}
+
+impl Parser {
+    /// The item that the bytes from here on begin with, and how many of them are its own; `None` while it is not whole.
+    pub(crate) fn item<'a>(&mut self, ready: &'a [u8]) -> Result<Option<(Item<'a>, usize)>, ReadError> {
         if ready.len() < 4 {
             return Ok(None);
         }
         if matches!(self.format, Format::Unknown) {
             self.format = recognise(ready)?;
         }
-        let needed = match &self.format {
-            Format::Unknown => return Ok(None),
-            Format::Pcap(header) => header.needed(ready, self.offset)?,
-            Format::Pcapng(state) => state.needed(ready, self.offset)?,
-        };
-        if ready.len() < needed {
-            return Ok(None);
-        }
-        let block = ready.get(..needed).unwrap_or_default();
+        let needed = self.format.needed(ready, self.offset)?;
+        let Some(block) = ready.get(..needed) else { return Ok(None) };
         let item = match &mut self.format {
             Format::Unknown => None,
             Format::Pcap(header) => header.item(block, self.offset)?,
             Format::Pcapng(state) => Some(state.item(block, self.offset)?),
         };
-        self.start += needed;
+        let Some(item) = item else { return Ok(None) };
         self.offset += u64::try_from(needed).unwrap_or(u64::MAX);
-        Ok(item)
+        Ok(Some((item, needed)))
     }
 
-    /// Says whether the file ended between two items, or where it was cut.
-    pub fn finish(&self) -> Result<(), ReadError> {
-        let rest = self.buffer.get(self.start..).unwrap_or_default();
+    /// Says whether the file ended between two items, or where it was cut: `rest` is what belongs to none.
+    pub(crate) fn finish(&self, rest: &[u8]) -> Result<(), ReadError> {
         if rest.is_empty() {
             return if self.offset == 0 { Err(ReadError::Empty) } else { Ok(()) };
         }
@@ -106,8 +118,7 @@ impl Reader {
                 return Err(ReadError::NotACapture { first });
             }
             Format::Unknown => recognise(rest).map(|_| pcap::HEADER)?,
-            Format::Pcap(header) => header.needed(rest, self.offset)?,
-            Format::Pcapng(state) => state.needed(rest, self.offset)?,
+            format => format.needed(rest, self.offset)?,
         };
         let (needed, have) = (needed.max(rest.len() + 1), rest.len());
         Err(ReadError::Cut {
@@ -115,6 +126,17 @@ impl Reader {
             needed: u64::try_from(needed).unwrap_or(u64::MAX),
             have: u64::try_from(have).unwrap_or(u64::MAX),
         })
+    }
+}
+
+impl Format {
+    /// How long the next item is, as far as its first bytes say.
+    fn needed(&self, bytes: &[u8], offset: u64) -> Result<usize, ReadError> {
+        match self {
+            Self::Unknown => Ok(pcap::HEADER),
+            Self::Pcap(header) => header.needed(bytes, offset),
+            Self::Pcapng(state) => state.needed(bytes, offset),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::item::{Interface, NameRecord, Record, Section, Statistics};
 use super::options::{Options, code};
 use super::pcapng::{ENHANCED_PACKET, INTERFACE, NAMES, STATISTICS};
-use super::write::{Writer, block, enhanced, option, section};
+use super::write::{Writer, block, block_around, enhanced, enhanced_head, option, padding, section};
 use crate::bytes::ByteOrder;
 use crate::time::Timestamp;
 
@@ -56,6 +56,14 @@ impl Of {
     }
 }
 
+fn packet_options(options: Options<'_>, out: &mut Vec<u8>) {
+    let before = out.len();
+    relay(Of::Packet, options, out);
+    if out.len() > before {
+        option(out, 0, &[]);
+    }
+}
+
 impl Writer {
     /// A section like another one: its comments, hardware and system.
     pub fn section_like(&mut self, out: &mut Vec<u8>, application: &str, like: &Section<'_>) {
@@ -81,12 +89,21 @@ impl Writer {
         let time = record.time.unwrap_or_default();
         block(out, ENHANCED_PACKET, |out| {
             enhanced(out, interface, time, record.bytes, record.wire_len);
-            let before = out.len();
-            relay(Of::Packet, record.options, out);
-            if out.len() > before {
-                option(out, 0, &[]);
-            }
+            packet_options(record.options, out);
         });
+    }
+
+    /// The same without the packet's bytes: gives where in `out` they belong, for who can write them from where they are.
+    pub fn record_around(&self, out: &mut Vec<u8>, interface: u32, record: &Record<'_>) -> usize {
+        let (time, len) = (record.time.unwrap_or_default(), record.bytes.len());
+        let mut place = 0;
+        block_around(out, ENHANCED_PACKET, len, |out| {
+            enhanced_head(out, interface, time, len, record.wire_len);
+            place = out.len();
+            padding(out, len);
+            packet_options(record.options, out);
+        });
+        place
     }
 
     /// Names as they were read.

@@ -197,3 +197,23 @@ fn names_statistics_and_processes_are_read() {
     }
     assert_eq!(seen, ["1 [127, 0, 0, 1] [108, 111, 0, 0]", "Some(3)", "42 Some([110, 99])"]);
 }
+
+#[test]
+fn a_packet_written_around_its_bytes_is_the_packet_written_whole() {
+    let mut reader = Reader::new();
+    reader.feed(&written());
+    let (writer, mut count) = (Writer::new(), 0);
+    while let Some(item) = reader.next().unwrap() {
+        let Item::Packet(record) = item else { continue };
+        for len in 0..=record.bytes.len() {
+            let record = Record { bytes: &record.bytes[..len], ..record };
+            let (mut whole, mut around) = (b"before".to_vec(), b"before".to_vec());
+            writer.record(&mut whole, 3, &record);
+            let place = writer.record_around(&mut around, 3, &record);
+            around.splice(place..place, record.bytes.iter().copied());
+            assert_eq!(around, whole);
+            count += 1;
+        }
+    }
+    assert!(count > 4, "{count}");
+}

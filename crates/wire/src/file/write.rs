@@ -146,19 +146,34 @@ pub(super) fn section(out: &mut Vec<u8>, application: &str, options: impl FnOnce
 
 /// What an enhanced packet block has before its options.
 pub(super) fn enhanced(out: &mut Vec<u8>, interface: u32, time: Timestamp, bytes: &[u8], wire_len: u32) {
-    out.extend_from_slice(&interface.to_le_bytes());
-    out.extend_from_slice(&halves(time));
-    out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
-    out.extend_from_slice(&wire_len.to_le_bytes());
+    enhanced_head(out, interface, time, bytes.len(), wire_len);
     padded(out, bytes);
 }
 
+/// What it has before the bytes, of which there are so many.
+pub(super) fn enhanced_head(out: &mut Vec<u8>, interface: u32, time: Timestamp, len: usize, wire_len: u32) {
+    out.extend_from_slice(&interface.to_le_bytes());
+    out.extend_from_slice(&halves(time));
+    out.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
+    out.extend_from_slice(&wire_len.to_le_bytes());
+}
+
 pub(super) fn block(out: &mut Vec<u8>, block_type: u32, body: impl FnOnce(&mut Vec<u8>)) {
+    block_around(out, block_type, 0, body);
+}
+
+/// A block of which so many bytes are not written here.
+pub(super) fn block_around(
+    out: &mut Vec<u8>,
+    block_type: u32,
+    elsewhere: usize,
+    body: impl FnOnce(&mut Vec<u8>),
+) {
     let start = out.len();
     out.extend_from_slice(&block_type.to_le_bytes());
     out.extend_from_slice(&[0; 4]);
     body(out);
-    let length = u32::try_from(out.len() - start + 4).unwrap_or(u32::MAX).to_le_bytes();
+    let length = u32::try_from(out.len() - start + elsewhere + 4).unwrap_or(u32::MAX).to_le_bytes();
     out.extend_from_slice(&length);
     if let Some(head) = out.get_mut(start + 4..start + 8) {
         head.copy_from_slice(&length);
@@ -174,5 +189,10 @@ pub(super) fn option(out: &mut Vec<u8>, code: u16, value: &[u8]) {
 
 fn padded(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
-    out.resize(out.len() + bytes.len().next_multiple_of(4) - bytes.len(), 0);
+    padding(out, bytes.len());
+}
+
+/// What stands behind so many bytes.
+pub(super) fn padding(out: &mut Vec<u8>, len: usize) {
+    out.resize(out.len() + len.next_multiple_of(4) - len, 0);
 }

@@ -3,6 +3,7 @@
 use super::dns::{Dns, DnsFlavour};
 use super::ip::{Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment};
 use super::link::{Ethernet, Loopback, Sll, Sll2, Vlan};
+use super::plain::Plain;
 use super::transport::{Tcp, Udp};
 use super::{Arp, Icmp, Icmpv6, Layer, MOST_LAYERS, Packet, Placed, Protocol, Source, StopReason, View};
 use crate::bytes::Bytes;
@@ -43,9 +44,25 @@ pub(crate) fn dissect<'a>(
     layers: &mut Vec<Placed>,
 ) -> Packet<'a> {
     let wire_len = usize::try_from(wire_len).unwrap_or(usize::MAX);
+    layers.clear();
+    match Plain::parse(link, bytes, wire_len) {
+        Some(plain) => {
+            plain.layers(layers);
+            Packet::plain(bytes, wire_len)
+        }
+        None => step_by_step(link, bytes, wire_len, layers),
+    }
+}
+
+/// The layers of a frame that can be any.
+pub(super) fn step_by_step<'a>(
+    link: LinkType,
+    bytes: &'a [u8],
+    wire_len: usize,
+    layers: &mut Vec<Placed>,
+) -> Packet<'a> {
     let view =
         View { source: Source::Frame, start: 0, captured: bytes.len(), reported: wire_len.max(bytes.len()) };
-    layers.clear();
     let mut packet = Packet::new(bytes, wire_len);
     walk(&mut packet, layers, Start::Link(link), view, Carrier::default());
     if link == LinkType::ETHERNET {
@@ -489,8 +506,7 @@ impl Walk<'_, '_> {
                 _ => self.lack(Protocol::Tcp, view, header),
             };
         }
-        let mut options = tcp.options(self.packet.slice(view)).map_while(Result::ok);
-        if options.any(|option| option.is_broken_sack()) {
+        if tcp.has_broken_sack(self.packet.slice(view)) {
             return self.stop(Protocol::Tcp, view, StopReason::Malformed);
         }
         let payload = view.after(header);

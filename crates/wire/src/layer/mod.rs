@@ -9,6 +9,7 @@ mod dns;
 mod icmp;
 mod ip;
 mod link;
+mod plain;
 mod transport;
 
 pub use arp::Arp;
@@ -18,6 +19,7 @@ pub(crate) use dns::{DnsPart, write_name};
 pub use icmp::{Icmp, Icmpv6};
 pub use ip::{Fragment, Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment};
 pub use link::{Ethernet, Loopback, Sll, Sll2, Vlan};
+pub(crate) use plain::Plain;
 pub use transport::{Tcp, TcpFlags, TcpOption, TcpOptionError, TcpOptions, Udp};
 
 /// The most layers of one frame: deeper nesting ends as [`StopReason::TooDeep`].
@@ -199,12 +201,24 @@ pub struct Packet<'a> {
     stop: Option<Stop>,
     /// What follows the network layer's bytes is cut, too.
     trailer_cut: bool,
+    /// Its layers are those of a [`Plain`] frame.
+    plain: bool,
 }
 
 impl<'a> Packet<'a> {
     pub(crate) const fn new(bytes: &'a [u8], wire_len: usize) -> Self {
-        let (quoted_from, stop, trailer_cut) = (None, None, false);
-        Self { bytes, reassembled: &[], wire_len, layers: &[], quoted_from, stop, trailer_cut }
+        let (quoted_from, stop, trailer_cut, plain) = (None, None, false, false);
+        Self { bytes, reassembled: &[], wire_len, layers: &[], quoted_from, stop, trailer_cut, plain }
+    }
+
+    /// Says that its layers are those of a [`Plain`] frame.
+    pub(crate) const fn plain(bytes: &'a [u8], wire_len: usize) -> Self {
+        Self { plain: true, ..Self::new(bytes, wire_len) }
+    }
+
+    /// Whether [`Plain`] has all of its layers.
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// The captured bytes of the frame.
@@ -281,8 +295,8 @@ impl<'a> Packet<'a> {
         reassembled: &'b [u8],
         layers: &'b [Placed],
     ) -> Packet<'b> {
-        let Self { wire_len, quoted_from, stop, trailer_cut, .. } = *self;
-        Packet { bytes, reassembled, wire_len, layers, quoted_from, stop, trailer_cut }
+        let Self { wire_len, quoted_from, stop, trailer_cut, plain, .. } = *self;
+        Packet { bytes, reassembled, wire_len, layers, quoted_from, stop, trailer_cut, plain }
     }
 
     pub(crate) const fn with_layers(&mut self, layers: &'a [Placed]) {

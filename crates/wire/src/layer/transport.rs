@@ -162,6 +162,22 @@ impl Tcp {
         TcpOptions { rest, at: Self::LEN }
     }
 
+    /// Whether Wireshark reads no further than one of its options.
+    pub(super) fn has_broken_sack(&self, segment: &[u8]) -> bool {
+        self.options(segment).map_while(Result::ok).any(|option| option.is_broken_sack())
+    }
+
+    /// Whether it has no options, or of the usual ones only timestamps as senders align them (RFC 7323 appendix A).
+    pub(super) fn has_usual_options(&self, segment: &[u8]) -> bool {
+        const ALIGNED: [u8; 4] = [TcpOption::NOP, TcpOption::NOP, TcpOption::TIMESTAMPS, 10];
+        const ALIGNED_LEN: usize = Tcp::LEN + 12;
+        match usize::from(self.header_len) {
+            Self::LEN => true,
+            ALIGNED_LEN => segment.len() >= ALIGNED_LEN && segment.array(Self::LEN) == Some(ALIGNED),
+            _ => false,
+        }
+    }
+
     /// How far this segment moves the sequence number: its payload, and one each for SYN and FIN.
     pub const fn sequence_len(&self) -> u32 {
         let payload = match self.payload_len {

@@ -142,7 +142,7 @@ pub struct Conversation {
 
 /// What a second pass shows from the end of the first: the base and the window scale of both sides, and how long the
 /// handshake took.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Final {
     pub(super) base: [Option<Seq>; 2],
     pub(super) scale: [Scale; 2],

@@ -1,6 +1,6 @@
 //! A conversation takes its next segment: what is counted, analysed and shown.
 
-use super::conversation::{Completeness, Conversation, Reset, ResetCause, Side};
+use super::conversation::{Completeness, Conversation, Endpoint, Reset, ResetCause, Side};
 use super::direction::Scale;
 use super::rules::Rules;
 use super::table::Segment;
@@ -24,6 +24,15 @@ impl Final {
         }
         note.sack_base = peer_base.unwrap_or_default();
         scale
+    }
+}
+
+/// What relative numbers of both sides count from, once segments tell.
+fn begin(tcp: &Tcp, this: &mut Side, peer: &mut Side) {
+    let start = if tcp.flags.any(TcpFlags::SYN) { tcp.seq } else { tcp.seq - 1u32 };
+    this.direction.base.get_or_insert(start);
+    if tcp.flags.any(TcpFlags::ACK) {
+        peer.direction.base.get_or_insert(tcp.ack - 1u32);
     }
 }
 
@@ -51,7 +60,7 @@ impl Conversation {
         // Of a header that contradicts itself only the numbers count.
         if usize::from(segment.tcp.header_len) >= Tcp::LEN {
             self.round_trip(segment);
-            self.complete(segment);
+            self.complete(&segment.tcp);
         }
         note.initial_rtt = self.shown_rtt;
         if note.analysis.has(Flag::ReusedPorts) {
@@ -66,6 +75,15 @@ impl Conversation {
         self.agree_on_ecn(segment.tcp.flags);
         note.accurate_ecn = self.accurate_ecn.1;
         self.accurate_ecn.1 |= segment.accurate_ecn;
+    }
+
+    /// The same, of a first reading: a whole segment without SYN, whose options say nothing that lasts. Nothing else
+    /// of it is told to the second.
+    pub(super) fn pass_by(&mut self, source: &Endpoint, tcp: &Tcp) {
+        let (this, peer) = self.sides(*source != self.a);
+        this.packets += 1;
+        begin(tcp, this, peer);
+        self.complete(tcp);
     }
 
     /// The side that sent the segment, and its peer.
@@ -94,10 +112,7 @@ impl Conversation {
                 // A SYN sent again: as in Wireshark, what lies beyond a gap is forgotten.
                 this.direction.next = this.direction.contiguous;
             }
-            this.direction.base.get_or_insert(if syn { tcp.seq } else { tcp.seq - 1u32 });
-            if tcp.flags.any(TcpFlags::ACK) {
-                peer.direction.base.get_or_insert(tcp.ack - 1u32);
-            }
+            begin(tcp, this, peer);
             note.base = this.direction.base.unwrap_or_default();
             note.peer_base = peer.direction.base.unwrap_or_default();
             let (this, peer) = (&mut this.direction, &mut peer.direction);
@@ -214,8 +229,7 @@ impl Conversation {
         }
     }
 
-    fn complete(&mut self, segment: &Segment) {
-        let tcp = &segment.tcp;
+    fn complete(&mut self, tcp: &Tcp) {
         let [a, b] = &self.sides;
         let (syn, ack) = (tcp.flags.any(TcpFlags::SYN), tcp.flags.any(TcpFlags::ACK));
         // Of a conversation's first segment only a SYN counts, and a SYN only there.

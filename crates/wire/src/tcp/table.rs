@@ -127,7 +127,7 @@ pub struct Conversations {
     /// Whether it is the first of two readings: only what the second is told counts.
     scouts: bool,
     /// By stream, what a first pass left behind.
-    told: Vec<Final>,
+    pub(crate) told: Vec<Final>,
     /// The same of conversations that were forgotten.
     lost: HashMap<u32, Final>,
 }
@@ -200,10 +200,20 @@ impl Conversations {
         note
     }
 
+    /// Takes a whole segment without SYN of a first reading the short way, if its conversation is known: what its
+    /// options say is nothing that lasts.
+    pub(crate) fn pass_by(&mut self, ends: [Endpoint; 2], tcp: &Tcp) -> bool {
+        let Some(at) = self.found(&key_of(ends)) else { return false };
+        self.touch(at);
+        let Some(slot) = usize::try_from(at).ok().and_then(|at| self.slots.get_mut(at)) else { return false };
+        let [source, _] = ends;
+        slot.conversation.pass_by(&source, tcp);
+        true
+    }
+
     /// The segment's slot: that of its ends, or a new one where there is none or the ports begin again.
     fn slot_of(&mut self, segment: &Segment, note: &mut TcpNote) -> u32 {
-        let (source, destination) = (segment.source, segment.destination);
-        let key = if source <= destination { (source, destination) } else { (destination, source) };
+        let key = key_of([segment.source, segment.destination]);
         let found = self.found(&key);
         let known = found.and_then(|at| self.slots.get(usize::try_from(at).ok()?));
         match (found, known) {
@@ -304,6 +314,10 @@ impl Conversations {
         }
         self.newest = at;
     }
+}
+
+fn key_of([source, destination]: [Endpoint; 2]) -> Key {
+    if source <= destination { (source, destination) } else { (destination, source) }
 }
 
 fn place_of((one, other): &Key) -> usize {

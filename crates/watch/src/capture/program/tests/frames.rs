@@ -31,6 +31,7 @@ impl Taken {
         let packet = Packet {
             seconds: 1,
             nanoseconds: 0,
+            place: 0,
             bytes: &self.bytes[..kept],
             wire_len: u32::try_from(self.bytes.len()).unwrap(),
             interface: 2,
