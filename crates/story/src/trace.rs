@@ -11,6 +11,15 @@
 //! bytes a new window. A call that waits causes nothing, however long. Nothing is proved by time alone, but that a segment with bytes of
 //! a call came between the two stops of that call.
 //!
+//! | of a segment | is proved by | |
+//! |---|---|---|
+//! | the call that wrote its bytes | the kernel's counter before and after the call, what the call returned, and what was on the wire before it was entered; while it is open, by its being the only one that can write | inferred where several fit, and all are named |
+//! | `connect` of a SYN | the two addresses, and the port as the kernel has it when `connect` is left | |
+//! | `listen` of a SYN, ACK | the listening socket that the connection was accepted from, or the only one that it can have come to | inferred where there are several (`SO_REUSEPORT`) |
+//! | the call of a FIN | the first `shutdown`, or what dropped the last reference | inferred where two were open at once |
+//! | the call of a reset | bytes that the kernel counted as received and not as read, or `SO_LINGER`, in what dropped the last reference | inferred where both fit, or where bytes may not have arrived |
+//! | why it left now | its time between the two stops of its call; that only one frame can be answered | all that leans on order or time is inferred: delayed acknowledgements, Nagle, windows, timers |
+//!
 //! [`event`] has what is told, and how sure it is.
 
 mod account;
@@ -19,6 +28,7 @@ mod cause;
 pub mod event;
 mod judge;
 mod meter;
+mod remark;
 mod shown;
 mod sockets;
 mod talk;
@@ -28,4 +38,5 @@ pub use event::{
     Timer, Told,
 };
 pub use judge::{Disagreement, Judge, MOST_TALKS};
+pub use remark::{MOST_REMARKS, Remark, Remarked};
 pub use sockets::{MOST_SOCKETS, Role, Scout, Socket, Sockets};

@@ -42,7 +42,7 @@ fn entered() -> impl Strategy<Value = Entered> {
         (0..3i64).prop_map(|value| Arguments::Option { level: 1, name: 13, value: Some(value) }),
         (0..3i64).prop_map(|value| Arguments::Option { level: 6, name: 3, value: Some(value) }),
     ];
-    let who = (0..6u64, 0..Syscall::ALL.len(), option::of(0..4u64), vec(0..4u64, 0..2));
+    let who = (0..6u64, 0..Syscall::ALL.len(), option::of(0..4u64), vec((0..4u64, reading()), 0..2));
     (who, arguments).prop_map(|((id, at, socket, drops), arguments)| Entered {
         id: CallId(id),
         program: 0,
@@ -52,13 +52,13 @@ fn entered() -> impl Strategy<Value = Entered> {
         fd: None,
         socket: socket.map(Cookie),
         arguments,
-        drops: drops.into_iter().map(Cookie).collect(),
-        before: Vec::new(),
+        drops: drops.iter().map(|(cookie, _)| Cookie(*cookie)).collect(),
+        before: drops.into_iter().map(|(_, reading)| reading).collect(),
         line: None,
     })
 }
 
-fn left() -> impl Strategy<Value = Left> {
+fn reading() -> impl Strategy<Value = Reading> {
     let reading = (
         0..4u64,
         0..13u8,
@@ -66,7 +66,7 @@ fn left() -> impl Strategy<Value = Left> {
         option::of(end()),
         option::of(end()),
     );
-    let reading = reading.prop_map(|(socket, state, counts, local, peer)| Reading {
+    reading.prop_map(|(socket, state, counts, local, peer)| Reading {
         socket: Cookie(socket),
         state: KernelState(state),
         written: counts[0],
@@ -74,13 +74,16 @@ fn left() -> impl Strategy<Value = Left> {
         unread: counts[2],
         local,
         peer,
-    });
+    })
+}
+
+fn left() -> impl Strategy<Value = Left> {
     let outcome = prop_oneof![
         (-3..40i64).prop_map(Outcome::Returned),
         prop_oneof![Just(4), Just(115), Just(111)].prop_map(Outcome::Failed),
         Just(Outcome::Never),
     ];
-    (0..6u64, outcome, option::of((Just(3), (0..4u64).prop_map(Cookie))), option::of(reading))
+    (0..6u64, outcome, option::of((Just(3), (0..4u64).prop_map(Cookie))), option::of(reading()))
         .prop_map(|(id, outcome, made, reading)| Left { id: CallId(id), outcome, made, reading })
 }
 

@@ -178,6 +178,18 @@ fn one_send_leaves_in_many_segments_and_waits_for_the_window() {
 }
 
 #[test]
+fn of_very_many_calls_in_one_segment_the_first_are_named_and_the_others_counted() {
+    let mut play = Play::opened();
+    for written in 1..=100 {
+        let said = play.said(C, ESTABLISHED, written, 0, 0);
+        play.call(Syscall::Sendto, C, bytes(1), 1, said);
+    }
+    play.a(PSH | ACK, 1, 1, 100);
+    let segment = play.segments().pop().unwrap();
+    assert_eq!((segment.by.len(), segment.more), (64, 36));
+}
+
+#[test]
 fn bytes_that_are_sent_again_are_of_the_call_that_wrote_them() {
     let mut play = Play::opened();
     let send = play.enter(Syscall::Write, C, bytes(19));
@@ -218,6 +230,27 @@ fn to_close_with_bytes_unread_resets() {
         "> read#9",
         "< read#9 CLOSED to CLOSED",
     ]);
+}
+
+#[test]
+fn what_the_kernel_says_before_the_last_reference_is_dropped_is_the_proof() {
+    for unread in [7, 0] {
+        let mut play = Play::opened();
+        let send = play.enter(Syscall::Write, C, bytes(7));
+        play.a(PSH | ACK, 1, 1, 7);
+        let said = play.said(C, ESTABLISHED, 7, 0, 0);
+        play.leave(send, 7, said);
+        // Nothing acknowledges the bytes: without the kernel's word they may be on their way still.
+        play.before.extend(play.said(S, ESTABLISHED, 0, 0, unread));
+        play.enter_drops(Syscall::Exit, 0, Arguments::Status(0), &[S]);
+        play.b(RST, 1, 0, 0);
+        let expected = if unread > 0 {
+            "#5 b RST; exit#7 leaves-unread 7; now: inside exit#7; b CLOSED; a (CLOSED)"
+        } else {
+            "#5 b RST; (exit#7 leaves-unread 7); now: (inside exit#7); b CLOSED; a (CLOSED)"
+        };
+        play.ends_with(&[expected]);
+    }
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! What is remembered of a socket while a recording is judged.
 
 use super::event::Range;
-use super::meter::{Meter, Stretch};
+use super::meter::{Begins, Meter, Stretch};
 use super::shown::Shown;
 use crate::Certainty;
-use crate::fact::CallId;
+use crate::fact::{Arguments, CallId, Entered, Reading, Syscall};
+use crate::state::State;
+use enchufe_wire::Timestamp;
 use std::collections::VecDeque;
 
 /// The most stretches of written bytes that are remembered of a socket: what is sent again from before them has no call.
@@ -44,6 +46,8 @@ pub(super) struct Account {
     pub(super) has_unseen: bool,
     /// Its bytes are others than those that calls write.
     pub(super) has_other_bytes: bool,
+    /// It was remarked that it answered before it had read everything.
+    pub(super) has_answered_early: bool,
     /// Its conversation, and whether it is the end `b`.
     pub(super) of: Option<(u32, bool)>,
 }
@@ -106,5 +110,47 @@ impl Account {
             found.append(&mut pieces);
         }
         found
+    }
+
+    /// How far the kernel says that a socket was written and read, as far as that can be believed.
+    pub(super) fn words(&self, reading: &Reading, count: Option<u64>) -> (Option<u64>, Option<u64>) {
+        // What a connection leaves behind when it is over can be off by a SYN and a FIN.
+        const OFF: u64 = 2;
+        let (written, read) = (self.written.at, self.read.at);
+        if reading.state.is_close() {
+            let fits = |at: u64, said: u64| {
+                let expected = at.checked_add(count?)?;
+                (expected..=expected.saturating_add(OFF)).contains(&said).then_some(expected)
+            };
+            // A call moves only one of both.
+            let one = |at: u64, said: u64| fits(at, said).or((said <= at.saturating_add(OFF)).then_some(at));
+            return (one(written, reading.written), one(read, reading.read));
+        }
+        // A FIN that waits to be sent is counted as a byte.
+        let ends = matches!(reading.state.state(), Some(State::FinWait1 | State::Closing | State::LastAck));
+        let is_written = !ends || self.written.open().next().is_some();
+        (is_written.then_some(reading.written), Some(reading.read))
+    }
+
+    /// A call begins on its socket, of whose stream so much was sent.
+    pub(super) fn enters(&mut self, entered: &Entered, time: Timestamp, sent: u64) {
+        let Entered { id, syscall, arguments, .. } = entered;
+        let begins = Begins { call: *id, time, most: None, from: 0 };
+        if syscall.writes() {
+            let most = match arguments {
+                Arguments::Bytes { wanted, .. } if syscall.is_bounded() => Some(*wanted),
+                _ => None,
+            };
+            self.written.enter(Begins { most, from: sent, ..begins });
+        }
+        if syscall.reads() && !arguments.is_aside() {
+            self.read.enter(begins);
+        }
+        match syscall {
+            Syscall::Shutdown if arguments.ends_writing() => self.ends(*id, Ender::Shuts),
+            Syscall::Connect if arguments.is_no_address() => self.ends(*id, Ender::Dissolves),
+            Syscall::Setsockopt if arguments.uncorks() => self.uncorked_by(*id),
+            _ => {}
+        }
     }
 }

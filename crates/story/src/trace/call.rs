@@ -50,6 +50,11 @@ impl Syscall {
         )
     }
 
+    /// Whether it moves no more bytes than it was asked for. What the parts of a vector ask for may be known in part only.
+    pub(super) const fn is_bounded(self) -> bool {
+        matches!(self, Self::Send | Self::Sendto | Self::Write | Self::Sendfile)
+    }
+
     /// Whether it returns how many bytes it moved.
     pub(super) const fn counts(self) -> bool {
         !matches!(self, Self::Sendmmsg | Self::Recvmmsg)

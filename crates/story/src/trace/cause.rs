@@ -3,6 +3,7 @@
 use super::account::{Account, Ender};
 use super::event::{By, Deed, Now, Range, Reason, Release, Side, Timer};
 use super::judge::Call;
+use super::remark::Held;
 use super::sockets::{Role, Sockets};
 use super::talk::{Flow, Opened};
 use crate::cause::What;
@@ -360,6 +361,14 @@ impl Case<'_> {
         Some(Reason { now, certainty: Certainty::Inferred, or: all.collect() })
     }
 
+    /// Whether it had waited for an acknowledgement that was delayed.
+    pub(super) fn held(&self, why: Option<&Reason>) -> Option<Held> {
+        let Now::Released { by, from: Release::Nagle } = why?.now else { return None };
+        let opened = self.peer.opened.filter(|opened| opened.frame == by)?;
+        let (sent, waited) = opened.after.filter(|(_, waited)| *waited >= DELAYED)?;
+        Some(Held { frames: [sent, by], waited })
+    }
+
     /// Whether Nagle's algorithm holds it back. What a segment may have, options take from.
     fn is_short(&self, bytes: Range) -> bool {
         const LONGEST_OPTIONS: u16 = 40;
@@ -418,7 +427,9 @@ impl Case<'_> {
             let before = self.me.edge.replace(edge).unwrap_or(edge);
             if acked > self.me.acked || edge > before {
                 let all = acked == self.peer.sent;
-                self.me.opened = Some(Opened { frame: self.row.frame, time: self.time, all, edge: before });
+                let after = self.peer.moved.map(|(frame, came)| (frame, self.time.since(came)));
+                let (frame, time) = (self.row.frame, self.time);
+                self.me.opened = Some(Opened { frame, time, all, edge: before, after });
             }
             self.me.acked = self.me.acked.max(acked);
         }

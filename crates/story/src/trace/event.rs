@@ -207,8 +207,10 @@ pub struct Segment {
     pub ends: [Side; 2],
     /// Its bytes in the stream of its sender; none where it has none, or the stream's first number is not known.
     pub bytes: Option<Range>,
-    /// What calls have to do with it.
+    /// What calls have to do with it, at most sixty-four.
     pub by: Vec<By>,
+    /// How many more there are.
+    pub more: usize,
     /// Why it was sent now; none: nothing is known.
     pub why: Option<Reason>,
 }
@@ -242,16 +244,17 @@ pub struct Side {
     pub listener: Option<Cookie>,
     /// The program of the socket, else of the listener.
     pub program: Option<u32>,
-    /// Why calls are not named as causes of what it sends from here on.
+    /// Why calls are not named as causes of what it sends from here on, or only where the kernel's counters tell them.
     pub off: Option<Off>,
 }
 
-/// Why calls are not named as causes of what an end sends.
+/// Why calls are not, or not surely, named as causes of what an end sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Off {
     /// It is no socket of the programs that is known.
     NoSocket,
-    /// Bytes of its stream were moved by calls that were not seen: the kernel counted more than calls returned.
+    /// Bytes of its stream were moved by calls that were not seen: the kernel counted more than calls returned. Those that are
+    /// seen are still named, and where the kernel's counter tells their bytes, that is proved.
     UnseenCalls,
     /// Its bytes are others than those that calls write: TLS by the kernel, MPTCP, `TCP_REPAIR`.
     OtherBytes,
@@ -264,6 +267,10 @@ pub enum Off {
 }
 
 impl Off {
+    /// All ids.
+    pub const IDS: [&'static str; 6] =
+        ["no-socket", "unseen-calls", "other-bytes", "no-start", "itself", "given-up"];
+
     /// Its id.
     pub const fn id(self) -> &'static str {
         match self {
@@ -318,6 +325,22 @@ pub enum Deed {
 }
 
 impl Deed {
+    /// All ids.
+    pub const IDS: [&'static str; 12] = [
+        "opens",
+        "listens",
+        "completes",
+        "writes",
+        "writes-again",
+        "ends",
+        "leaves-unread",
+        "aborts",
+        "dissolves",
+        "leaves-unaccepted",
+        "was-gone",
+        "takes",
+    ];
+
     /// Its id.
     pub const fn id(self) -> &'static str {
         match self {
@@ -395,6 +418,21 @@ pub enum Timer {
 }
 
 impl Now {
+    /// All ids.
+    pub const IDS: [&'static str; 11] = [
+        "inside",
+        "answers",
+        "released-window",
+        "released-nagle",
+        "released-flight",
+        "uncorked",
+        "timer-retransmission",
+        "timer-delayed-ack",
+        "timer-keep-alive",
+        "timer-window-probe",
+        "timer-cork",
+    ];
+
     /// Its id.
     pub const fn id(self) -> &'static str {
         match self {
@@ -410,5 +448,58 @@ impl Now {
             Self::Timer(Timer::WindowProbe) => "timer-window-probe",
             Self::Timer(Timer::Cork) => "timer-cork",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::Remarked;
+
+    #[test]
+    fn all_ids_are_listed_for_those_who_have_to_have_a_text_for_each() {
+        let call = CallId(1);
+        let range = Range { start: 0, end: 1 };
+        let deeds = [
+            Deed::Opens,
+            Deed::Listens,
+            Deed::Completes,
+            Deed::Writes(range),
+            Deed::WritesAgain(range),
+            Deed::Ends,
+            Deed::LeavesUnread(1),
+            Deed::Aborts,
+            Deed::Dissolves,
+            Deed::LeavesUnaccepted,
+            Deed::WasGone,
+            Deed::Takes,
+        ];
+        assert_eq!(deeds.map(Deed::id), Deed::IDS);
+        let released = |from| Now::Released { by: 1, from };
+        let nows = [
+            Now::Inside(call),
+            Now::Answers(1),
+            released(Release::Window),
+            released(Release::Nagle),
+            released(Release::Flight),
+            Now::Uncorked(call),
+            Now::Timer(Timer::Retransmission),
+            Now::Timer(Timer::DelayedAck),
+            Now::Timer(Timer::KeepAlive),
+            Now::Timer(Timer::WindowProbe),
+            Now::Timer(Timer::Cork),
+        ];
+        assert_eq!(nows.map(Now::id), Now::IDS);
+        let offs =
+            [Off::NoSocket, Off::UnseenCalls, Off::OtherBytes, Off::NoStart, Off::Itself, Off::GivenUp];
+        assert_eq!(offs.map(Off::id), Off::IDS);
+        let remarks = [
+            Remarked::SmallWrites { count: 1, bytes: 1 },
+            Remarked::NagleDelayedAck { waited: 1 },
+            Remarked::LeftUnread { bytes: 1 },
+            Remarked::AnsweredBeforeAllRead { unread: 1 },
+            Remarked::SentToGone,
+        ];
+        assert_eq!(remarks.map(Remarked::id), Remarked::IDS);
     }
 }

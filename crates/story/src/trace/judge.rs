@@ -3,19 +3,19 @@
 use super::account::{Account, Ender, MOST_WRITES_OVERALL};
 use super::call::counted;
 use super::cause::Case;
-use super::event::{self, Event, Left, Moved, Off, Segment, Side, SocketChange, Told};
-use super::meter::{Begins, Stretch};
+use super::event::{self, Event, Left, Moved, Segment, Side, SocketChange, Told};
+use super::meter::Stretch;
+use super::remark::{Remark, Remarked, Remarks};
 use super::shown::{Shown, Word};
 use super::sockets::{Found, MOST_OPEN, MOST_SOCKETS, Role, Sockets};
-use super::talk::{Flow, Talk};
+use super::talk::{Flow, Talk, given_up, shows, turns_off};
 use crate::cause::Frames;
 use crate::fact::{
     Arguments, CallId, Cookie, Entered, Fact, Happened, KernelState, Outcome, Reading, Syscall,
 };
 use crate::state::State;
-use crate::{Certainty, Ladder, Roles, Row};
+use crate::{Certainty, Ladder, Roles};
 use enchufe_wire::Timestamp;
-use enchufe_wire::layer::TcpFlags;
 use enchufe_wire::session::Frame;
 use enchufe_wire::tcp::Endpoint;
 use std::collections::HashMap;
@@ -23,6 +23,8 @@ use std::collections::HashMap;
 /// The most conversations that are judged at once: past it the longest idle one is given up, and what comes of it still has
 /// no cause and no state.
 pub const MOST_TALKS: usize = 4_096;
+/// The most that is told of what calls have to do with a segment.
+const MOST_BY: usize = 64;
 /// The most contradictions that are kept.
 const MOST_DISAGREEMENTS: usize = 1_000;
 
@@ -56,6 +58,24 @@ pub(super) struct Call {
     prints: bool,
 }
 
+impl Call {
+    fn new(entered: &Entered, time: Timestamp) -> Self {
+        let Entered { syscall, program, socket, arguments, drops, .. } = entered;
+        let sets = *syscall == Syscall::Setsockopt;
+        Self {
+            syscall: *syscall,
+            entered: time,
+            program: *program,
+            socket: *socket,
+            drops: drops.clone(),
+            linger: arguments.linger().filter(|_| sets),
+            is_aside: arguments.is_aside(),
+            changes_bytes: arguments.changes_bytes() && (sets || *syscall == Syscall::Socket),
+            prints: matches!(arguments, Arguments::Printed { .. }),
+        }
+    }
+}
+
 /// Judges a recording.
 #[derive(Debug, Default)]
 pub struct Judge {
@@ -70,6 +90,7 @@ pub struct Judge {
     /// How many stretches of written bytes are remembered.
     writes: usize,
     disagreements: Vec<Disagreement>,
+    remarks: Remarks,
 }
 
 impl Judge {
@@ -86,6 +107,11 @@ impl Judge {
     /// States that the kernel said and that cannot be after what was given as proved.
     pub fn disagreements(&self) -> &[Disagreement] {
         &self.disagreements
+    }
+
+    /// What is worth a second look so far, and how much more was not kept.
+    pub fn remarks(&self) -> (&[Remark], u64) {
+        (&self.remarks.list, self.remarks.left_out)
     }
 
     /// Takes the next fact.
@@ -129,17 +155,8 @@ impl Judge {
 
     fn entered(&mut self, entered: &Entered) -> Told {
         let Entered { id, program, pid, tid, syscall, fd, socket, .. } = *entered;
-        let prints = matches!(entered.arguments, Arguments::Printed { .. });
         if self.calls.len() < MOST_OPEN {
-            let linger = entered.arguments.linger().filter(|_| syscall == Syscall::Setsockopt);
-            let is_aside = entered.arguments.is_aside();
-            let changes_bytes =
-                entered.arguments.changes_bytes() && matches!(syscall, Syscall::Setsockopt | Syscall::Socket);
-            let (drops, entered) = (entered.drops.clone(), self.time);
-            self.calls.insert(
-                id,
-                Call { syscall, entered, program, socket, drops, linger, is_aside, changes_bytes, prints },
-            );
+            self.calls.insert(id, Call::new(entered, self.time));
         }
         if let Arguments::Printed { stream, text, length } = &entered.arguments {
             let (text, line) = (text.clone(), entered.line.clone());
@@ -151,7 +168,11 @@ impl Judge {
         let sent = talk.map_or(0, |(talk, is_b)| talk.flow(is_b).sent);
         let time = self.time;
         if let Some(account) = socket.and_then(|cookie| self.account(cookie)) {
-            begin(account, entered, time, sent);
+            account.enters(entered, time, sent);
+        }
+        for reading in &entered.before {
+            self.sees(reading);
+            self.doubts(reading);
         }
         for cookie in &entered.drops {
             if let Some(account) = self.account(*cookie) {
@@ -237,21 +258,40 @@ impl Judge {
         let count = call.filter(|call| call.syscall.counts() || matches!(left.outcome, Outcome::Failed(_)));
         let count = count.and_then(|_| counted(left.outcome));
         let aside = call.is_some_and(|call| call.is_aside);
-        let (written, read) = own.map_or((None, None), |reading| words(account, &reading, count));
+        let (written, read) = own.map_or((None, None), |reading| account.words(&reading, count));
+        let (unread, before) = (account.unread, account.read.at);
         let (stretches, wrote) = account.written.leave(left.id, count, written);
         let (_, read) = account.read.leave(left.id, count.filter(|_| !aside), read);
         if let Some(reading) = own {
             account.unread = reading.unread;
         }
         account.uncorks.retain(|call| *call != left.id);
+        let is_early = !wrote.is_empty() && unread > 0 && before > 0;
         self.keep(cookie, stretches);
+        if let Some(cookie) = cookie.filter(|_| is_early) {
+            self.answers_early(cookie, left.id, unread);
+        }
         (wrote, read)
     }
 
-    /// The kernel's counters of a socket that the call was not about.
+    /// A socket that was accepted is written to while bytes wait to be read: remarked once.
+    fn answers_early(&mut self, socket: Cookie, call: CallId, unread: u64) {
+        let role = self.sockets.get(socket).map(|socket| socket.role);
+        let Some(account) = self.accounts.get_mut(&socket) else { return };
+        let said = std::mem::replace(&mut account.has_answered_early, true);
+        if said || !matches!(role, Some(Role::Accepted { .. })) {
+            return;
+        }
+        let stream = account.of.map(|(stream, _)| stream);
+        let (what, certainty) = (Remarked::AnsweredBeforeAllRead { unread }, Certainty::Proved);
+        let (calls, frames) = (vec![call], Vec::new());
+        self.remarks.add(Remark { what, stream, socket: Some(socket), calls, frames, certainty });
+    }
+
+    /// The kernel's counters of a socket that the call was not about, or is about to drop.
     fn sees(&mut self, reading: &Reading) {
         let Some(account) = self.account(reading.socket) else { return };
-        let (written, read) = words(account, reading, None);
+        let (written, read) = account.words(reading, None);
         account.unread = reading.unread;
         if let Some(read) = read {
             account.read.see(read);
@@ -301,9 +341,24 @@ impl Judge {
         }
     }
 
+    /// Looks only whether what the kernel says of the state can be.
+    fn doubts(&mut self, reading: &Reading) {
+        let shown = self.accounts.get(&reading.socket).map(|account| account.shown);
+        if let Some(Word::Disagrees(given)) = shown.map(|mut shown| shown.said(reading.socket, reading.state))
+        {
+            self.disagrees(reading, given);
+        }
+    }
+
+    fn disagrees(&mut self, reading: &Reading, given: State) {
+        if self.disagreements.len() < MOST_DISAGREEMENTS {
+            let Reading { socket, state: said, .. } = *reading;
+            self.disagreements.push(Disagreement { socket, time: self.time, given, said });
+        }
+    }
+
     /// What the kernel says of the state.
     fn hears(&mut self, reading: &Reading, call: Option<(CallId, Syscall)>, changes: &mut Vec<SocketChange>) {
-        let time = self.time;
         let Some(account) = self.account(reading.socket) else { return };
         match account.shown.said(reading.socket, reading.state) {
             Word::Change(mut change) => {
@@ -315,11 +370,8 @@ impl Judge {
                 change.because = made.map(|(call, _)| call);
                 changes.push(change);
             }
-            Word::Disagrees(given) if self.disagreements.len() < MOST_DISAGREEMENTS => {
-                let (socket, said) = (reading.socket, reading.state);
-                self.disagreements.push(Disagreement { socket, time, given, said });
-            }
-            Word::Nothing | Word::Disagrees(_) => {}
+            Word::Disagrees(given) => self.disagrees(reading, given),
+            Word::Nothing => {}
         }
     }
 
@@ -339,7 +391,7 @@ impl Judge {
         let mut row = talk.ladder.frame(frame)?;
         shows(&mut row, talk, stream, accounts, loose);
         let is_told = talk.ladder.roles() != Roles::Itself && row.len.is_some();
-        let (mut bytes, mut by, mut why) = (None, Vec::new(), None);
+        let (mut bytes, mut by, mut why, mut held) = (None, Vec::new(), None, None);
         if is_told {
             let [a, b] = &mut talk.flows;
             let (me, peer) = if note.from_b { (b, a) } else { (a, b) };
@@ -350,25 +402,21 @@ impl Judge {
                 Case { row: &row, note: &note, time, me, peer, side, account, calls, sockets, accounts };
             bytes = case.bytes(tcp, frame.packet.slice(view));
             (by, why) = case.causes(bytes);
+            held = case.held(why.as_ref());
             case.remember(tcp, bytes);
             let account = side.socket.and_then(|cookie| accounts.get_mut(&cookie));
             if let (Some(account), Some(bytes)) = (account, bytes) {
                 account.has_unseen |= !account.written.can_reach(bytes.end);
             }
         }
-        let [a, b] = &talk.flows;
-        for (side, flow) in talk.sides.iter_mut().zip([a, b]) {
-            let account = side.socket.and_then(|cookie| accounts.get(&cookie));
-            side.off = match () {
-                () if talk.ladder.roles() == Roles::Itself => Some(Off::Itself),
-                () if side.socket.is_none() && side.listener.is_none() => Some(Off::NoSocket),
-                () if account.is_some_and(|account| account.has_other_bytes) => Some(Off::OtherBytes),
-                () if account.is_some_and(|account| account.has_unseen) => Some(Off::UnseenCalls),
-                () if flow.last > 0 && !flow.is_known() => Some(Off::NoStart),
-                () => None,
-            };
-        }
-        Some(Segment { stream, row, ends: talk.sides.clone(), bytes, by, why })
+        turns_off(talk, accounts);
+        let more = by.len().saturating_sub(MOST_BY);
+        by.truncate(MOST_BY);
+        let segment = Segment { stream, row, ends: talk.sides.clone(), bytes, by, more, why };
+        let [a, b] = &mut talk.flows;
+        let (me, peer) = if note.from_b { (b, a) } else { (a, b) };
+        self.remarks.segment(&segment, held, [&mut me.little, &mut peer.little]);
+        Some(segment)
     }
 
     /// The first frame of a conversation.
@@ -410,88 +458,4 @@ impl Judge {
         let (socket, connect) = (found.map(|found| found.cookie), found.and_then(|found| found.connect));
         Side { endpoint: local, socket, certainty, connect, listener, program, off: None }
     }
-}
-
-/// How far the kernel says that a socket was written and read, as far as that can be believed.
-fn words(account: &Account, reading: &Reading, count: Option<u64>) -> (Option<u64>, Option<u64>) {
-    // What a connection leaves behind when it is over can be off by a SYN and a FIN.
-    const OFF: u64 = 2;
-    let (written, read) = (account.written.at, account.read.at);
-    if reading.state.is_close() {
-        let fits = |at: u64, said: u64| {
-            let expected = at.checked_add(count?)?;
-            (expected..=expected.saturating_add(OFF)).contains(&said).then_some(expected)
-        };
-        // A call moves only one of both.
-        let one = |at: u64, said: u64| fits(at, said).or((said <= at.saturating_add(OFF)).then_some(at));
-        return (one(written, reading.written), one(read, reading.read));
-    }
-    // A FIN that waits to be sent is counted as a byte.
-    let ends = matches!(reading.state.state(), Some(State::FinWait1 | State::Closing | State::LastAck));
-    let is_written = !ends || account.written.open().next().is_some();
-    (is_written.then_some(reading.written), Some(reading.read))
-}
-
-/// A call begins on its socket, of whose stream so much was sent.
-fn begin(account: &mut Account, entered: &Entered, time: Timestamp, sent: u64) {
-    let Entered { id, syscall, arguments, .. } = entered;
-    let begins = Begins { call: *id, time, most: None, from: 0 };
-    if syscall.writes() {
-        let most = match arguments {
-            Arguments::Bytes { wanted, .. } if syscall.counts() && *syscall != Syscall::Splice => {
-                Some(*wanted)
-            }
-            _ => None,
-        };
-        account.written.enter(Begins { most, from: sent, ..begins });
-    }
-    if syscall.reads() && !arguments.is_aside() {
-        account.read.enter(begins);
-    }
-    match syscall {
-        Syscall::Shutdown if arguments.ends_writing() => account.ends(*id, Ender::Shuts),
-        Syscall::Connect if arguments.is_no_address() => account.ends(*id, Ender::Dissolves),
-        Syscall::Setsockopt if arguments.uncorks() => account.uncorked_by(*id),
-        _ => {}
-    }
-}
-
-/// The states that a segment shows, beside what is known of them.
-fn shows(
-    row: &mut Row,
-    talk: &Talk,
-    stream: u32,
-    accounts: &mut HashMap<Cookie, Account>,
-    loose: &mut HashMap<(u32, bool), Shown>,
-) {
-    let [a, b] = &talk.sides;
-    let answers = row.flags.all(TcpFlags::SYN | TcpFlags::ACK);
-    row.changes.retain_mut(|change| {
-        let side = if change.of_b { b } else { a };
-        if answers && change.to == Some(State::Listen) && side.listener.is_some() {
-            change.certainty = Certainty::Proved;
-        }
-        let account = side.socket.and_then(|cookie| accounts.get_mut(&cookie));
-        match account {
-            Some(account) => account.shown.segment(change),
-            None => loose.entry((stream, change.of_b)).or_default().segment(change),
-        }
-    });
-}
-
-/// A segment of a conversation that was given up.
-fn given_up(frame: &Frame<'_>) -> Option<Segment> {
-    let mut ladder = Ladder::new(frame)?;
-    ladder.mute();
-    let row = ladder.frame(frame)?;
-    let ends = ladder.ends().map(|endpoint| Side {
-        endpoint,
-        socket: None,
-        certainty: Certainty::Proved,
-        connect: None,
-        listener: None,
-        program: None,
-        off: Some(Off::GivenUp),
-    });
-    Some(Segment { stream: ladder.stream(), row, ends, bytes: None, by: Vec::new(), why: None })
 }

@@ -165,6 +165,9 @@ impl Scout {
                 socket.is_ipv6_only |= entered.arguments.is_ipv6_only();
             }
         }
+        for reading in &entered.before {
+            self.reads(Some(reading), entered.program, None, time);
+        }
         for cookie in &entered.drops {
             if let Some(socket) = self.sockets.at(*cookie) {
                 socket.last = Some(time);

@@ -1,11 +1,17 @@
 //! What is remembered of a conversation while a recording is judged.
 
-use super::event::{Moved, Range, Side};
-use crate::Ladder;
+use super::account::Account;
+use super::event::{Moved, Off, Range, Segment, Side};
+use super::remark::Row as Little;
+use super::shown::Shown;
 use crate::cause::Frames;
+use crate::fact::Cookie;
+use crate::state::State;
+use crate::{Certainty, Ladder, Roles, Row};
 use enchufe_wire::layer::TcpFlags;
+use enchufe_wire::session::Frame;
 use enchufe_wire::{Seq, Timestamp};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 /// The most segments of a direction whose bytes a reading call can name.
 const MOST_PIECES: usize = 4_096;
@@ -54,6 +60,8 @@ pub(super) struct Flow {
     pub(super) since_peer: u64,
     /// When its last segment with something to acknowledge came, and which it was.
     pub(super) moved: Option<(u64, Timestamp)>,
+    /// Its segments with few bytes, in a row.
+    pub(super) little: Little,
     /// It has acknowledged the peer's SYN.
     pub(super) has_completed: bool,
 }
@@ -67,6 +75,8 @@ pub(super) struct Opened {
     pub(super) all: bool,
     /// The place in the peer's stream up to which it might send before.
     pub(super) edge: u64,
+    /// What it acknowledged, and after how many nanoseconds.
+    pub(super) after: Option<(u64, i64)>,
 }
 
 impl Flow {
@@ -129,4 +139,60 @@ impl Flow {
         }
         frames
     }
+}
+
+/// The states that a segment shows, beside what is known of them.
+pub(super) fn shows(
+    row: &mut Row,
+    talk: &Talk,
+    stream: u32,
+    accounts: &mut HashMap<Cookie, Account>,
+    loose: &mut HashMap<(u32, bool), Shown>,
+) {
+    let [a, b] = &talk.sides;
+    let answers = row.flags.all(TcpFlags::SYN | TcpFlags::ACK);
+    row.changes.retain_mut(|change| {
+        let side = if change.of_b { b } else { a };
+        if answers && change.to == Some(State::Listen) && side.listener.is_some() {
+            change.certainty = Certainty::Proved;
+        }
+        let account = side.socket.and_then(|cookie| accounts.get_mut(&cookie));
+        match account {
+            Some(account) => account.shown.segment(change),
+            None => loose.entry((stream, change.of_b)).or_default().segment(change),
+        }
+    });
+}
+
+/// Whether calls can be named as causes of what the two ends send from here on.
+pub(super) fn turns_off(talk: &mut Talk, accounts: &HashMap<Cookie, Account>) {
+    let Talk { ladder, sides, flows, .. } = talk;
+    for (side, flow) in sides.iter_mut().zip(flows) {
+        let account = side.socket.and_then(|cookie| accounts.get(&cookie));
+        side.off = match () {
+            () if ladder.roles() == Roles::Itself => Some(Off::Itself),
+            () if side.socket.is_none() && side.listener.is_none() => Some(Off::NoSocket),
+            () if account.is_some_and(|account| account.has_other_bytes) => Some(Off::OtherBytes),
+            () if account.is_some_and(|account| account.has_unseen) => Some(Off::UnseenCalls),
+            () if flow.last > 0 && !flow.is_known() => Some(Off::NoStart),
+            () => None,
+        };
+    }
+}
+
+/// A segment of a conversation that was given up.
+pub(super) fn given_up(frame: &Frame<'_>) -> Option<Segment> {
+    let mut ladder = Ladder::new(frame)?;
+    ladder.mute();
+    let row = ladder.frame(frame)?;
+    let ends = ladder.ends().map(|endpoint| Side {
+        endpoint,
+        socket: None,
+        certainty: Certainty::Proved,
+        connect: None,
+        listener: None,
+        program: None,
+        off: Some(Off::GivenUp),
+    });
+    Some(Segment { stream: ladder.stream(), row, ends, bytes: None, by: Vec::new(), more: 0, why: None })
 }

@@ -42,6 +42,8 @@ pub(crate) struct Play {
     steps: Vec<(Timestamp, Step)>,
     now: i64,
     calls: u64,
+    /// What the kernel says of the sockets that the next call drops.
+    pub(crate) before: Vec<Reading>,
     pub(crate) names: HashMap<CallId, String>,
     /// The number of the SYN of the client and of the server.
     pub(crate) first: (u32, u32),
@@ -60,8 +62,8 @@ pub(crate) const fn bytes(wanted: u64) -> Arguments {
 
 impl Play {
     pub(crate) fn new() -> Self {
-        let (steps, names) = (Vec::new(), HashMap::new());
-        Self { steps, now: 1_000_000_000, calls: 0, names, first: (1_000, 5_000), ports: PORTS }
+        let (steps, names, before) = (Vec::new(), HashMap::new(), Vec::new());
+        Self { steps, now: 1_000_000_000, calls: 0, before, names, first: (1_000, 5_000), ports: PORTS }
     }
 
     pub(crate) fn wait(&mut self, nanos: i64) {
@@ -93,7 +95,7 @@ impl Play {
         let (pid, tid) = (100 + program, 100 + program);
         let (fd, socket) = (Some(3), (socket > 0).then_some(Cookie(socket)));
         let drops = drops.iter().map(|cookie| Cookie(*cookie)).collect();
-        let line = None;
+        let (line, before) = (None, std::mem::take(&mut self.before));
         self.fact(Happened::Entered(Entered {
             id,
             program,
@@ -104,7 +106,7 @@ impl Play {
             socket,
             arguments,
             drops,
-            before: Vec::new(),
+            before,
             line,
         }));
         id

@@ -73,7 +73,12 @@ fn entered() -> impl Strategy<Value = Entered> {
     let line =
         (".{0,12}", any::<u32>(), ".{0,12}").prop_map(|(file, line, function)| Line { file, line, function });
     let who = (any::<u64>(), any::<[u32; 3]>(), 0..Syscall::ALL.len());
-    let what = (option::of(any::<i32>()), option::of(any::<u64>()), arguments(), vec(any::<u64>(), 0..4));
+    let what = (
+        option::of(any::<i32>()),
+        option::of(any::<u64>()),
+        arguments(),
+        vec((any::<u64>(), reading()), 0..4),
+    );
     (who, what, option::of(line)).prop_map(
         |((id, [program, pid, tid], at), (fd, socket, arguments, drops), line)| Entered {
             id: CallId(id),
@@ -84,9 +89,23 @@ fn entered() -> impl Strategy<Value = Entered> {
             fd,
             socket: socket.map(Cookie),
             arguments,
-            drops: drops.into_iter().map(Cookie).collect(),
-            before: Vec::new(),
+            drops: drops.iter().map(|(cookie, _)| Cookie(*cookie)).collect(),
+            before: drops.into_iter().map(|(_, reading)| reading).collect(),
             line,
+        },
+    )
+}
+
+fn reading() -> impl Strategy<Value = Reading> {
+    (any::<[u64; 4]>(), any::<u8>(), option::of(endpoint()), option::of(endpoint())).prop_map(
+        |([socket, written, read, unread], state, local, peer)| Reading {
+            socket: Cookie(socket),
+            state: KernelState(state),
+            written,
+            read,
+            unread,
+            local,
+            peer,
         },
     )
 }
@@ -98,17 +117,6 @@ fn left() -> impl Strategy<Value = Left> {
         Just(Outcome::Never),
     ];
     let made = (any::<i32>(), any::<u64>()).prop_map(|(fd, cookie)| (fd, Cookie(cookie)));
-    let reading = (any::<[u64; 4]>(), any::<u8>(), option::of(endpoint()), option::of(endpoint())).prop_map(
-        |([socket, written, read, unread], state, local, peer)| Reading {
-            socket: Cookie(socket),
-            state: KernelState(state),
-            written,
-            read,
-            unread,
-            local,
-            peer,
-        },
-    );
-    (any::<u64>(), outcome, option::of(made), option::of(reading))
+    (any::<u64>(), outcome, option::of(made), option::of(reading()))
         .prop_map(|(id, outcome, made, reading)| Left { id: CallId(id), outcome, made, reading })
 }

@@ -46,11 +46,20 @@ pub fn address(pid: u32, entry: &Entry) -> Arguments {
     Arguments::Address(Endpoint { address, ipv6, port })
 }
 
-/// The option of `setsockopt` and `getsockopt`.
+/// The option of `setsockopt` and `getsockopt`; the value of `SO_LINGER` is its seconds, −1 where it is off.
 pub fn option(pid: u32, entry: &Entry, set: bool) -> Arguments {
     let [_, level, name, pointer, length, ..] = entry.arguments;
-    let value = (set && length == 4).then(|| i32_at(pid, pointer)).flatten();
-    Arguments::Option { level: int(level), name: int(name), value: value.map(i64::from) }
+    let (level, name) = (int(level), int(name));
+    let value = match (set, length) {
+        (true, 4) => i32_at(pid, pointer),
+        // `struct linger`: whether it is on, and the seconds.
+        (true, 8) if (level, name) == (libc::SOL_SOCKET, libc::SO_LINGER) => {
+            let seconds = |on| if on == 0 { Some(-1) } else { i32_at(pid, pointer.wrapping_add(4)) };
+            i32_at(pid, pointer).and_then(seconds)
+        }
+        _ => None,
+    };
+    Arguments::Option { level, name, value: value.map(i64::from) }
 }
 
 /// Pieces of memory, as `writev` and `sendmsg` are given them: addresses and lengths.

@@ -1,0 +1,120 @@
+//! What is worth a second look in a recording.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod play;
+mod talk;
+
+use enchufe_story::Certainty;
+use enchufe_story::fact::{Arguments, CallId, Syscall};
+use enchufe_story::trace::{MOST_REMARKS, Remark, Remarked};
+use play::{C, ESTABLISHED, Play, S, bytes};
+use talk::{ACK, FIN, PSH, RST};
+
+fn remarks(play: &Play) -> Vec<Remark> {
+    play.judged().1.remarks().0.to_vec()
+}
+
+/// The client writes so much, and it is acknowledged.
+fn says(play: &mut Play, from: u64, len: u64) {
+    let send = play.enter(Syscall::Sendto, C, bytes(len));
+    let seq = u32::try_from(from).unwrap() + 1;
+    play.a(PSH | ACK, seq, 1, usize::try_from(len).unwrap());
+    play.b(ACK, 1, seq + u32::try_from(len).unwrap(), 0);
+    let said = play.said(C, ESTABLISHED, from + len, 0, 0);
+    play.leave(send, i64::try_from(len).unwrap(), said);
+}
+
+#[test]
+fn many_small_writes_in_a_row_are_remarked_once_and_counted() {
+    let mut play = Play::opened();
+    (0..7).for_each(|at| says(&mut play, at * 4, 4));
+    assert_eq!(remarks(&play), []);
+    (7..20).for_each(|at| says(&mut play, at * 4, 4));
+    let [found] = &remarks(&play)[..] else { panic!("one") };
+    assert_eq!(found.what, Remarked::SmallWrites { count: 20, bytes: 80 });
+    assert_eq!((found.calls.len(), found.frames.len()), (16, 16));
+    assert_eq!((found.calls[0], found.frames[0], found.certainty), (CallId(6), 4, Certainty::Proved));
+}
+
+#[test]
+fn small_questions_and_answers_in_turn_are_no_mistake() {
+    let mut play = Play::opened();
+    for at in 0..20 {
+        says(&mut play, at * 4, 4);
+        let seq = u32::try_from(at).unwrap() + 1;
+        let send = play.enter(Syscall::Sendto, S, bytes(1));
+        play.b(PSH | ACK, seq, seq * 4 + 1, 1);
+        let said = play.said(S, ESTABLISHED, u64::from(seq), 0, 0);
+        play.leave(send, 1, said);
+    }
+    assert_eq!(remarks(&play), []);
+}
+
+#[test]
+fn a_write_that_waited_for_a_delayed_acknowledgement_says_how_long() {
+    let mut play = Play::opened();
+    let send = play.enter(Syscall::Sendto, C, bytes(10));
+    play.a(PSH | ACK, 1, 1, 10);
+    let said = play.said(C, ESTABLISHED, 10, 0, 0);
+    play.leave(send, 10, said);
+    let said = play.said(C, ESTABLISHED, 15, 0, 0);
+    let second = play.call(Syscall::Sendto, C, bytes(5), 5, said);
+    play.wait(40_000_000);
+    play.b(ACK, 1, 11, 0);
+    play.a(PSH | ACK, 11, 1, 5);
+    let [found] = &remarks(&play)[..] else { panic!("one") };
+    // Four steps of ten microseconds, and forty milliseconds.
+    assert_eq!(found.what, Remarked::NagleDelayedAck { waited: 40_040_000 });
+    assert_eq!((&found.calls[..], &found.frames[..]), (&[second][..], &[4, 5, 6][..]));
+    assert_eq!((found.certainty, found.stream), (Certainty::Inferred, Some(0)));
+}
+
+#[test]
+fn to_close_with_bytes_unread_and_to_answer_before_all_is_read_are_remarked() {
+    let mut play = Play::opened();
+    says(&mut play, 0, 19);
+    let said = play.said(S, ESTABLISHED, 0, 5, 14);
+    play.call(Syscall::Read, S, bytes(5), 5, said);
+    for written in [3, 6] {
+        let seq = u32::try_from(written).unwrap() - 2;
+        let answer = play.enter(Syscall::Write, S, bytes(3));
+        play.b(PSH | ACK, seq, 20, 3);
+        play.a(ACK, 20, seq + 3, 0);
+        let said = play.said(S, ESTABLISHED, written, 5, 14);
+        play.leave(answer, 3, said);
+    }
+    let close = play.enter_drops(Syscall::Close, S, Arguments::None, &[S]);
+    play.b(RST | ACK, 7, 20, 0);
+    play.leave(close, 0, None);
+    let found = remarks(&play);
+    let whats: Vec<Remarked> = found.iter().map(|remark| remark.what).collect();
+    assert_eq!(whats, [Remarked::AnsweredBeforeAllRead { unread: 14 }, Remarked::LeftUnread { bytes: 14 },]);
+    assert_eq!((&found[1].calls[..], &found[1].frames[..]), (&[close][..], &[10][..]));
+}
+
+#[test]
+fn to_send_to_a_socket_that_is_gone_is_remarked() {
+    let mut play = Play::opened();
+    let close = play.enter_drops(Syscall::Close, S, Arguments::None, &[S]);
+    play.b(FIN | ACK, 1, 1, 0);
+    play.leave(close, 0, None);
+    play.a(PSH | ACK, 1, 2, 3);
+    play.b(RST, 2, 0, 0);
+    let [found] = &remarks(&play)[..] else { panic!("one") };
+    assert_eq!((found.what, &found.calls[..]), (Remarked::SentToGone, &[close][..]));
+}
+
+#[test]
+fn remarks_have_a_bound() {
+    let mut play = Play::opened();
+    let close = play.enter_drops(Syscall::Close, S, Arguments::None, &[S]);
+    play.b(FIN | ACK, 1, 1, 0);
+    play.leave(close, 0, None);
+    for _ in 0..MOST_REMARKS + 5 {
+        play.a(PSH | ACK, 1, 2, 3);
+        play.b(RST, 2, 0, 0);
+    }
+    let (_, judge) = play.judged();
+    assert_eq!((judge.remarks().0.len(), judge.remarks().1), (MOST_REMARKS, 5));
+}
