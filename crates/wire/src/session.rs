@@ -201,7 +201,7 @@ impl Session {
         let Some(Plain { ip, tcp, .. }) = plain.filter(Plain::says_nothing_lasting) else { return false };
         let end = |address, port| Endpoint { address: widened(address), ipv6: false, port };
         let ends = [end(ip.source, tcp.source_port), end(ip.destination, tcp.destination_port)];
-        let known = self.tcp.pass_by(ends, &tcp);
+        let known = self.tcp.pass_by(ends, &tcp, record.time.unwrap_or_default());
         self.number += u64::from(known);
         known
     }

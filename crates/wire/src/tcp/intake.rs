@@ -5,6 +5,7 @@ use super::direction::Scale;
 use super::rules::Rules;
 use super::table::Segment;
 use super::{Final, Flag, TcpNote};
+use crate::Timestamp;
 use crate::layer::{Tcp, TcpFlags};
 
 impl Final {
@@ -59,7 +60,7 @@ impl Conversation {
         note.completeness = self.completeness;
         // Of a header that contradicts itself only the numbers count.
         if usize::from(segment.tcp.header_len) >= Tcp::LEN {
-            self.round_trip(segment);
+            self.round_trip(segment.tcp.flags, segment.time);
             self.complete(&segment.tcp);
         }
         note.initial_rtt = self.shown_rtt;
@@ -79,7 +80,8 @@ impl Conversation {
 
     /// The same, of a first reading: a whole segment without SYN, whose options say nothing that lasts. Nothing else
     /// of it is told to the second.
-    pub(super) fn pass_by(&mut self, source: &Endpoint, tcp: &Tcp) {
+    pub(super) fn pass_by(&mut self, source: &Endpoint, tcp: &Tcp, time: Timestamp) {
+        self.round_trip(tcp.flags, time);
         let (this, peer) = self.sides(*source != self.a);
         this.packets += 1;
         begin(tcp, this, peer);
@@ -206,14 +208,13 @@ impl Conversation {
     }
 
     /// From the last SYN to the first segment that acknowledges and opens nothing; Wireshark takes zero for unknown.
-    fn round_trip(&mut self, segment: &Segment) {
-        let flags = segment.tcp.flags;
+    fn round_trip(&mut self, flags: TcpFlags, time: Timestamp) {
         if flags.any(TcpFlags::SYN) {
             if !flags.any(TcpFlags::ACK) {
-                self.syn_time = Some(segment.time);
+                self.syn_time = Some(time);
             }
         } else if flags.any(TcpFlags::ACK) && self.shown_rtt.is_none() {
-            let since_syn = self.syn_time.map(|syn| segment.time.since(syn));
+            let since_syn = self.syn_time.map(|syn| time.since(syn));
             self.initial_rtt = self.initial_rtt.or(since_syn);
             self.shown_rtt = since_syn.filter(|nanos| *nanos != 0);
         }

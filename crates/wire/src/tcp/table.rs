@@ -202,12 +202,12 @@ impl Conversations {
 
     /// Takes a whole segment without SYN of a first reading the short way, if its conversation is known: what its
     /// options say is nothing that lasts.
-    pub(crate) fn pass_by(&mut self, ends: [Endpoint; 2], tcp: &Tcp) -> bool {
+    pub(crate) fn pass_by(&mut self, ends: [Endpoint; 2], tcp: &Tcp, time: Timestamp) -> bool {
         let Some(at) = self.found(&key_of(ends)) else { return false };
         self.touch(at);
         let Some(slot) = usize::try_from(at).ok().and_then(|at| self.slots.get_mut(at)) else { return false };
         let [source, _] = ends;
-        slot.conversation.pass_by(&source, tcp);
+        slot.conversation.pass_by(&source, tcp, time);
         true
     }
 
