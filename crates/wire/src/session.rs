@@ -10,7 +10,9 @@ use std::hash::Hash;
 use crate::bytes::Bytes;
 use crate::file::{Options, Record};
 use crate::fragments::Fragments;
-use crate::layer::{Arp, Fragment, Icmp, Icmpv6, Layer, Packet, Placed, continue_with, dissect};
+use crate::layer::{
+    Arp, Fragment, Http, Icmp, Icmpv6, Layer, Packet, Placed, Protocol, StopReason, continue_with, dissect,
+};
 use crate::tcp::{Conversations, Endpoint, Limits, Segment, TcpNote};
 use crate::time::Timestamp;
 
@@ -60,6 +62,8 @@ pub struct Session {
     layers: Vec<Placed>,
     echoes: Memory<EchoKey, u64>,
     addresses: Memory<[u8; 4], [u8; 6]>,
+    /// Between whom a request of service discovery was seen.
+    asked: Memory<[Endpoint; 2], ()>,
     /// Of a first reading: what the second one is told.
     found: Option<Later>,
     told: Option<Later>,
@@ -84,7 +88,8 @@ impl Scout {
     /// The second reading, of the same records from the first one on.
     pub fn finish(self, limits: Limits) -> Session {
         let told = self.0.found.unwrap_or_default();
-        Session { told: Some(told), tcp: self.0.tcp.again(limits), ..Session::default() }
+        let asked = Memory { map: self.0.asked.map, left_out: 0 };
+        Session { told: Some(told), tcp: self.0.tcp.again(limits), asked, ..Session::default() }
     }
 }
 
@@ -174,7 +179,7 @@ impl Session {
     /// their partners do not.
     pub fn not_remembered(&self) -> u64 {
         let told = self.told.as_ref().map_or(0, |told| told.reassembled_in.left_out + told.replies.left_out);
-        told + self.echoes.left_out + self.addresses.left_out
+        told + self.echoes.left_out + self.addresses.left_out + self.asked.left_out
     }
 
     /// Takes the next record.
@@ -197,6 +202,7 @@ impl Session {
         } else {
             self.layers = layers;
         }
+        discovery(&mut packet, &mut self.layers, &mut self.asked);
         packet.with_layers(&self.layers);
         let mut frame = Frame {
             number: self.number,
@@ -279,8 +285,12 @@ fn widened(address: [u8; 4]) -> [u8; 16] {
 
 /// The ends of the innermost IP header before the transport.
 pub(crate) fn addresses(packet: &Packet<'_>) -> Option<[Endpoint; 2]> {
+    ends_of(packet.layers())
+}
+
+fn ends_of(layers: &[Placed]) -> Option<[Endpoint; 2]> {
     let mut routed = None;
-    packet.layers().iter().rev().find_map(|placed| match placed.layer {
+    layers.iter().rev().find_map(|placed| match placed.layer {
         Layer::Ipv6Extension(extension) => {
             routed = routed.or(extension.final_destination);
             None
@@ -295,6 +305,35 @@ pub(crate) fn addresses(packet: &Packet<'_>) -> Option<[Endpoint; 2]> {
         }
         _ => None,
     })
+}
+
+/// What goes to the port of service discovery and begins no message is one only between ends that have asked before.
+fn discovery(packet: &mut Packet<'_>, layers: &mut [Placed], asked: &mut Memory<[Endpoint; 2], ()>) {
+    let Some(Placed { layer: Layer::Ssdp, view }) = layers.last().copied() else { return };
+    let ports = layers.iter().rev().find_map(|placed| match placed.layer {
+        Layer::Udp(udp) => Some([udp.source_port, udp.destination_port]),
+        _ => None,
+    });
+    let (Some(mut ends), Some(ports)) = (ends_of(layers), ports) else { return };
+    ends.iter_mut().zip(ports).for_each(|(end, port)| end.port = port);
+    ends.sort_unstable();
+    let bytes = packet.slice(view);
+    // An empty line is stepped over.
+    let first = if bytes == b"\r\n" { 3 } else { 2 };
+    let starts = bytes.len() >= view.reported_len().min(first);
+    let known = starts && asked.map.contains_key(&ends);
+    if Http::asks(bytes) {
+        asked.keep(ends, ());
+    }
+    if known || Http::parse(bytes).is_some() {
+        return;
+    }
+    if let Some(last) = layers.last_mut() {
+        last.layer = Layer::Data;
+    }
+    if !starts {
+        packet.stop_at(Protocol::Frame, view, StopReason::CutShort);
+    }
 }
 
 fn note(tcp: &mut Conversations, frame: &Frame<'_>) -> Option<TcpNote> {

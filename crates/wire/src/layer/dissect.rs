@@ -4,7 +4,9 @@ use super::dns::{Dns, DnsFlavour};
 use super::ip::{Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment};
 use super::link::{Ethernet, Loopback, Sll, Sll2, Vlan};
 use super::transport::{Tcp, Udp};
-use super::{Arp, Icmp, Icmpv6, Layer, MOST_LAYERS, Packet, Placed, Protocol, Source, StopReason, View};
+use super::{
+    Arp, Http, Icmp, Icmpv6, Layer, MOST_LAYERS, Packet, Placed, Protocol, Source, StopReason, View,
+};
 use crate::bytes::Bytes;
 use crate::link::LinkType;
 
@@ -447,7 +449,7 @@ impl Walk<'_, '_> {
         }
         match known(source.min(destination)).or_else(|| known(source.max(destination))) {
             None => self.undecoded(Layer::Data, view),
-            Some(None) => self.leaf(Layer::Ssdp, view),
+            Some(None) => self.ssdp(view),
             Some(Some(flavour)) => {
                 let dns = Dns::parse(flavour, self.packet.slice(view));
                 let whole = dns.is_whole(self.packet.slice(view));
@@ -455,6 +457,13 @@ impl Walk<'_, '_> {
                 if whole { next } else { self.lack(Protocol::Dns, view, view.captured_len() + 1) }
             }
         }
+    }
+
+    fn ssdp(&mut self, view: View) -> Next {
+        let missing = view.reported_len() - view.captured_len();
+        let lacks = Http::parse(self.packet.slice(view)).is_some_and(|http| http.lacks(missing));
+        let next = self.leaf(Layer::Ssdp, view);
+        if lacks { self.lack(Protocol::Ssdp, view, view.captured_len() + 1) } else { next }
     }
 
     fn tcp(&mut self, view: View) -> Next {

@@ -9,6 +9,7 @@ mod dns;
 mod icmp;
 mod ip;
 mod link;
+mod ssdp;
 mod transport;
 
 pub use arp::Arp;
@@ -18,6 +19,7 @@ pub(crate) use dns::{DnsPart, write_name};
 pub use icmp::{Icmp, Icmpv6};
 pub use ip::{Fragment, Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment};
 pub use link::{Ethernet, Loopback, Sll, Sll2, Vlan};
+pub(crate) use ssdp::Http;
 pub use transport::{Tcp, TcpFlags, TcpOption, TcpOptionError, TcpOptions, Udp};
 
 /// The most layers of one frame: deeper nesting ends as [`StopReason::TooDeep`].
@@ -166,7 +168,7 @@ pub enum Layer {
     Udp(Udp),
     Tcp(Tcp),
     Dns(Dns),
-    /// Simple service discovery: HTTP over UDP.
+    /// Simple service discovery: HTTP over UDP, of a conversation in which a request was seen where it is none itself.
     Ssdp,
     /// A link-layer payload of a type that is not decoded.
     UnknownEthertype(u16),
