@@ -256,6 +256,7 @@ fn fragment_of(packet: &Packet<'_>, layers: &[Placed]) -> Option<Part> {
         match placed.layer {
             Layer::Ipv4(ip) => (source, destination) = (widened(ip.source), widened(ip.destination)),
             Layer::Ipv6(ip) => (source, destination) = (ip.source, ip.destination),
+            Layer::Ipv6Extension(routed) => destination = routed.leads_to(destination).unwrap_or(destination),
             _ => {}
         }
     }
@@ -292,7 +293,7 @@ fn ends_of(layers: &[Placed]) -> Option<[Endpoint; 2]> {
     let mut routed = None;
     layers.iter().rev().find_map(|placed| match placed.layer {
         Layer::Ipv6Extension(extension) => {
-            routed = routed.or(extension.final_destination);
+            routed = routed.or(extension.final_destination.map(|_| extension));
             None
         }
         Layer::Ipv4(ip) => {
@@ -300,7 +301,8 @@ fn ends_of(layers: &[Placed]) -> Option<[Endpoint; 2]> {
             Some(ends.map(|address| Endpoint { address: widened(address), ipv6: false, port: 0 }))
         }
         Layer::Ipv6(ip) => {
-            let ends = [ip.source, routed.unwrap_or(ip.destination)];
+            let end = routed.and_then(|routed| routed.leads_to(ip.destination));
+            let ends = [ip.source, end.unwrap_or(ip.destination)];
             Some(ends.map(|address| Endpoint { address, ipv6: true, port: 0 }))
         }
         _ => None,

@@ -1,7 +1,7 @@
 //! The walk from the link layer up: each step reads one header and says what comes next.
 
 use super::dns::{Dns, DnsFlavour};
-use super::ip::{Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment};
+use super::ip::{Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment, short_option};
 use super::link::{Ethernet, Loopback, Sll, Sll2, Vlan};
 use super::transport::{Tcp, Udp};
 use super::{
@@ -291,6 +291,9 @@ impl Walk<'_, '_> {
         if view.lacks(header).is_some() {
             return self.lack(Protocol::Ipv4, view, header);
         }
+        if header > Ipv4::LEN && short_option(bytes.get(..header).unwrap_or_default()) {
+            return self.stop(Protocol::Ipv4, view, StopReason::Malformed);
+        }
         if next.0.is_done() {
             return next;
         }
@@ -358,7 +361,11 @@ impl Walk<'_, '_> {
         let next = (Start::IpProtocol(extension.next_header), view.after(len));
         let next = self.push(Layer::Ipv6Extension(extension), view, next);
         match view.lacks(len) {
+            Some(StopReason::Malformed) if extension.cut_inside_list(bytes) => {
+                self.stop(Protocol::Ipv6Extension, view, StopReason::MalformedOption)
+            }
             Some(_) => self.lack(Protocol::Ipv6Extension, view, len),
+            None if extension.broken => self.stop(Protocol::Ipv6Extension, view, StopReason::Malformed),
             None => match view.lacks(options_end(&extension, bytes)) {
                 Some(reason) => self.stop(Protocol::Ipv6Extension, view, reason),
                 None => next,

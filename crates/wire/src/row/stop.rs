@@ -69,6 +69,7 @@ fn partial_header(columns: &mut Columns, packet: &Packet<'_>, stop: &Stop) {
         (Protocol::Ipv6Extension, [] | [_]) => match packet.layers().last().map(|placed| placed.layer) {
             Some(Layer::Ipv6(ip)) => columns.extension(ip.next_header),
             Some(Layer::Ipv6Extension(extension)) => columns.extension(extension.next_header),
+            Some(Layer::Ipv6Fragment(header)) => columns.extension(header.next_header),
             _ => {}
         },
         _ => {}

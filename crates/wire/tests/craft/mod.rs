@@ -6,6 +6,7 @@ pub(crate) mod packets;
 pub(crate) mod random;
 mod rare;
 mod report;
+mod routes;
 mod ssdp;
 mod tcp;
 mod traffic;
@@ -17,6 +18,7 @@ pub(crate) fn all() -> Vec<(&'static str, Capture)> {
     let mut all = tcp::scenarios();
     all.extend(traffic::scenarios());
     all.extend(rare::scenarios());
+    all.extend(routes::scenarios());
     all.extend(ssdp::scenarios());
     all.push(("report", report::capture()));
     all
