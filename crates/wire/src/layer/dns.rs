@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::Data;
 use crate::bytes::Bytes;
 
 /// Which of the protocols that share the message format.
@@ -60,7 +61,7 @@ impl Dns {
             let ends = match part {
                 DnsPart::Ends => true,
                 DnsPart::Question(_) => false,
-                DnsPart::Record(record) => message.len() < record.data_at + record.data_len,
+                DnsPart::Record(record) => !record.is_whole(message),
             };
             if ends {
                 return false;
@@ -103,6 +104,17 @@ pub struct DnsRecord {
     pub data_at: usize,
     /// `dns.resp.len`
     pub data_len: usize,
+}
+
+impl DnsRecord {
+    fn is_whole(&self, message: &[u8]) -> bool {
+        message.len() >= self.data_at + self.data_len && self.data(message).whole
+    }
+
+    /// What of its data is there.
+    pub(crate) fn data(&self, message: &[u8]) -> Data {
+        Data::read(message, self.kind, self.data_at, self.data_len)
+    }
 }
 
 /// One thing of a message.
@@ -165,6 +177,28 @@ fn skip_name(message: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
+/// The same, of a name that is all there, also where it points to.
+pub(super) fn name_end(message: &[u8], at: usize) -> Option<usize> {
+    let end = skip_name(message, at)?;
+    let (mut at, mut jumps) = (at, 0);
+    loop {
+        match message.u8_at(at)? {
+            len @ 1..=0x3f => at += 1 + usize::from(len),
+            0xc0.. => {
+                at = usize::from(message.be16(at)? & 0x3fff);
+                jumps += 1;
+                if jumps > MOST_JUMPS {
+                    return Some(end);
+                }
+            }
+            _ => return Some(end),
+        }
+    }
+}
+
+/// Every jump of a sane name goes backwards, so this many suffice.
+const MOST_JUMPS: usize = 64;
+
 /// How a name came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Name {
@@ -175,8 +209,7 @@ pub(crate) enum Name {
 
 /// Appends the name at `at`, as Wireshark shows it.
 pub(crate) fn write_name(message: &[u8], at: usize, out: &mut String) -> Name {
-    // RFC 1035 §2.3.4: 255 octets; every jump of a sane name goes backwards, so this many labels suffice.
-    const MOST_JUMPS: usize = 64;
+    // RFC 1035 §2.3.4.
     const LONGEST: usize = 255;
     let (mut at, mut jumps, mut written, start) = (at, 0, 0, out.len());
     loop {

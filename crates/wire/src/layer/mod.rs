@@ -9,6 +9,7 @@ mod dns;
 mod icmp;
 mod ip;
 mod link;
+mod rdata;
 mod ssdp;
 mod transport;
 
@@ -19,6 +20,7 @@ pub(crate) use dns::{DnsPart, write_name};
 pub use icmp::{Icmp, Icmpv6};
 pub use ip::{Fragment, Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment};
 pub use link::{Ethernet, Loopback, Sll, Sll2, Vlan};
+pub(crate) use rdata::Data;
 pub(crate) use ssdp::Http;
 pub use transport::{Tcp, TcpFlags, TcpOption, TcpOptionError, TcpOptions, Udp};
 

@@ -5,6 +5,7 @@
 pub(crate) mod packets;
 pub(crate) mod random;
 mod rare;
+mod records;
 mod report;
 mod routes;
 mod ssdp;
@@ -18,6 +19,7 @@ pub(crate) fn all() -> Vec<(&'static str, Capture)> {
     let mut all = tcp::scenarios();
     all.extend(traffic::scenarios());
     all.extend(rare::scenarios());
+    all.extend(records::scenarios());
     all.extend(routes::scenarios());
     all.extend(ssdp::scenarios());
     all.push(("report", report::capture()));
