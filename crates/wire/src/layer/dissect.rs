@@ -456,6 +456,7 @@ impl Walk<'_, '_> {
         }
         match known(source.min(destination)).or_else(|| known(source.max(destination))) {
             None => self.undecoded(Layer::Data, view),
+            Some(_) if view.captured_len() == 0 => self.undecoded(Layer::Data, view),
             Some(None) => self.ssdp(view),
             Some(Some(flavour)) => {
                 let dns = Dns::parse(flavour, self.packet.slice(view));
