@@ -194,17 +194,17 @@ fn label(message: &[u8], at: usize) -> Option<Label> {
 
 /// Where a name ends that is all there, also what it points to.
 pub(super) fn name_end(message: &[u8], start: usize) -> Option<usize> {
-    let (mut at, mut end, mut jumps) = (start, None, 0);
+    let (mut at, mut end, mut jumps, mut begun) = (start, None, 0, false);
     loop {
         match label(message, at)? {
-            Label::Text(len) => at += 1 + len,
-            Label::Bits(len) => at += 2 + len,
+            Label::Text(len) => (at, begun) = (at + 1 + len, true),
+            Label::Bits(len) => (at, begun) = (at + 2 + len, true),
             Label::Pointer(to) if jumps < MOST_JUMPS => {
                 end = end.or(Some(at + 2));
                 (at, jumps) = (to, jumps + 1);
             }
             Label::Pointer(_) => return end,
-            Label::Unknown if at == start => return None,
+            Label::Unknown if !begun => return None,
             Label::Root | Label::Unknown => return end.or(Some(at + 1)),
         }
     }

@@ -18,6 +18,8 @@ enum Part {
     Sized,
     /// What the row shows of it can be shown from here on.
     Shown,
+    /// What is left, and so many bytes less than nothing.
+    Rest(usize),
     /// Blocks of a bitmap of types (RFC 4034 §4.1.2), to the end of the data.
     Bitmap,
     /// A hash, of which Wireshark takes five bytes at a time.
@@ -41,51 +43,53 @@ enum Part {
 }
 
 use Part::{
-    Bitmap, Gateway, Hash, Host, Location, Name, Options, Parameters, Prefixes, Servers, Shown, Sized, Skip,
-    Suffix, Text, Texts,
+    Bitmap, Gateway, Hash, Host, Location, Name, Options, Parameters, Prefixes, Rest, Servers, Shown, Sized,
+    Skip, Suffix, Text, Texts,
 };
 
 fn parts(kind: u16) -> &'static [Part] {
     match kind {
         1 => &[Skip(4), Shown],
-        2 | 5 | 12 | 30 | 39 => &[Name, Shown],
+        2 | 5 | 12 | 39 => &[Name, Shown],
         3 | 4 | 7 | 8 | 9 | 23 => &[Shown, Name],
         6 => &[Name, Shown, Name, Skip(20)],
-        11 => &[Skip(4), Shown, Skip(1)],
+        11 => &[Skip(4), Shown, Skip(1), Rest(0)],
         13 => &[Text, Text, Shown],
         14 | 17 => &[Shown, Name, Name],
         15 | 36 => &[Skip(2), Name, Shown],
-        16 | 99 => &[Texts],
+        16 | 99 => &[Texts, Rest(0)],
         18 | 21 => &[Shown, Skip(2), Name],
         19 | 20 => &[Shown, Text],
-        24 | 46 => &[Skip(18), Name],
-        25 | 43 | 48 | 59 | 60 | 32769 => &[Skip(4)],
+        24 | 46 => &[Skip(18), Name, Rest(1)],
+        25 | 43 | 48 | 59 | 60 | 32769 => &[Skip(4), Rest(1)],
         26 => &[Shown, Skip(2), Name, Name],
         27 => &[Shown, Text, Text, Text],
         28 => &[Skip(16), Shown],
         29 => &[Location],
+        30 => &[Name, Shown, Rest(0)],
         33 => &[Skip(6), Name, Shown],
         35 => &[Skip(4), Text, Text, Text, Name, Shown],
-        37 => &[Skip(5)],
+        37 => &[Skip(5), Rest(1)],
         38 => &[Suffix, Shown],
         41 => &[Options],
         42 => &[Shown, Prefixes],
         44 => &[Skip(2)],
-        45 => &[Gateway],
-        47 => &[Name, Shown, Bitmap],
-        50 => &[Skip(4), Text, Hash, Bitmap],
+        45 => &[Gateway, Rest(1)],
+        47 => &[Name, Shown, Bitmap, Rest(0)],
+        50 => &[Skip(4), Text, Hash, Bitmap, Rest(0)],
         51 => &[Shown, Skip(4), Text],
-        52 => &[Shown, Skip(3)],
+        52 => &[Shown, Skip(3), Rest(1)],
         55 => &[Shown, Host],
-        62 => &[Skip(6), Bitmap],
-        63 | 105 | 108 => &[Skip(6)],
+        62 => &[Skip(6), Bitmap, Rest(0)],
+        63 => &[Skip(6), Rest(1)],
+        105 | 108 => &[Skip(6)],
         64 | 65 => &[Skip(2), Name, Parameters],
         104 | 106 => &[Skip(10)],
         107 => &[Skip(2), Name],
         109 => &[Skip(8)],
         249 => &[Name, Skip(12), Sized, Sized],
         250 => &[Name, Skip(8), Sized, Skip(4), Sized],
-        257 => &[Skip(1), Text],
+        257 => &[Skip(1), Text, Rest(0)],
         65281 => &[Skip(12), Servers],
         65282 => &[Skip(12), Name, Shown],
         _ => &[Shown],
@@ -149,19 +153,17 @@ impl Cursor<'_> {
                 self.skip(len)?;
                 if len.is_multiple_of(5) { Some(()) } else { self.message.u8_at(self.at).map(|_| ()) }
             }
+            Rest(less) => (self.at <= self.end + less).then_some(()),
             Texts => self.each(|it| it.part(Text)),
             Servers => {
                 let servers = self.message.be32(self.at)?;
                 self.skip(4)?;
                 if servers == 0 { Some(()) } else { self.each(|it| it.skip(4)) }
             }
-            Bitmap => {
-                self.each(|it| {
-                    it.skip(1)?;
-                    it.part(Text)
-                })?;
-                (self.at == self.end).then_some(())
-            }
+            Bitmap => self.each(|it| {
+                it.skip(1)?;
+                it.part(Text)
+            }),
             Options => self.each(Self::option),
             Parameters => self.each(Self::parameter),
             Prefixes => self.prefixes(),

@@ -12,6 +12,7 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Capture)> {
         ),
         ("records_short", Capture::of(RAW, shorter())),
         ("records_filled_short", Capture::of(RAW, filled())),
+        ("records_followed_short", Capture::of(RAW, followed())),
         ("records_hashed_short", Capture::of(RAW, hashed())),
         ("records_options_short", Capture::of(RAW, options())),
     ]
@@ -136,6 +137,14 @@ fn filled() -> Vec<Vec<u8>> {
         .flat_map(|kind| {
             [1, 4, 6, 9, 16, 40].map(|len| answer(kind, &vec![0; len], &[])).into_iter().chain(ones(kind))
         })
+        .collect()
+}
+
+/// Data that is too short, and bytes after it.
+fn followed() -> Vec<Vec<u8>> {
+    let kinds = (1..=110).chain([249, 250, 257, 32769, 65282]);
+    kinds
+        .flat_map(|kind| [1, 2, 3, 4, 5, 9, 17, 18].map(|len| answer(kind, &vec![0; len], &[0; 60])))
         .collect()
 }
 
