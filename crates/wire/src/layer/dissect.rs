@@ -392,8 +392,9 @@ impl Walk<'_, '_> {
         // Type, code, checksum and four bytes whose meaning the type says.
         let next = (Start::Ip, view.after(8));
         let next = self.push(Layer::Icmp(icmp), view, next);
-        if view.lacks(icmp.needed()).is_some() {
-            return self.lack(Protocol::Icmp, view, icmp.needed());
+        let needed = icmp.needed(self.packet.slice(view), view.reported_len());
+        if view.lacks(needed).is_some() {
+            return self.lack(Protocol::Icmp, view, needed);
         }
         if icmp.quotes() { self.quote(next) } else { (Start::Done, view) }
     }
@@ -406,6 +407,10 @@ impl Walk<'_, '_> {
         let next = self.push(Layer::Icmpv6(icmp), view, next);
         let needed = icmp.needed(self.packet.slice(view), view.reported_len());
         if view.lacks(needed).is_some() && !self.packet.in_quote() {
+            // An option that is longer than the message, cut or not.
+            if icmp.options().is_some_and(|at| at < view.captured_len()) && needed > view.reported_len() {
+                return self.stop(Protocol::Icmpv6, view, StopReason::Malformed);
+            }
             return self.lack(Protocol::Icmpv6, view, needed);
         }
         // Unlike that of IPv4, an error that quotes nothing at all is not whole.

@@ -2,6 +2,7 @@
 //!
 //! The golden rows beside it were written by tshark from these very captures, see `golden/README.md`.
 
+mod control;
 pub(crate) mod packets;
 pub(crate) mod random;
 mod rare;
@@ -19,6 +20,7 @@ pub(crate) fn all() -> Vec<(&'static str, Capture)> {
     let mut all = tcp::scenarios();
     all.extend(traffic::scenarios());
     all.extend(rare::scenarios());
+    all.extend(control::scenarios());
     all.extend(records::scenarios());
     all.extend(routes::scenarios());
     all.extend(ssdp::scenarios());
