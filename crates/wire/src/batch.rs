@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use crate::Timestamp;
 use crate::file::{Item, Parser, ReadError, Record};
 use crate::layer::{Placed, dissect};
 use crate::session::{Frame, Scout, Session};
@@ -20,6 +21,8 @@ pub struct Batch {
     rare: Vec<Rare>,
     layers: Vec<Placed>,
     reassembled: Vec<u8>,
+    /// When the last frame before it came that had a time.
+    before: Option<Timestamp>,
 }
 
 /// An item without its bytes, and where they are.
@@ -38,7 +41,6 @@ enum Analysed {
     Plain {
         number: u64,
         relative: Option<i64>,
-        delta: Option<i64>,
         tcp: Option<TcpNote>,
         second_pass: bool,
     },
@@ -216,13 +218,14 @@ impl Batch {
 
     /// Gives every packet to a session. To be called once, when all are in.
     pub fn analyse(&mut self, session: &mut Session) {
-        let Self { items, bytes, frames, rare, layers, reassembled } = self;
+        let Self { items, bytes, frames, rare, layers, reassembled, before } = self;
+        *before = session.last_time;
         for stored in items {
             let Item::Packet(record) = stored.item(bytes.all()) else { continue };
             let frame = session.frame(&record);
             if frame.packet.is_plain() {
-                let Frame { number, relative, delta, tcp, second_pass, .. } = frame;
-                frames.push(Analysed::Plain { number, relative, delta, tcp, second_pass });
+                let Frame { number, relative, tcp, second_pass, .. } = frame;
+                frames.push(Analysed::Plain { number, relative, tcp, second_pass });
                 continue;
             }
             let (above, below) = (layers.len(), reassembled.len());
@@ -253,12 +256,14 @@ impl Batch {
 
     /// Gives all items to `with`, up to the first failure.
     pub fn each<E>(&self, mut with: impl FnMut(&Entry<'_>) -> Result<(), E>) -> Result<(), E> {
-        let (mut frames, mut layers) = (self.frames.iter(), Vec::new());
+        let (mut frames, mut layers, mut before) = (self.frames.iter(), Vec::new(), self.before);
         for stored in &self.items {
             let item = stored.item(self.bytes.all());
             let analysed =
                 if let Item::Packet(record) = &item { frames.next().zip(Some(record)) } else { None };
-            let frame = analysed.and_then(|(analysed, record)| self.frame(analysed, record, &mut layers));
+            let frame =
+                analysed.and_then(|(analysed, record)| self.frame(analysed, record, before, &mut layers));
+            before = frame.as_ref().and_then(|frame| frame.time).or(before);
             with(&Entry { file: stored.file, item, frame })?;
         }
         Ok(())
@@ -269,13 +274,15 @@ impl Batch {
         &'b self,
         analysed: &Analysed,
         record: &Record<'b>,
+        before: Option<Timestamp>,
         layers: &'b mut Vec<Placed>,
     ) -> Option<Frame<'b>> {
         match *analysed {
-            Analysed::Plain { number, relative, delta, tcp, second_pass } => {
+            Analysed::Plain { number, relative, tcp, second_pass } => {
                 let mut packet = dissect(record.link, record.bytes, record.wire_len, layers);
                 packet.with_layers(layers);
                 let (time, options) = (record.time, record.options);
+                let delta = time.map(|now| now.since(before.unwrap_or(now)));
                 let (reassembled_in, echo, duplicate_address) = (None, None, None);
                 Some(Frame {
                     number,

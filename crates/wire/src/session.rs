@@ -11,7 +11,10 @@ use crate::bytes::Bytes;
 use crate::datagrams::Datagrams;
 use crate::file::{Options, Record};
 use crate::fragments::Fragments;
-use crate::layer::{Arp, Fragment, Icmp, Icmpv6, Layer, Packet, Placed, Plain, continue_with, dissect};
+use crate::layer::{
+    Arp, Fragment, Http, Icmp, Icmpv6, Layer, Packet, Placed, Plain, Protocol, StopReason, continue_with,
+    dissect,
+};
 use crate::tcp::{Conversations, Endpoint, Limits, Segment, TcpNote};
 use crate::time::Timestamp;
 
@@ -73,7 +76,7 @@ struct Later {
 pub struct Session {
     number: u64,
     first_time: Option<Timestamp>,
-    last_time: Option<Timestamp>,
+    pub(crate) last_time: Option<Timestamp>,
     tcp: Conversations,
     fragments: Fragments,
     reassembled: Vec<u8>,
@@ -81,6 +84,8 @@ pub struct Session {
     echoes: Memory<EchoKey, u64>,
     addresses: Memory<[u8; 4], [u8; 6]>,
     datagrams: Datagrams,
+    /// Between whom a request of service discovery was seen.
+    asked: Memory<[Endpoint; 2], ()>,
     /// Of a first reading: what the second one is told.
     found: Option<Later>,
     told: Option<Later>,
@@ -107,7 +112,8 @@ impl Scout {
     /// The second reading, of the same records from the first one on.
     pub fn finish(self, limits: Limits) -> Session {
         let told = self.0.found.unwrap_or_default();
-        Session { told: Some(told), tcp: self.0.tcp.again(limits), ..Session::default() }
+        let asked = Memory { map: self.0.asked.map, left_out: 0 };
+        Session { told: Some(told), tcp: self.0.tcp.again(limits), asked, ..Session::default() }
     }
 }
 
@@ -190,7 +196,10 @@ impl Session {
     /// that would name their partners or numbers do not.
     pub fn not_remembered(&self) -> u64 {
         let told = self.told.as_ref().map_or(0, |told| told.reassembled_in.left_out + told.replies.left_out);
-        told + self.echoes.left_out + self.addresses.left_out + self.datagrams.left_out()
+        told + self.echoes.left_out
+            + self.addresses.left_out
+            + self.datagrams.left_out()
+            + self.asked.left_out
     }
 
     /// Takes the next record of a first reading the short way: a TCP segment of a known conversation of which the
@@ -226,6 +235,7 @@ impl Session {
         } else {
             self.layers = layers;
         }
+        discovery(&mut packet, &mut self.layers, &mut self.asked);
         packet.with_layers(&self.layers);
         let mut frame = Frame {
             number: self.number,
@@ -283,6 +293,7 @@ fn fragment_of(packet: &Packet<'_>, layers: &[Placed]) -> Option<Part> {
         match placed.layer {
             Layer::Ipv4(ip) => (source, destination) = (widened(ip.source), widened(ip.destination)),
             Layer::Ipv6(ip) => (source, destination) = (ip.source, ip.destination),
+            Layer::Ipv6Extension(routed) => destination = routed.leads_to(destination).unwrap_or(destination),
             _ => {}
         }
     }
@@ -320,7 +331,7 @@ pub(crate) fn addresses_in(layers: &[Placed]) -> Option<[Endpoint; 2]> {
     let mut routed = None;
     layers.iter().rev().find_map(|placed| match placed.layer {
         Layer::Ipv6Extension(extension) => {
-            routed = routed.or(extension.final_destination);
+            routed = routed.or(extension.final_destination.map(|_| extension));
             None
         }
         Layer::Ipv4(ip) => {
@@ -328,11 +339,41 @@ pub(crate) fn addresses_in(layers: &[Placed]) -> Option<[Endpoint; 2]> {
             Some(ends.map(|address| Endpoint { address: widened(address), ipv6: false, port: 0 }))
         }
         Layer::Ipv6(ip) => {
-            let ends = [ip.source, routed.unwrap_or(ip.destination)];
+            let end = routed.and_then(|routed| routed.leads_to(ip.destination));
+            let ends = [ip.source, end.unwrap_or(ip.destination)];
             Some(ends.map(|address| Endpoint { address, ipv6: true, port: 0 }))
         }
         _ => None,
     })
+}
+
+/// What goes to the port of service discovery and begins no message is one only between ends that have asked before.
+fn discovery(packet: &mut Packet<'_>, layers: &mut [Placed], asked: &mut Memory<[Endpoint; 2], ()>) {
+    let Some(Placed { layer: Layer::Ssdp, view }) = layers.last().copied() else { return };
+    let ports = layers.iter().rev().find_map(|placed| match placed.layer {
+        Layer::Udp(udp) => Some([udp.source_port, udp.destination_port]),
+        _ => None,
+    });
+    let (Some(mut ends), Some(ports)) = (addresses_in(layers), ports) else { return };
+    ends.iter_mut().zip(ports).for_each(|(end, port)| end.port = port);
+    ends.sort_unstable();
+    let bytes = packet.slice(view);
+    // An empty line is stepped over.
+    let first = if bytes == b"\r\n" { 3 } else { 2 };
+    let starts = bytes.len() >= view.reported_len().min(first);
+    let known = starts && asked.map.contains_key(&ends);
+    if Http::asks(bytes) {
+        asked.keep(ends, ());
+    }
+    if known || Http::parse(bytes).is_some() {
+        return;
+    }
+    if let Some(last) = layers.last_mut() {
+        last.layer = Layer::Data;
+    }
+    if !starts {
+        packet.stop_at(Protocol::Frame, view, StopReason::CutShort);
+    }
 }
 
 fn note(tcp: &mut Conversations, frame: &Frame<'_>) -> Option<TcpNote> {

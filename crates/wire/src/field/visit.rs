@@ -202,7 +202,10 @@ impl<'a> Walk<'_, 'a> {
         self.number(id::IP_TTL, 8, 1, header.ttl);
         self.number(id::IP_PROTO, 9, 1, header.protocol);
         self.number(id::IP_CHECKSUM, 10, 2, header.checksum);
-        for (id, at, address) in [(id::IP_SRC, 12, header.source), (id::IP_DST, 16, header.destination)] {
+        let destination_at = usize::from(header.destination_at);
+        for (id, at, address) in
+            [(id::IP_SRC, 12, header.source), (id::IP_DST, destination_at, header.destination)]
+        {
             self.put(id, at, 4, Value::Ipv4(address));
             self.put(id::IP_ADDR, at, 4, Value::Ipv4(address));
         }

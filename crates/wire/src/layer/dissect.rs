@@ -1,11 +1,13 @@
 //! The walk from the link layer up: each step reads one header and says what comes next.
 
 use super::dns::{Dns, DnsFlavour};
-use super::ip::{Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment};
+use super::ip::{Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment, short_option};
 use super::link::{Ethernet, Loopback, Sll, Sll2, Vlan};
 use super::plain::Plain;
 use super::transport::{Tcp, Udp};
-use super::{Arp, Icmp, Icmpv6, Layer, MOST_LAYERS, Packet, Placed, Protocol, Source, StopReason, View};
+use super::{
+    Arp, Http, Icmp, Icmpv6, Layer, MOST_LAYERS, Packet, Placed, Protocol, Source, StopReason, View,
+};
 use crate::bytes::Bytes;
 use crate::link::LinkType;
 
@@ -306,6 +308,9 @@ impl Walk<'_, '_> {
         if view.lacks(header).is_some() {
             return self.lack(Protocol::Ipv4, view, header);
         }
+        if header > Ipv4::LEN && short_option(bytes.get(..header).unwrap_or_default()) {
+            return self.stop(Protocol::Ipv4, view, StopReason::Malformed);
+        }
         if next.0.is_done() {
             return next;
         }
@@ -373,7 +378,11 @@ impl Walk<'_, '_> {
         let next = (Start::IpProtocol(extension.next_header), view.after(len));
         let next = self.push(Layer::Ipv6Extension(extension), view, next);
         match view.lacks(len) {
+            Some(StopReason::Malformed) if extension.cut_inside_list(bytes) => {
+                self.stop(Protocol::Ipv6Extension, view, StopReason::MalformedOption)
+            }
             Some(_) => self.lack(Protocol::Ipv6Extension, view, len),
+            None if extension.broken => self.stop(Protocol::Ipv6Extension, view, StopReason::Malformed),
             None => match view.lacks(options_end(&extension, bytes)) {
                 Some(reason) => self.stop(Protocol::Ipv6Extension, view, reason),
                 None => next,
@@ -400,8 +409,9 @@ impl Walk<'_, '_> {
         // Type, code, checksum and four bytes whose meaning the type says.
         let next = (Start::Ip, view.after(8));
         let next = self.push(Layer::Icmp(icmp), view, next);
-        if view.lacks(icmp.needed()).is_some() {
-            return self.lack(Protocol::Icmp, view, icmp.needed());
+        let needed = icmp.needed(self.packet.slice(view), view.reported_len());
+        if view.lacks(needed).is_some() {
+            return self.lack(Protocol::Icmp, view, needed);
         }
         if icmp.quotes() { self.quote(next) } else { (Start::Done, view) }
     }
@@ -414,6 +424,10 @@ impl Walk<'_, '_> {
         let next = self.push(Layer::Icmpv6(icmp), view, next);
         let needed = icmp.needed(self.packet.slice(view), view.reported_len());
         if view.lacks(needed).is_some() && !self.packet.in_quote() {
+            // An option that is longer than the message, cut or not.
+            if icmp.options().is_some_and(|at| at < view.captured_len()) && needed > view.reported_len() {
+                return self.stop(Protocol::Icmpv6, view, StopReason::Malformed);
+            }
             return self.lack(Protocol::Icmpv6, view, needed);
         }
         // Unlike that of IPv4, an error that quotes nothing at all is not whole.
@@ -464,7 +478,8 @@ impl Walk<'_, '_> {
         }
         match known(source.min(destination)).or_else(|| known(source.max(destination))) {
             None => self.undecoded(Layer::Data, view),
-            Some(None) => self.leaf(Layer::Ssdp, view),
+            Some(_) if view.captured_len() == 0 => self.undecoded(Layer::Data, view),
+            Some(None) => self.ssdp(view),
             Some(Some(flavour)) => {
                 let dns = Dns::parse(flavour, self.packet.slice(view));
                 let whole = dns.is_whole(self.packet.slice(view));
@@ -472,6 +487,13 @@ impl Walk<'_, '_> {
                 if whole { next } else { self.lack(Protocol::Dns, view, view.captured_len() + 1) }
             }
         }
+    }
+
+    fn ssdp(&mut self, view: View) -> Next {
+        let missing = view.reported_len() - view.captured_len();
+        let lacks = Http::parse(self.packet.slice(view)).is_some_and(|http| http.lacks(missing));
+        let next = self.leaf(Layer::Ssdp, view);
+        if lacks { self.lack(Protocol::Ssdp, view, view.captured_len() + 1) } else { next }
     }
 
     fn tcp(&mut self, view: View) -> Next {

@@ -1,7 +1,6 @@
 //! DNS messages (RFC 1035), also as multicast DNS (RFC 6762) and LLMNR (RFC 4795).
 
-use std::fmt::Write as _;
-
+use super::Data;
 use crate::bytes::Bytes;
 
 /// Which of the protocols that share the message format.
@@ -60,7 +59,7 @@ impl Dns {
             let ends = match part {
                 DnsPart::Ends => true,
                 DnsPart::Question(_) => false,
-                DnsPart::Record(record) => message.len() < record.data_at + record.data_len,
+                DnsPart::Record(record) => !record.data(message).whole,
             };
             if ends {
                 return false;
@@ -105,6 +104,16 @@ pub struct DnsRecord {
     pub data_len: usize,
 }
 
+impl DnsRecord {
+    /// What of its data is there.
+    pub(crate) fn data(&self, message: &[u8]) -> Data {
+        if message.len() < self.data_at + self.data_len {
+            return Data::default();
+        }
+        Data::read(message, self.kind, self.data_at, self.data_len)
+    }
+}
+
 /// One thing of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DnsPart {
@@ -136,7 +145,7 @@ impl Walk<'_> {
 
     fn question(&mut self) -> Option<DnsPart> {
         let name_at = self.at;
-        let after = skip_name(self.message, name_at)?;
+        let after = name_end(self.message, name_at)?;
         let (kind, class) = (self.message.be16(after)?, self.message.be16(after + 2)?);
         self.at = after + 4;
         Some(DnsPart::Question(Question { name_at, kind, class }))
@@ -144,7 +153,7 @@ impl Walk<'_> {
 
     fn record(&mut self, section: u8) -> Option<DnsPart> {
         let name_at = self.at;
-        let after = skip_name(self.message, name_at)?;
+        let after = name_end(self.message, name_at)?;
         let (kind, class) = (self.message.be16(after)?, self.message.be16(after + 2)?);
         let (ttl, data_len) = (self.message.be32(after + 4)?, usize::from(self.message.be16(after + 8)?));
         let data_at = after + 10;
@@ -153,17 +162,56 @@ impl Walk<'_> {
     }
 }
 
-/// Where a name ends: after its root label or its first pointer.
-fn skip_name(message: &[u8], mut at: usize) -> Option<usize> {
+/// What a name goes on with.
+enum Label {
+    Root,
+    /// So many bytes of text.
+    Text(usize),
+    /// So many bytes of bits (RFC 2673 §3.1), which are not shown.
+    Bits(usize),
+    Pointer(usize),
+    /// A kind that no document defines.
+    Unknown,
+}
+
+fn label(message: &[u8], at: usize) -> Option<Label> {
+    const BITS: u8 = 0x41;
+    Some(match message.u8_at(at)? {
+        0 => Label::Root,
+        len @ 1..=0x3f => {
+            message.get(at..=at + usize::from(len))?;
+            Label::Text(usize::from(len))
+        }
+        BITS => match message.u8_at(at + 1)? {
+            0 => Label::Bits(32),
+            bits => Label::Bits(usize::from(bits).div_ceil(8)),
+        },
+        0x40..=0x7f => Label::Unknown,
+        0x80..=0xbf => return None,
+        0xc0.. => Label::Pointer(usize::from(message.be16(at)? & 0x3fff)),
+    })
+}
+
+/// Where a name ends that is all there, also what it points to.
+pub(super) fn name_end(message: &[u8], start: usize) -> Option<usize> {
+    let (mut at, mut end, mut jumps, mut begun) = (start, None, 0, false);
     loop {
-        match message.u8_at(at)? {
-            len @ 1..=0x3f => at += 1 + usize::from(len),
-            0xc0.. => return message.u8_at(at + 1).map(|_| at + 2),
-            // The root label, or a kind that no document defines.
-            _ => return Some(at + 1),
+        match label(message, at)? {
+            Label::Text(len) => (at, begun) = (at + 1 + len, true),
+            Label::Bits(len) => (at, begun) = (at + 2 + len, true),
+            Label::Pointer(to) if jumps < MOST_JUMPS => {
+                end = end.or(Some(at + 2));
+                (at, jumps) = (to, jumps + 1);
+            }
+            Label::Pointer(_) => return end,
+            Label::Unknown if !begun => return None,
+            Label::Root | Label::Unknown => return end.or(Some(at + 1)),
         }
     }
 }
+
+/// Every jump of a sane name goes backwards, so this many suffice.
+const MOST_JUMPS: usize = 64;
 
 /// How a name came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,35 +223,33 @@ pub(crate) enum Name {
 
 /// Appends the name at `at`, as Wireshark shows it.
 pub(crate) fn write_name(message: &[u8], at: usize, out: &mut String) -> Name {
-    // RFC 1035 §2.3.4: 255 octets; every jump of a sane name goes backwards, so this many labels suffice.
-    const MOST_JUMPS: usize = 64;
+    // RFC 1035 §2.3.4.
     const LONGEST: usize = 255;
     let (mut at, mut jumps, mut written, start) = (at, 0, 0, out.len());
     loop {
-        match message.u8_at(at) {
-            None => return Name::Cut,
-            Some(0) => break,
-            Some(len @ 1..=0x3f) => {
-                let end = at + 1 + usize::from(len);
-                let Some(label) = message.get(at + 1..end) else { return Name::Cut };
+        let Some(label) = label(message, at) else { return Name::Cut };
+        match label {
+            Label::Root => break,
+            Label::Text(len) => {
                 if written > 0 {
                     out.push('.');
                 }
-                crate::text::escaped(label, out);
-                written += label.len() + 1;
-                at = end;
+                crate::text::escaped(message.get(at + 1..=at + len).unwrap_or_default(), out);
+                written += len + 1;
+                at += 1 + len;
             }
-            Some(0xc0..) => {
-                let Some(pointer) = message.be16(at) else { return Name::Cut };
-                at = usize::from(pointer & 0x3fff);
+            Label::Bits(len) => at += 2 + len,
+            Label::Pointer(to) => {
+                at = to;
                 jumps += 1;
                 if jumps > MOST_JUMPS {
                     out.push_str("<Name contains a pointer that loops>");
                     return Name::Whole;
                 }
             }
-            Some(other) => {
-                let _ = write!(out, "<Unknown extended label: {other}>");
+            Label::Unknown => {
+                out.truncate(start);
+                out.push_str("<Unknown extended label>");
                 return Name::Whole;
             }
         }

@@ -23,16 +23,24 @@ pub struct Ipv4 {
     pub checksum: u16,
     /// `ip.src`
     pub source: [u8; 4],
-    /// `ip.dst`
+    /// `ip.dst`: where a source route ends, if it says so.
     pub destination: [u8; 4],
+    /// Where in the header it stands.
+    pub(crate) destination_at: u8,
 }
 
 impl Ipv4 {
     pub(crate) const LEN: usize = 20;
+    const DESTINATION_AT: u8 = 16;
 
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let header_len = (bytes.u8_at(0)? & 0x0f) * 4;
+        let destination_at = match usize::from(header_len) {
+            Self::LEN => Self::DESTINATION_AT,
+            len => route_end(bytes.get(..len).unwrap_or(bytes)).unwrap_or(Self::DESTINATION_AT),
+        };
         Some(Self {
-            header_len: (bytes.u8_at(0)? & 0x0f) * 4,
+            header_len,
             service: bytes.u8_at(1)?,
             total_len: bytes.be16(2)?,
             id: bytes.be16(4)?,
@@ -41,8 +49,14 @@ impl Ipv4 {
             protocol: bytes.u8_at(9)?,
             checksum: bytes.be16(10)?,
             source: bytes.array(12)?,
-            destination: bytes.array(16)?,
+            destination: bytes.array(usize::from(destination_at))?,
+            destination_at,
         })
+    }
+
+    /// Whether a header, cut maybe, holds a whole source route.
+    pub(crate) fn has_route(header: &[u8]) -> bool {
+        options(header).any(|(_, kind, _)| matches!(kind, LOOSE_ROUTE | STRICT_ROUTE))
     }
 
     /// `ip.flags.mf`
@@ -59,6 +73,45 @@ impl Ipv4 {
     pub const fn offset(&self) -> u32 {
         (self.flags_offset as u32 & 0x1fff) * 8
     }
+}
+
+const LOOSE_ROUTE: u8 = 131;
+const STRICT_ROUTE: u8 = 137;
+
+/// The options of an IPv4 header (RFC 791 §3.1): where each starts, its kind and its length.
+fn options(header: &[u8]) -> impl Iterator<Item = (usize, u8, usize)> {
+    const END: u8 = 0;
+    const NOP: u8 = 1;
+    let mut at = Ipv4::LEN;
+    std::iter::from_fn(move || {
+        while header.u8_at(at)? == NOP {
+            at += 1;
+        }
+        let (start, kind, len) = (at, header.u8_at(at)?, usize::from(header.u8_at(at + 1)?));
+        at += len;
+        (kind != END && len > 1 && at <= header.len()).then_some((start, kind, len))
+    })
+}
+
+/// Whether an option is too short for its kind: of record route, timestamps, security, source routes, CIPSO, stream
+/// identifiers, router alert, quick start and traceroute.
+pub(super) fn short_option(header: &[u8]) -> bool {
+    options(header).any(|(_, kind, len)| match kind {
+        7 | 130 | 133 | LOOSE_ROUTE | STRICT_ROUTE => len < 3,
+        68 | 136 | 148 => len < 4,
+        134 => len < 6 || len == 7,
+        25 => len < 8,
+        82 => len < 12,
+        _ => false,
+    })
+}
+
+/// Where the last address of the first source route stands, if the route is not finished.
+fn route_end(header: &[u8]) -> Option<u8> {
+    let (start, _, len) = options(header).find(|(_, kind, _)| matches!(*kind, LOOSE_ROUTE | STRICT_ROUTE))?;
+    let next = usize::from(header.u8_at(start + 2).filter(|_| len > 2)?);
+    let unfinished = next >= 4 && next.is_multiple_of(4) && next <= len;
+    u8::try_from(start + len - 4).ok().filter(|_| unfinished)
 }
 
 /// An IPv6 header.
@@ -116,6 +169,10 @@ pub struct Ipv6Extension {
     pub routing_type: Option<u8>,
     /// Where a routing header leads in the end, if that is not the header's destination.
     pub final_destination: Option<[u8; 16]>,
+    /// How many bytes of that are those of the header's destination.
+    pub(crate) elided: u8,
+    /// A list of addresses that is longer than the header.
+    pub(super) broken: bool,
 }
 
 impl Ipv6Extension {
@@ -125,18 +182,84 @@ impl Ipv6Extension {
     pub(crate) const DESTINATION: u8 = 60;
     pub(crate) const SEGMENT_ROUTING: u8 = 4;
 
+    /// Routing header of mobility (RFC 6275 §6.4), and of networks with low power (RFC 6554).
+    const HOME_ADDRESS: u8 = 2;
+    const LOW_POWER: u8 = 3;
+
     pub(super) fn parse(kind: u8, bytes: &[u8]) -> Option<Self> {
         let len = (u16::from(bytes.u8_at(1)?) + 1) * 8;
-        let routing_type = if kind == Self::ROUTING { bytes.u8_at(2) } else { None };
-        // Of segment routing the list is reversed (RFC 8754 §2); of type 0 the last one is the end (RFC 2460 §4.4).
-        let segments_left = bytes.u8_at(3).unwrap_or_default();
-        let final_destination = match routing_type.filter(|_| segments_left > 0) {
-            Some(0) => bytes.array(usize::from(len).saturating_sub(16).max(8)),
-            Some(Self::SEGMENT_ROUTING) if len > 8 && bytes.len() >= usize::from(len) => bytes.array(8),
-            _ => None,
+        let next_header = bytes.u8_at(0)?;
+        let mut extension = Self {
+            kind,
+            next_header,
+            len,
+            routing_type: None,
+            final_destination: None,
+            elided: 0,
+            broken: false,
         };
-        Some(Self { kind, next_header: bytes.u8_at(0)?, len, routing_type, final_destination })
+        if kind == Self::ROUTING {
+            extension.route(bytes);
+        }
+        Some(extension)
     }
+
+    fn route(&mut self, bytes: &[u8]) {
+        let header = bytes.get(..usize::from(self.len)).unwrap_or(bytes);
+        let addresses = usize::from(self.len - 8) / 16;
+        self.routing_type = bytes.u8_at(2);
+        let (at, broken) = match self.routing_type {
+            // The last one is the end (RFC 2460 §4.4).
+            Some(0) => (addresses.checked_sub(1).map(|before| 8 + before * 16), false),
+            Some(Self::HOME_ADDRESS) => (Some(8), addresses == 0),
+            Some(Self::LOW_POWER) => {
+                self.elided = bytes.u8_at(4).unwrap_or_default() & 0x0f;
+                let at = compressed(header);
+                (at, at.is_some_and(|at| at + 16 - usize::from(self.elided) > usize::from(self.len)))
+            }
+            // The list is reversed (RFC 8754 §2).
+            Some(Self::SEGMENT_ROUTING) => {
+                let last = usize::from(bytes.u8_at(4).unwrap_or_default());
+                (Some(8), last >= addresses)
+            }
+            _ => (None, false),
+        };
+        self.broken = broken;
+        let mut end = [0; 16];
+        let kept = usize::from(self.elided);
+        let there = at.and_then(|at| header.get(at..at + 16 - kept)).zip(end.get_mut(kept..));
+        let unfinished = bytes.u8_at(3).unwrap_or_default() > 0;
+        if let Some((from, to)) = there.filter(|_| unfinished) {
+            to.copy_from_slice(from);
+            self.final_destination = Some(end);
+        }
+    }
+
+    /// Whether a packet ends inside the addresses of a header of a type that is read.
+    pub(super) fn cut_inside_list(&self, bytes: &[u8]) -> bool {
+        match self.routing_type {
+            Some(0 | Self::LOW_POWER) => bytes.len() >= 4,
+            Some(Self::HOME_ADDRESS | Self::SEGMENT_ROUTING) => (4..24).contains(&bytes.len()),
+            _ => false,
+        }
+    }
+
+    /// Where it leads in the end, given the header's destination.
+    pub fn leads_to(&self, destination: [u8; 16]) -> Option<[u8; 16]> {
+        let mut end = self.final_destination?;
+        let kept = end.iter_mut().zip(destination).take(usize::from(self.elided));
+        kept.for_each(|(to, from)| *to = from);
+        Some(end)
+    }
+}
+
+/// Where the last address of a list starts whose addresses leave out what they share with the destination (RFC 6554 §3).
+fn compressed(header: &[u8]) -> Option<usize> {
+    let (elided, padding) = (header.u8_at(4)?, i32::from(header.u8_at(5)? >> 4));
+    let (each, last) = (16 - i32::from(elided >> 4), 16 - i32::from(elided & 0x0f));
+    let size = i32::try_from(header.len().checked_sub(8)?).ok().filter(|size| *size > 0)?;
+    let before = (size - padding - last) / each;
+    usize::try_from(before * each).ok().map(|before| 8 + before)
 }
 
 /// A fragment header (RFC 8200 §4.5).

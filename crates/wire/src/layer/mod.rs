@@ -10,6 +10,8 @@ mod icmp;
 mod ip;
 mod link;
 mod plain;
+mod rdata;
+mod ssdp;
 mod transport;
 
 pub use arp::Arp;
@@ -20,6 +22,8 @@ pub use icmp::{Icmp, Icmpv6};
 pub use ip::{Fragment, Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment};
 pub use link::{Ethernet, Loopback, Sll, Sll2, Vlan};
 pub(crate) use plain::Plain;
+pub(crate) use rdata::Data;
+pub(crate) use ssdp::Http;
 pub use transport::{Tcp, TcpFlags, TcpOption, TcpOptionError, TcpOptions, Udp};
 
 /// The most layers of one frame: deeper nesting ends as [`StopReason::TooDeep`].
@@ -168,7 +172,7 @@ pub enum Layer {
     Udp(Udp),
     Tcp(Tcp),
     Dns(Dns),
-    /// Simple service discovery: HTTP over UDP.
+    /// Simple service discovery: HTTP over UDP, of a conversation in which a request was seen where it is none itself.
     Ssdp,
     /// A link-layer payload of a type that is not decoded.
     UnknownEthertype(u16),

@@ -2,7 +2,7 @@
 
 use super::Columns;
 use crate::bytes::Bytes;
-use crate::layer::{Layer, Packet, Placed, Protocol, Sll, Stop, StopReason};
+use crate::layer::{Ipv4, Ipv6Extension, Layer, Packet, Placed, Protocol, Sll, Stop, StopReason};
 use crate::text;
 
 /// What stands where no layer has addresses.
@@ -27,13 +27,13 @@ pub(super) fn write(columns: &mut Columns, packet: &Packet<'_>) {
 fn of_layer(
     packet: &Packet<'_>,
     placed: &Placed,
-    routed: &mut Option<[u8; 16]>,
+    routed: &mut Option<Ipv6Extension>,
     source: &mut String,
     destination: &mut String,
 ) -> bool {
     match &placed.layer {
         Layer::Ipv6Extension(extension) => {
-            *routed = routed.or(extension.final_destination);
+            *routed = routed.or(extension.final_destination.map(|_| *extension));
             return false;
         }
         Layer::Ipv4(ip) => {
@@ -42,7 +42,8 @@ fn of_layer(
         }
         Layer::Ipv6(ip) => {
             text::ipv6(ip.source, source);
-            text::ipv6(routed.unwrap_or(ip.destination), destination);
+            let end = routed.and_then(|routed| routed.leads_to(ip.destination));
+            text::ipv6(end.unwrap_or(ip.destination), destination);
         }
         Layer::Ethernet(ethernet) => {
             text::mac(&ethernet.source, source);
@@ -97,15 +98,17 @@ fn partial_addresses(
             true
         }
         Protocol::Ipv4 if matches!(stop.reason, StopReason::CutShort | StopReason::Malformed) => {
-            let Some(address) = bytes.array::<4>(12).filter(|_| bytes.len() < 20) else { return false };
+            let header = bytes.first().map_or(0, |first| usize::from(first & 0x0f) * 4);
+            let cut = |_: &[u8; 4]| bytes.len() < header && !Ipv4::has_route(bytes);
+            let Some(address) = bytes.array::<4>(12).filter(cut) else { return false };
             text::ipv4(address, source);
-            outer(packet, destination);
+            outer(packet, stop, destination);
             true
         }
         Protocol::Ipv6 if !matches!(stop.reason, StopReason::Version(_)) => {
             let Some(address) = bytes.array::<16>(8).filter(|_| bytes.len() < 40) else { return false };
             text::ipv6(address, source);
-            outer(packet, destination);
+            outer(packet, stop, destination);
             true
         }
         _ => false,
@@ -113,13 +116,14 @@ fn partial_addresses(
 }
 
 /// The destination column as the layers below left it.
-fn outer(packet: &Packet<'_>, destination: &mut String) {
-    for placed in packet.layers().iter().rev() {
-        if let Layer::Ethernet(ethernet) = &placed.layer {
-            return text::mac(&ethernet.destination, destination);
-        }
-    }
-    if packet.layers().is_empty() {
-        destination.push_str("N/A");
+fn outer(packet: &Packet<'_>, stop: &Stop, destination: &mut String) {
+    let below = packet.layers().iter().filter(|placed| placed.view.start < stop.view.start);
+    let mut below = below.rev();
+    let (mut source, mut routed) = (String::new(), None);
+    if !below.any(|placed| of_layer(packet, placed, &mut routed, &mut source, destination))
+        && packet.layers().len() < 2
+    {
+        destination.clear();
+        destination.push_str(NONE);
     }
 }

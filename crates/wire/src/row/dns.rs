@@ -34,7 +34,13 @@ pub(super) fn write(columns: &mut Columns, dns: &Dns, message: &[u8]) {
                 if multicast && record.class & 0x8000 != 0 {
                     columns.info.push_str(", cache flush");
                 }
-                data(columns, &record, message);
+                let there = record.data(message);
+                if there.shown {
+                    data(columns, &record, message);
+                }
+                if !there.whole {
+                    return;
+                }
             }
             DnsPart::Ends => return,
         }
@@ -109,6 +115,8 @@ fn data(columns: &mut Columns, record: &DnsRecord, message: &[u8]) {
     const SRV: u16 = 33;
     const DNAME: u16 = 39;
     const NSEC: u16 = 47;
+    const A6: u16 = 38;
+    const WINS_R: u16 = 65282;
     let at = record.data_at;
     if record.data_len == 0 {
         return;
@@ -142,6 +150,12 @@ fn data(columns: &mut Columns, record: &DnsRecord, message: &[u8]) {
             columns.info.push(' ');
             write_name(message, at + 6, &mut columns.info);
         }
+        HINFO | NAPTR => texts(columns, record, message),
+        A6 => suffix(columns, message, at),
+        WINS_R => {
+            columns.info.push(' ');
+            write_name(message, at + 12, &mut columns.info);
+        }
         other if NAMED_BY_OWNER.contains(&other) => {
             columns.info.push(' ');
             write_name(message, record.name_at, &mut columns.info);
@@ -150,6 +164,45 @@ fn data(columns: &mut Columns, record: &DnsRecord, message: &[u8]) {
     }
 }
 
-/// Records of which Wireshark shows the owner's name in place of the data: MD, MF, MB, MG, MR, MINFO, RP, AFSDB, X25,
-/// ISDN, RT, NSAP, PX, GPOS, APL, DHCID, NSEC3PARAM, TLSA, HIP.
-const NAMED_BY_OWNER: [u16; 19] = [3, 4, 7, 8, 9, 14, 17, 18, 19, 20, 21, 22, 26, 27, 42, 49, 51, 52, 55];
+const HINFO: u16 = 13;
+const NAPTR: u16 = 35;
+
+/// Processor and system of a host, or order, preference and flags of a rule (RFC 3403 §4.1).
+fn texts(columns: &mut Columns, record: &DnsRecord, message: &[u8]) {
+    let (mut at, mut left) = (record.data_at, 2);
+    if record.kind == NAPTR {
+        for field in 0..2 {
+            columns.numbered(" ", message.be16(at + field * 2).unwrap_or_default());
+        }
+        (at, left) = (at + 4, 1);
+    }
+    for _ in 0..left {
+        let len = usize::from(message.u8_at(at).unwrap_or_default());
+        columns.info.push(' ');
+        text::escaped(message.get(at + 1..at + 1 + len).unwrap_or_default(), &mut columns.info);
+        at += 1 + len;
+    }
+}
+
+/// The length of a prefix, the rest of the address, and the name of the prefix (RFC 2874 §3.1).
+fn suffix(columns: &mut Columns, message: &[u8], at: usize) {
+    let prefix = message.u8_at(at).unwrap_or_default();
+    let len = 16usize.saturating_sub(usize::from(prefix / 8));
+    let mut address = [0; 16];
+    let there = message.get(at + 1..at + 1 + len).zip(address.get_mut(16 - len..));
+    if let Some((from, to)) = there {
+        to.copy_from_slice(from);
+    }
+    columns.numbered(" ", prefix);
+    columns.info.push(' ');
+    text::ipv6(address, &mut columns.info);
+    columns.info.push(' ');
+    if prefix > 0 {
+        write_name(message, at + 1 + len, &mut columns.info);
+    }
+}
+
+/// Records of which Wireshark shows the owner's name in place of the data: MD, MF, MB, MG, MR, NULL, MINFO, RP, AFSDB,
+/// X25, ISDN, RT, NSAP, NSAP-PTR, PX, GPOS, APL, DHCID, NSEC3PARAM, TLSA, HIP.
+const NAMED_BY_OWNER: [u16; 21] =
+    [3, 4, 7, 8, 9, 10, 14, 17, 18, 19, 20, 21, 22, 23, 26, 27, 42, 49, 51, 52, 55];

@@ -11,7 +11,7 @@ const WIDTH: usize = 20;
 
 pub(super) fn write(columns: &mut Columns, frame: &Frame<'_>, icmp: Icmp, bytes: &[u8]) {
     columns.begin("ICMP");
-    let name = type_name(icmp, bytes);
+    let name = type_name(icmp);
     columns.info.push_str(name);
     columns.info.extend(std::iter::repeat_n(' ', WIDTH.saturating_sub(name.len())));
     if let Some(codes) = code_names(icmp.kind) {
@@ -62,7 +62,7 @@ pub(super) fn partner(columns: &mut Columns, frame: &Frame<'_>) {
     }
 }
 
-fn type_name(icmp: Icmp, bytes: &[u8]) -> &'static str {
+fn type_name(icmp: Icmp) -> &'static str {
     match icmp.kind {
         0 => "Echo (ping) reply",
         1 | 2 => "Reserved",
@@ -71,7 +71,7 @@ fn type_name(icmp: Icmp, bytes: &[u8]) -> &'static str {
         5 => "Redirect",
         6 => "Alternate host address",
         8 => "Echo (ping) request",
-        9 if mobile(icmp, bytes) => "Mobile IP Advertisement",
+        9 if icmp.mobile() => "Mobile IP Advertisement",
         9 => "Router advertisement",
         10 => "Router solicitation",
         11 => "Time-to-live exceeded",
@@ -99,12 +99,6 @@ fn type_name(icmp: Icmp, bytes: &[u8]) -> &'static str {
         43 => "Extended Echo reply",
         _ => "Unknown ICMP (obsolete or malformed?)",
     }
-}
-
-/// A router advertisement with extensions after its addresses is one of mobile IP (RFC 5944 §2.1).
-fn mobile(icmp: Icmp, bytes: &[u8]) -> bool {
-    let addresses = usize::from(bytes.u8_at(4).unwrap_or_default());
-    matches!(icmp.code, 0 | 16) && bytes.len() > 8 + addresses * 8
 }
 
 type Codes = &'static [(u8, &'static str)];

@@ -8,19 +8,21 @@ use crate::text;
 
 pub(super) fn write(columns: &mut Columns, frame: &Frame<'_>, header: Icmpv6, bytes: &[u8]) {
     columns.begin("ICMPv6");
-    type_and_code(columns, header.kind, Some(header.code));
+    let code = if HANDOVER.contains(&header.kind) { bytes.u8_at(4) } else { Some(header.code) };
+    type_and_code(columns, header.kind, code);
     match header.kind {
         Icmpv6::ECHO | Icmpv6::ECHO_REPLY => echo(columns, frame, bytes),
-        133 => link_address(columns, bytes, 8, 1),
-        134 => link_address(columns, bytes, 16, 1),
-        135 => {
-            address(columns, " for ", bytes);
-            link_address(columns, bytes, 24, 1);
-        }
+        135 => address(columns, " for ", bytes),
         136 => advertisement(columns, bytes),
         _ => {}
     }
+    if let Some(at) = header.options() {
+        link_addresses(columns, bytes, at);
+    }
 }
+
+/// Types whose kind stands behind the checksum (RFC 4065 §4, RFC 5568 §6.1.1).
+pub(super) const HANDOVER: [u8; 2] = [150, 154];
 
 /// What the type is called and, where it is there, the code.
 pub(super) fn type_and_code(columns: &mut Columns, kind: u8, code: Option<u8>) {
@@ -75,36 +77,31 @@ fn advertisement(columns: &mut Columns, bytes: &[u8]) {
         6 => " (rtr, sol)",
         _ => " (rtr, sol, ovr)",
     });
-    if let Some(link) = option(bytes, 24, 2) {
-        columns.info.push_str(" is at ");
-        text::mac(link, &mut columns.info);
-    }
 }
 
-fn link_address(columns: &mut Columns, bytes: &[u8], options: usize, kind: u8) {
-    if let Some(link) = option(bytes, options, kind) {
-        columns.info.push_str(" from ");
-        text::mac(link, &mut columns.info);
-    }
-}
-
-/// The data of a neighbour discovery option of six bytes: a hardware address (RFC 4861 §4.6.1).
-fn option(bytes: &[u8], mut at: usize, wanted: u8) -> Option<&[u8]> {
-    loop {
-        let (kind, units) = (bytes.u8_at(at)?, usize::from(bytes.u8_at(at + 1)?));
-        if units == 0 {
-            return None;
+/// What options say of hardware addresses (RFC 4861 §4.6.1); one of two units that ends in zeros holds an EUI-64 (RFC 4944
+/// §8).
+fn link_addresses(columns: &mut Columns, bytes: &[u8], mut at: usize) {
+    const SOURCE: u8 = 1;
+    const TARGET: u8 = 2;
+    while let Some((kind, units)) = bytes.u8_at(at).zip(bytes.u8_at(at + 1)).filter(|(_, units)| *units > 0) {
+        let (label, len) = match (kind, units) {
+            (SOURCE, 1) => (" from ", 6),
+            (TARGET, 1) => (" is at ", 6),
+            (SOURCE | TARGET, 2) if bytes.get(at + 10..at + 16) == Some(&[0; 6]) => (" from ", 8),
+            _ => ("", 0),
+        };
+        if let Some(link) = bytes.get(at + 2..at + 2 + len).filter(|link| !link.is_empty()) {
+            columns.info.push_str(label);
+            text::mac(link, &mut columns.info);
         }
-        if kind == wanted {
-            return bytes.get(at + 2..at + units * 8);
-        }
-        at += units * 8;
+        at += usize::from(units) * 8;
     }
 }
 
 fn code(columns: &mut Columns, kind: u8, code: u8) {
     let Some(names) = code_names(kind) else { return };
-    match names.get(usize::from(code)) {
+    match names.get(usize::from(code)).filter(|name| !name.is_empty()) {
         Some(name) => columns.info.extend([" (", name, ")"]),
         None if kind == 1 => columns.info.push_str(" (Unknown)"),
         None => {
@@ -140,7 +137,14 @@ fn code_names(kind: u8) -> Option<&'static [&'static str]> {
             "Query subject = IPv4 addresses",
         ],
         140 => &["Successful", "Refused", "Unknown query type"],
-        150 => &[],
+        150 | 154 => &[
+            "",
+            "",
+            "Router Solicitation for Proxy Advertisement",
+            "Proxy Router Advertisement",
+            "Handover Initiate",
+            "Handover Acknowledge",
+        ],
         155 => &[
             "DODAG Information Solicitation",
             "DODAG Information Object",
@@ -195,6 +199,7 @@ fn type_name(kind: u8) -> Option<&'static str> {
         151 => "Multicast Router Advertisement",
         152 => "Multicast Router Solicitation",
         153 => "Multicast Router Termination",
+        154 => "FMIPv6",
         155 => "RPL Control",
         156 => "Locator Update",
         157 => "Duplicate Address Request",

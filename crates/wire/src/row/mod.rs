@@ -120,12 +120,7 @@ impl Columns {
             Layer::Arp(arp) => arp::write(self, *arp, bytes, frame.duplicate_address),
             Layer::Ipv4(_) => self.begin("IPv4"),
             Layer::Ipv6(ip) => self.ipv6(ip, placed.view),
-            Layer::Ipv6Extension(extension) => {
-                let cut = frame.packet.stop().is_some_and(|stop| stop.view == placed.view);
-                if cut || extension.routing_type != Some(Ipv6Extension::SEGMENT_ROUTING) {
-                    self.extension(extension.kind);
-                }
-            }
+            Layer::Ipv6Extension(extension) => self.extension(extension.kind),
             Layer::Ipv6Fragment(header) => self.ipv6_fragment(*header),
             Layer::Icmp(header) => icmp::write(self, frame, *header, bytes),
             Layer::Icmpv6(header) => icmpv6::write(self, frame, *header, bytes),
@@ -269,8 +264,8 @@ impl Columns {
     }
 
     fn ipv6_fragment(&mut self, header: crate::layer::Ipv6Fragment) {
-        self.append("IPv6 fragment (");
-        self.numbered("off=", header.offset());
+        self.info.clear();
+        self.numbered("IPv6 fragment (off=", header.offset());
         self.info.push_str(if header.more_fragments() { " more=y" } else { " more=n" });
         self.info.push_str(" ident=0x");
         text::hex(header.id, 8, &mut self.info);

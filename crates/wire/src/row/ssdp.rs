@@ -1,35 +1,25 @@
-//! The row of service discovery: the first line of an HTTP message.
+//! The row of service discovery: the first line of an HTTP message, and what its body is.
 
 use super::{Columns, LONGEST_INFO};
+use crate::layer::Http;
 use crate::text;
-
-/// What a request can begin with (RFC 9110 §9, and those of device discovery), and what a response does.
-const STARTS: [&[u8]; 14] = [
-    b"M-SEARCH ",
-    b"NOTIFY ",
-    b"SUBSCRIBE ",
-    b"UNSUBSCRIBE ",
-    b"GET ",
-    b"HEAD ",
-    b"POST ",
-    b"PUT ",
-    b"DELETE ",
-    b"CONNECT ",
-    b"OPTIONS ",
-    b"TRACE ",
-    b"PATCH ",
-    b"HTTP/",
-];
 
 pub(super) fn write(columns: &mut Columns, bytes: &[u8]) {
     columns.begin("SSDP");
-    let known = STARTS.iter().any(|start| bytes.starts_with(start));
-    let end = bytes.iter().position(|byte| *byte == b'\n');
-    let Some(line) = end.filter(|_| known).and_then(|end| bytes.get(..end)) else {
-        columns.info.push_str("Continuation");
-        return;
+    let Some(http) = Http::parse(bytes) else {
+        return columns.info.push_str("Continuation");
     };
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    text::escaped(line.get(..LONGEST_INFO).unwrap_or(line), &mut columns.info);
+    let head = |bytes: &'_ [u8]| bytes.len().min(LONGEST_INFO);
+    text::escaped(http.line.get(..head(http.line)).unwrap_or_default(), &mut columns.info);
     columns.info.push(' ');
+    if let Some(media_type) = http.media_type {
+        columns.info.push_str(" (");
+        let shown = media_type.get(..head(media_type)).unwrap_or_default();
+        let from = columns.info.len();
+        text::escaped(shown, &mut columns.info);
+        if let Some(shown) = columns.info.get_mut(from..) {
+            shown.make_ascii_lowercase();
+        }
+        columns.info.push(')');
+    }
 }

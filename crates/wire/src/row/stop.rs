@@ -64,11 +64,13 @@ fn partial_header(columns: &mut Columns, packet: &Packet<'_>, stop: &Stop) {
         }
         (Protocol::Icmpv6, [kind, rest @ ..]) if bytes.len() < Icmpv6::LEN => {
             columns.info.clear();
-            icmpv6::type_and_code(columns, *kind, rest.first().copied());
+            let code = rest.first().copied().filter(|_| !icmpv6::HANDOVER.contains(kind));
+            icmpv6::type_and_code(columns, *kind, code);
         }
         (Protocol::Ipv6Extension, [] | [_]) => match packet.layers().last().map(|placed| placed.layer) {
             Some(Layer::Ipv6(ip)) => columns.extension(ip.next_header),
             Some(Layer::Ipv6Extension(extension)) => columns.extension(extension.next_header),
+            Some(Layer::Ipv6Fragment(header)) => columns.extension(header.next_header),
             _ => {}
         },
         _ => {}

@@ -48,8 +48,11 @@ pub(super) fn write(columns: &mut Columns, frame: &Frame<'_>, tcp: &Tcp, bytes: 
 
 /// What an option says that is cut after its length.
 fn cut_option(columns: &mut Columns, rest: &[u8]) {
-    let [kind, _, ..] = rest else { return };
+    let [kind, len, data @ ..] = rest else { return };
+    let counters = usize::from(*len).checked_sub(2).filter(|len| len.is_multiple_of(3));
     match *kind {
+        TcpOption::ACCURATE_ECN_0 if counters.is_some() => counted(columns, data, COUNTERS_0),
+        TcpOption::ACCURATE_ECN_1 if counters.is_some() => counted(columns, data, COUNTERS_1),
         MD5 => columns.info.push_str(" MD5"),
         AUTHENTICATION => columns.info.push_str("TCP AO"),
         TcpOption::MULTIPATH => {
@@ -161,14 +164,12 @@ fn rare_option(columns: &mut Columns, option: &TcpOption<'_>) {
     const CC_ECHO: u8 = 13;
     const USER_TIMEOUT: u8 = 28;
     const FAST_OPEN: u8 = 34;
-    const ACCURATE_ECN_0: u8 = 172;
-    const ACCURATE_ECN_1: u8 = 174;
     const EXPERIMENT_1: u8 = 253;
     const EXPERIMENT_2: u8 = 254;
     let data = option.data;
     match (option.kind, data.len()) {
-        (ACCURATE_ECN_0, _) => accurate_ecn(columns, data, ["EE0B", "ECEB", "EE1B"]),
-        (ACCURATE_ECN_1, _) => accurate_ecn(columns, data, ["EE1B", "ECEB", "EE0B"]),
+        (TcpOption::ACCURATE_ECN_0, _) => accurate_ecn(columns, data, COUNTERS_0),
+        (TcpOption::ACCURATE_ECN_1, _) => accurate_ecn(columns, data, COUNTERS_1),
         (EXPERIMENT_1 | EXPERIMENT_2, _) => experiment(columns, data),
         (ECHO | ECHO_REPLY, 4) => columns.numbered(" ECHO=", data.be32(0).unwrap_or_default()),
         (CC | CC_NEW | CC_ECHO, 4) => columns.numbered(" CC=", data.be32(0).unwrap_or_default()),
@@ -182,11 +183,20 @@ fn rare_option(columns: &mut Columns, option: &TcpOption<'_>) {
     }
 }
 
+const COUNTERS_0: [&str; 3] = ["EE0B", "ECEB", "EE1B"];
+const COUNTERS_1: [&str; 3] = ["EE1B", "ECEB", "EE0B"];
+
 /// Byte counters of accurate ECN, of which a sender may leave out the last ones (RFC 9768 §3.2.3).
 fn accurate_ecn(columns: &mut Columns, data: &[u8], names: [&str; 3]) {
     if data.is_empty() {
         columns.info.push_str(" AccECN");
     }
+    if data.len().is_multiple_of(3) {
+        counted(columns, data, names);
+    }
+}
+
+fn counted(columns: &mut Columns, data: &[u8], names: [&str; 3]) {
     for (counter, name) in data.chunks_exact(3).zip(names) {
         columns.info.extend([" ", name]);
         let value = counter.iter().fold(0u32, |sum, byte| sum << 8 | u32::from(*byte));
@@ -199,8 +209,8 @@ fn experiment(columns: &mut Columns, data: &[u8]) {
     let rest = data.get(2..).unwrap_or_default();
     match data.be16(0) {
         Some(0xf989) => columns.info.push_str(if rest.is_empty() { " TFO=R" } else { " TFO=C" }),
-        Some(0xacc0 | 0xacce) => accurate_ecn(columns, rest, ["EE0B", "ECEB", "EE1B"]),
-        Some(0xacc1) => accurate_ecn(columns, rest, ["EE1B", "ECEB", "EE0B"]),
+        Some(0xacc0 | 0xacce) => accurate_ecn(columns, rest, COUNTERS_0),
+        Some(0xacc1) => accurate_ecn(columns, rest, COUNTERS_1),
         Some(other) => {
             columns.info.push_str(" ExID=");
             text::upper_hex(u32::from(other), 1, &mut columns.info);

@@ -2,10 +2,14 @@
 //!
 //! The golden rows beside it were written by tshark from these very captures, see `golden/README.md`.
 
+mod control;
 pub(crate) mod packets;
 pub(crate) mod random;
 mod rare;
+mod records;
 mod report;
+mod routes;
+mod ssdp;
 mod tcp;
 mod traffic;
 
@@ -16,6 +20,10 @@ pub(crate) fn all() -> Vec<(&'static str, Capture)> {
     let mut all = tcp::scenarios();
     all.extend(traffic::scenarios());
     all.extend(rare::scenarios());
+    all.extend(control::scenarios());
+    all.extend(records::scenarios());
+    all.extend(routes::scenarios());
+    all.extend(ssdp::scenarios());
     all.push(("report", report::capture()));
     all
 }
