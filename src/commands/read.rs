@@ -42,7 +42,7 @@ use source::Source;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use table::{Form, Layout, Table};
-use traced::{Facts, Traced};
+use traced::{Choosing, Chosen, Facts, Manner as TracedManner, Traced};
 use waiting::Waiting;
 
 /// What of the capture is shown.
@@ -87,7 +87,8 @@ impl Plan {
         let again = sources.iter().all(|source| source.length().is_some());
         let twice = by_row && again && !flags.one_pass;
         let write = flags.write.clone();
-        Ok(Self { sources, in_order: flags.in_order, filter, filtered, form, view, layout, twice, write })
+        let in_order = flags.in_order;
+        Ok(Self { sources, in_order, filter, filtered, form, view, layout, twice, write })
     }
 
     const fn captures(&self) -> Captures<'_> {
@@ -115,6 +116,8 @@ struct Reading<'a> {
     session: Session,
     waiting: Waiting<'a>,
     remarks: Remarks<'a>,
+    /// With details.
+    verbose: bool,
     catalogue: &'a Catalogue,
 }
 
@@ -176,9 +179,7 @@ impl Reading<'_> {
     fn ladder(&mut self, chosen: Option<u32>, out: impl Write) -> Outcome {
         let (plan, catalogue) = (self.plan, self.catalogue);
         if let Some(facts) = self.facts() {
-            let mut traced = Traced::new(out, facts.finish(), plan.form, catalogue);
-            let end = self.pass(&mut |came| traced.take(&came));
-            return Outcome { end, shown: true, written: traced.finish() };
+            return self.traced(facts, chosen, out);
         }
         if let Some(stream) = chosen {
             let mut one = ladder::One::new(out, plan.form, stream, catalogue);
@@ -199,6 +200,26 @@ impl Reading<'_> {
         let shown = all.has_frames();
         let written = if end.is_err() && !shown { Ok(()) } else { all.write(out, plan.form, catalogue) };
         Outcome { end, shown, written }
+    }
+
+    /// Shows a recording: all, or what belongs to one conversation, or to those that the filter chose.
+    fn traced(&mut self, facts: Facts, one: Option<u32>, out: impl Write) -> Outcome {
+        let (plan, catalogue) = (self.plan, self.catalogue);
+        let sockets = facts.finish();
+        let chosen = (one.is_some() || plan.filtered).then(|| {
+            let mut choosing = Choosing::new(sockets.clone(), one);
+            // What cannot be read, the next pass says.
+            let _ = plan.captures().look(&mut self.waiting, &mut |came| {
+                choosing.take(&came, &plan.filter);
+                Ok(())
+            });
+            choosing.finish()
+        });
+        let shown = chosen.as_ref().is_none_or(Chosen::any);
+        let manner = TracedManner { form: plan.form, verbose: self.verbose };
+        let mut traced = Traced::new(out, sockets, chosen, manner, catalogue);
+        let end = self.pass(&mut |came| traced.take(&came));
+        Outcome { end, shown, written: traced.finish() }
     }
 
     /// What a recording of programs says beside its packets, if it is one and can be read twice.
@@ -356,7 +377,7 @@ pub fn read(flags: &flags::Read, common: Common, catalogue: &Catalogue) -> Resul
     let plan = Plan::new(flags)?;
     let waiting = Waiting::new(&plan.sources, if plan.twice { 2 } else { 1 }, common, catalogue)?;
     let (session, remarks) = (Session::new(Limits::default()), Remarks::new(catalogue));
-    let mut reading = Reading { plan: &plan, session, waiting, remarks, catalogue };
+    let mut reading = Reading { plan: &plan, session, waiting, remarks, verbose: common.verbose, catalogue };
     if plan.twice {
         reading.session = plan.captures().scout(Limits::default(), &mut reading.waiting);
     }

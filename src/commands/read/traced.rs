@@ -1,19 +1,26 @@
 //! A recording of programs: their calls, what they printed, and their segments, on one ladder.
 
+mod book;
 mod calls;
+mod chosen;
 mod lanes;
 mod names;
+mod object;
 mod segments;
+
+pub use chosen::{Choosing, Chosen};
 
 use super::reading::Came;
 use super::table::Form;
 use super::words::say;
 use crate::catalogue::Catalogue;
+use book::Book;
 use enchufe_story::fact::Fact;
 use enchufe_story::trace::{Event, Judge, Scout, Sockets};
 use enchufe_watch::trace;
 use enchufe_wire::file::{Item, code};
 use lanes::Drawing;
+use object::Object;
 use std::io::{self, Write};
 
 /// The first reading: what must be known before the first segment is judged.
@@ -63,19 +70,45 @@ fn each_fact(came: &Came<'_, '_>, mut with: impl FnMut(&Fact)) -> u64 {
     broken
 }
 
-/// The second reading: events, drawn as they come.
+/// How a recording is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    pub form: Form,
+    /// With details.
+    pub verbose: bool,
+}
+
+/// The last reading: events, shown as they come.
 pub struct Traced<'a, W> {
     judge: Judge,
-    drawing: Drawing<'a, W>,
+    /// None: all are shown.
+    chosen: Option<Chosen>,
+    view: View<'a, W>,
     events: Vec<Event>,
     broken: u64,
     catalogue: &'a Catalogue,
 }
 
+/// Who shows events.
+#[allow(clippy::large_enum_variant, reason = "there is one")]
+enum View<'a, W> {
+    Ladder(Drawing<'a, W>),
+    Objects(Book, W),
+}
+
 impl<'a, W: Write> Traced<'a, W> {
-    pub fn new(out: W, sockets: Sockets, form: Form, catalogue: &'a Catalogue) -> Self {
-        let drawing = Drawing::new(out, &sockets, form, catalogue);
-        Self { judge: Judge::new(sockets), drawing, events: Vec::new(), broken: 0, catalogue }
+    pub fn new(
+        out: W,
+        sockets: Sockets,
+        chosen: Option<Chosen>,
+        manner: Manner,
+        catalogue: &'a Catalogue,
+    ) -> Self {
+        let view = match manner.form {
+            Form::Json => View::Objects(Book::default(), out),
+            _ => View::Ladder(Drawing::new(out, &sockets, manner.verbose, catalogue)),
+        };
+        Self { judge: Judge::new(sockets), chosen, view, events: Vec::new(), broken: 0, catalogue }
     }
 
     pub fn take(&mut self, came: &Came<'_, '_>) -> io::Result<()> {
@@ -85,20 +118,42 @@ impl<'a, W: Write> Traced<'a, W> {
             Came::Aside(..) => self.broken += each_fact(came, |fact| judge.fact(fact, events)),
             Came::Pause => {}
         }
-        self.draw()
+        self.show()
     }
 
-    fn draw(&mut self) -> io::Result<()> {
-        self.events.drain(..).try_for_each(|event| self.drawing.event(event))
+    fn show(&mut self) -> io::Result<()> {
+        let Self { events, chosen, view, .. } = self;
+        let fits = |event: &Event| chosen.as_mut().is_none_or(|chosen| chosen.fits(event));
+        events.drain(..).filter(fits).try_for_each(|event| view.event(event))
     }
 
     pub fn finish(mut self) -> io::Result<()> {
         self.judge.finish(&mut self.events);
-        self.draw()?;
+        self.show()?;
         if self.broken > 0 {
             let count = [("count", self.broken)];
             crate::style::complain(&say(self.catalogue, "note-facts-broken", &[], &count));
         }
-        self.drawing.finish()
+        self.view.finish()
+    }
+}
+
+impl<W: Write> View<'_, W> {
+    fn event(&mut self, event: Event) -> io::Result<()> {
+        match self {
+            Self::Ladder(drawing) => drawing.event(event),
+            Self::Objects(book, out) => {
+                book.see(&event);
+                serde_json::to_writer(&mut *out, &Object::new(&event, book))?;
+                writeln!(out)
+            }
+        }
+    }
+
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Ladder(drawing) => drawing.finish(),
+            Self::Objects(_, mut out) => out.flush(),
+        }
     }
 }

@@ -8,9 +8,6 @@ use enchufe_story::fact::{Arguments, Outcome, Syscall};
 use enchufe_story::trace::{Entered, Left};
 use std::time::Duration;
 
-/// `AF_INET6` of Linux.
-const AF_INET6: i32 = 10;
-
 /// Waits shorter than this are not said.
 const LEAST_SAID: i64 = 1_000_000;
 
@@ -39,23 +36,17 @@ pub fn called(entered: &Entered) -> String {
     let name = name(entered.syscall);
     let said = match &entered.arguments {
         Arguments::Address(end) => endpoint(end),
-        Arguments::OtherAddress { family } => format!("AF {family}"),
+        Arguments::OtherAddress { family } => names::family(*family),
         Arguments::Backlog(backlog) => return format!("{name}({backlog})"),
         Arguments::Bytes { wanted, .. } => return format!("{name}({wanted})"),
-        Arguments::How(how) => match *how {
-            0 => "SHUT_RD".to_owned(),
-            1 => "SHUT_WR".to_owned(),
-            _ => "SHUT_RDWR".to_owned(),
-        },
+        Arguments::How(how) => names::how(*how),
         Arguments::Option { level, name, value } => {
             let option = names::option(*level, *name);
             value.map_or_else(|| option.clone(), |value| format!("{option} {value}"))
         }
         Arguments::Descriptor(fd) => format!("{} {fd}", entered.fd.unwrap_or(-1)),
         Arguments::Status(status) => status.to_string(),
-        Arguments::Socket { domain, .. } => {
-            if *domain == AF_INET6 { "AF_INET6" } else { "AF_INET" }.to_owned()
-        }
+        Arguments::Socket { domain, .. } => names::domain(*domain),
         Arguments::None | Arguments::Printed { .. } | Arguments::Request(_) => String::new(),
     };
     let on = match entered.syscall {
