@@ -183,3 +183,84 @@ fn details_are_shown_to_who_asks() {
     assert!(!short.text().contains("SIGCHLD") && !short.text().contains("getsockname"));
     assert!(long.text().contains("getpeername") || long.text().contains("getsockname"), "{}", long.text());
 }
+
+/// The rows of `--view calls` that hold these words, each with what stands below it.
+fn listed(text: &str, words: &[&str]) -> Vec<Vec<String>> {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for line in text.lines() {
+        match rows.last_mut() {
+            Some(row) if line.starts_with("            ") => row.push(line.trim().to_owned()),
+            _ => rows.push(vec![line.to_owned()]),
+        }
+    }
+    rows.retain(|row| words.iter().all(|word| row[0].contains(word)));
+    rows
+}
+
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn the_list_of_calls_has_below_each_what_it_caused() {
+    let done = read(&["--view", "calls"]);
+    let cases = [
+        ("cliente.py", ":6", "connect 127.0.0.1:4000 = 0 (", "→ #1 SYN"),
+        ("cliente.py", ":10", "send(19) = 19 B (", "→ #4 PSH, ACK  1..20"),
+        ("servidor.py", ":7", "listen(1) = 0 (", "→ #2 SYN, ACK, by the kernel, for that call"),
+        ("cliente.py", ":20", "close(3) = 0 (", "FIN, ACK 20"),
+    ];
+    for (program, line, call, caused) in cases {
+        let rows = listed(done.text(), &[program, &format!(" {line} "), call]);
+        assert_eq!(rows.len(), 1, "{call}\n{}", done.text());
+        assert!(rows[0][1].contains(caused), "{rows:?}");
+    }
+    let reads = listed(done.text(), &["servidor.py", " :15 ", "recv(19) = 19 B ← #4 ("]);
+    assert_eq!(reads.iter().map(Vec::len).collect::<Vec<_>>(), [1], "who reads causes nothing here");
+    let prints = listed(done.text(), &["cliente.py", " :9 ", "write(1) » <_io.TextIOWrapper"]);
+    assert!(prints[0][0].ends_with("enviando \"Aquí va el mensaje\""), "one line in one row: {prints:?}");
+    let one = read(&["--view", "calls", "--conversation", "0"]);
+    assert_eq!(listed(one.text(), &["write(1)"]).len(), 0);
+    assert_eq!(listed(one.text(), &["connect"]).len(), 1);
+    let objects = events(&["--view", "calls", "--json"]);
+    assert!(only(&objects, "segment").is_empty() && !only(&objects, "call_left").is_empty());
+}
+
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn the_table_of_a_recording_says_why_each_packet_was_sent() {
+    let rows = read(&["--tsv", "--columns", "tcp.flags,cause"]);
+    let causes: Vec<(&str, &str)> = rows.text().lines().map(|row| row.split_once('\t').unwrap()).collect();
+    let has =
+        |row: (&str, &str)| assert_eq!(causes.iter().filter(|cause| **cause == row).count(), 1, "{row:?}");
+    has(("2", ":6 connect"));
+    has(("18", "kernel, for :7 listen; answers #1"));
+    has(("24", ":10 send"));
+    has(("24", ":20 send"));
+    let table = read(&[]);
+    assert!(table.text().lines().next().unwrap().ends_with("Cause"), "{}", table.text());
+    assert_eq!(table.text(), read(&["--view", "packets"]).text());
+    let objects: Vec<Value> =
+        read(&["--json"]).text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(objects[0]["by"][0]["calls"][0]["name"], "connect");
+    assert_eq!(objects[0]["info"].as_str().unwrap().matches("[SYN]").count(), 1);
+}
+
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn trace_shows_what_read_shows_of_its_recording() {
+    let done = run(&["trace", "--view", "conversations", SERVER, CLIENT]);
+    assert_eq!((done.code, done.errors()), (Some(0), ""));
+    assert_eq!(done.text().lines().count(), 2, "{}", done.text());
+    let done = run(&["trace", "--view", "calls", SERVER, CLIENT]);
+    assert_eq!(listed(done.text(), &["cliente.py", "connect 127.0.0.1:4000 = 0"]).len(), 1);
+}
+
+#[test]
+fn what_cannot_be_shown_is_said_before_anything_runs() {
+    run(&["trace", "--view", "rows", "true"]).could_not_run(
+        "--view cannot be \"rows\"; it can be: packets, conversations, findings, ladder, calls",
+    );
+    run(&["read", "--view", "calls", "docs/practica/informe.pcap"]).could_not_run(
+        "docs/practica/informe.pcap is no recording of programs, or cannot be read twice: --view calls shows what enchufe trace -w FILE wrote",
+    );
+    run(&["read", "--view", "calls", "--tsv", "docs/practica/informe.pcap"])
+        .could_not_run("--tsv has no effect in --view: leave it out");
+}

@@ -213,6 +213,7 @@ problem-no-conversation = { $path } no tiene conversación { $number }: tiene { 
     [one] una, la número 0
    *[other] { $count }, contadas desde 0; --view conversations las lista
  }
+problem-no-recording = { $path } no es una grabación de programas, o no se puede leer dos veces: --view calls muestra lo que escribió enchufe trace -w ARCHIVO
 problem-no-packet = { $path } no tiene paquete { $number }: tiene { $count ->
     [0] cero
     [one] uno, el número 1
@@ -390,10 +391,10 @@ flag-tsv = Las filas solas, separadas por tabuladores
 flag-one-pass = Leer una sola vez: las filas no saben lo que viene después
 flag-filter = Qué paquetes, como filtro de visualización de Wireshark; así, toda otra palabra es una captura
 flag-in-order = Leer varias capturas una tras otra, no en el orden de sus tiempos
-flag-view = Qué se muestra: packets, los paquetes; conversations, las conversaciones; findings, los hallazgos; ladder, el diagrama de secuencia (packets)
+flag-view = Qué se muestra: packets, los paquetes; conversations, las conversaciones; findings, los hallazgos; ladder, el diagrama de secuencia; calls, las llamadas de programas trazados (read: packets; trace: ladder)
 flag-explain = Contar cada conversación en frases: saludo, datos, confirmaciones, final y lo que se encontró
 flag-ladder = Lo mismo que --view ladder: los segmentos de cada conversación como flechas entre sus extremos, con sus estados y causas
-flag-conversation = Del diagrama de secuencia, solo la conversación N; se escribe mientras se lee
+flag-conversation = Del diagrama de secuencia o de las llamadas, solo la conversación N
 flag-follow = Solo los bytes de la conversación N, en orden; lo que falta en la captura se muestra como hueco
 flag-follow-as = Cómo los muestra --follow: text, texto; hex, hexadecimal; raw, los bytes y nada más (text)
 flag-packet = Solo el paquete N: sus capas y campos con el lugar de sus bytes, y todos los bytes en hexadecimal
@@ -460,6 +461,7 @@ column-destination = Destino
 column-protocol = Protocolo
 column-length = Largo
 column-info = Información
+column-cause = Causa
 kind-protocol = un protocolo
 kind-number = números
 kind-flag = sí o no
@@ -647,6 +649,24 @@ cause-resets-unread = reinicia: quedaron bytes sin leer
 cause-aborts = reinicia la conexión
 trace-exited = termina con { $status }
 trace-killed = terminado por { $signal }
+trace-legend = Entre paréntesis: inferido. Lo que se sabe concuerda con ello, pero no lo prueba
+trace-caused-listens = del núcleo, por esa llamada
+trace-caused-completes = del núcleo, por esa llamada
+trace-caused-writes-again = otra vez
+trace-caused-leaves-unread = quedaron bytes sin leer
+trace-caused-aborts = SO_LINGER es 0
+trace-caused-dissolves = se disuelve la conexión
+trace-caused-leaves-unaccepted = la conexión nunca se aceptó
+trace-caused-was-gone = el socket ya estaba cerrado
+trace-caused-takes = hay lugar otra vez
+trace-caused-more = → { $count ->
+    [one] 1 segmento más
+   *[other] { $count } segmentos más
+ }
+note-calls-left-out = { $count ->
+    [one] 1 renglón no se muestra
+   *[other] { $count } renglones no se muestran
+ }, para no pasar el límite de memoria; --json escribe todo
 trace-process = empieza el proceso { $number }
 trace-thread = empieza el hilo { $number }
 trace-signalled = recibe { $signal }

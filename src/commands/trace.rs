@@ -27,6 +27,7 @@ const SIZE: (u16, u16) = (80, 24);
 
 pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
     let options = options(flags)?;
+    super::read::can_show(flags)?;
     for command in &options.commands {
         let first = command.first().map_or(&[][..], Vec::as_slice);
         enchufe_watch::trace::find(first).map_err(cannot_run)?;
@@ -69,7 +70,7 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
 }
 
 fn options(flags: &flags::Trace) -> Result<Options, Problem> {
-    let wants_terminal = flags.pty || io::stdout().is_terminal() && !flags.pipes;
+    let wants_terminal = flags.console.pty || io::stdout().is_terminal() && !flags.console.pipes;
     let size = terminal_size::terminal_size_of(io::stdout());
     let (columns, rows) = size.map_or(SIZE, |(width, height)| (width.0, height.0));
     Ok(Options {

@@ -2,12 +2,15 @@
 
 mod book;
 mod calls;
+mod causes;
 mod chosen;
 mod lanes;
+mod listing;
 mod names;
 mod object;
 mod segments;
 
+pub use causes::{Cause, Causing};
 pub use chosen::{Choosing, Chosen};
 
 use super::reading::Came;
@@ -16,10 +19,12 @@ use super::words::say;
 use crate::catalogue::Catalogue;
 use book::Book;
 use enchufe_story::fact::Fact;
-use enchufe_story::trace::{Event, Judge, Scout, Sockets};
+use enchufe_story::trace::{Event, Judge, Scout, Sockets, Told};
 use enchufe_watch::trace;
 use enchufe_wire::file::{Item, code};
 use lanes::Drawing;
+use listing::Listing;
+pub use object::Causes;
 use object::Object;
 use std::io::{self, Write};
 
@@ -28,6 +33,8 @@ use std::io::{self, Write};
 pub struct Facts {
     scout: Scout,
     count: u64,
+    /// A section said that a tracer wrote it.
+    is_recording: bool,
 }
 
 impl Facts {
@@ -43,6 +50,10 @@ impl Facts {
             if by != trace::APPLICATION.as_bytes() {
                 return Err(io::ErrorKind::InvalidData.into());
             }
+            self.is_recording = true;
+        }
+        if !self.is_recording && matches!(came, Came::Frame(_)) {
+            return Err(io::ErrorKind::InvalidData.into());
         }
         each_fact(came, |fact| {
             self.count += 1;
@@ -70,9 +81,17 @@ fn each_fact(came: &Came<'_, '_>, mut with: impl FnMut(&Fact)) -> u64 {
     broken
 }
 
+/// What of a recording is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    Ladder,
+    Calls,
+}
+
 /// How a recording is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Manner {
+    pub what: What,
     pub form: Form,
     /// With details.
     pub verbose: bool,
@@ -93,7 +112,8 @@ pub struct Traced<'a, W> {
 #[allow(clippy::large_enum_variant, reason = "there is one")]
 enum View<'a, W> {
     Ladder(Drawing<'a, W>),
-    Objects(Book, W),
+    Calls(Listing<'a, W>),
+    Objects(Book, What, W),
 }
 
 impl<'a, W: Write> Traced<'a, W> {
@@ -104,9 +124,10 @@ impl<'a, W: Write> Traced<'a, W> {
         manner: Manner,
         catalogue: &'a Catalogue,
     ) -> Self {
-        let view = match manner.form {
-            Form::Json => View::Objects(Book::default(), out),
-            _ => View::Ladder(Drawing::new(out, &sockets, manner.verbose, catalogue)),
+        let view = match (manner.form, manner.what) {
+            (Form::Json, what) => View::Objects(Book::default(), what, out),
+            (_, What::Calls) => View::Calls(Listing::new(out, manner.verbose, catalogue)),
+            (_, What::Ladder) => View::Ladder(Drawing::new(out, &sockets, manner.verbose, catalogue)),
         };
         Self { judge: Judge::new(sockets), chosen, view, events: Vec::new(), broken: 0, catalogue }
     }
@@ -142,8 +163,15 @@ impl<W: Write> View<'_, W> {
     fn event(&mut self, event: Event) -> io::Result<()> {
         match self {
             Self::Ladder(drawing) => drawing.event(event),
-            Self::Objects(book, out) => {
+            Self::Calls(listing) => {
+                listing.event(&event);
+                Ok(())
+            }
+            Self::Objects(book, what, out) => {
                 book.see(&event);
+                if *what == What::Calls && matches!(event.told, Told::Segment(_)) {
+                    return Ok(());
+                }
                 serde_json::to_writer(&mut *out, &Object::new(&event, book))?;
                 writeln!(out)
             }
@@ -153,7 +181,8 @@ impl<W: Write> View<'_, W> {
     fn finish(self) -> io::Result<()> {
         match self {
             Self::Ladder(drawing) => drawing.finish(),
-            Self::Objects(_, mut out) => out.flush(),
+            Self::Calls(listing) => listing.finish(),
+            Self::Objects(_, _, mut out) => out.flush(),
         }
     }
 }

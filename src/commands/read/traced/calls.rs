@@ -1,10 +1,10 @@
 //! Calls as they are said: the name that the manual of the C library has, what was asked for, how it went.
 
-use super::super::words::endpoint;
+use super::super::words::{endpoint, say};
 use super::names;
-use crate::catalogue::human_time;
-use crate::text::escape;
-use enchufe_story::fact::{Arguments, Outcome, Syscall};
+use crate::catalogue::{Catalogue, human_time};
+use crate::text::{escape, shell_quoted};
+use enchufe_story::fact::{Arguments, Outcome, Program, Status, Syscall};
 use enchufe_story::trace::{Entered, Left};
 use std::time::Duration;
 
@@ -56,25 +56,50 @@ pub fn called(entered: &Entered) -> String {
     if on.is_empty() { name.to_owned() } else { format!("{name} {on}") }
 }
 
-/// How it went: nothing where that goes without saying.
+/// How it went: nothing where that goes without saying; and how long it took, where that was long.
 pub fn outcome(left: &Left) -> String {
-    let mut said = match left.outcome {
-        Outcome::Returned(_) if left.made.is_some() => {
-            format!("= fd {}", left.made.map_or(-1, |(fd, _)| fd))
-        }
-        Outcome::Returned(value) if moves(left.syscall) => format!("= {value} B"),
-        Outcome::Failed(errno) => format!("= {}", names::errno(errno)),
-        Outcome::Returned(_) | Outcome::Never => String::new(),
-    };
-    if left.from.count > 0 {
-        let frames: Vec<String> = left.from.numbers.iter().map(|frame| format!("#{frame}")).collect();
-        said = format!("{said} ← {}", frames.join(" "));
-    }
+    let is_plain = matches!(left.outcome, Outcome::Returned(_)) && left.made.is_none();
+    let mut said = if is_plain && !moves(left.syscall) { String::new() } else { result(left) };
     if let Some(nanos) = left.duration.filter(|nanos| *nanos >= LEAST_SAID) {
         let time = human_time(Duration::from_nanos(nanos.unsigned_abs()));
         said = format!("{said} ({time})");
     }
     said.trim_start().to_owned()
+}
+
+/// What it gave, and which frames brought it.
+pub fn result(left: &Left) -> String {
+    let said = match left.outcome {
+        Outcome::Returned(_) if left.made.is_some() => {
+            format!("= fd {}", left.made.map_or(-1, |(fd, _)| fd))
+        }
+        Outcome::Returned(value) if moves(left.syscall) => format!("= {value} B"),
+        Outcome::Returned(value) => format!("= {value}"),
+        Outcome::Failed(errno) => format!("= {}", names::errno(errno)),
+        Outcome::Never => String::new(),
+    };
+    if left.from.count == 0 {
+        return said;
+    }
+    let frames: Vec<String> = left.from.numbers.iter().map(|frame| format!("#{frame}")).collect();
+    let named = u64::try_from(frames.len()).unwrap_or(u64::MAX);
+    let more = left.from.count.saturating_sub(named);
+    let more = if more == 0 { String::new() } else { format!(" +{more}") };
+    format!("{said} ← {}{more}", frames.join(" "))
+}
+
+/// How a process ended.
+pub fn ended(status: Status, catalogue: &Catalogue) -> String {
+    match status {
+        Status::Exited(status) => say(catalogue, "trace-exited", &[("status", &status.to_string())], &[]),
+        Status::Killed(signal) => say(catalogue, "trace-killed", &[("signal", &names::signal(signal))], &[]),
+    }
+}
+
+/// What was run, as it is typed to a shell.
+pub fn command(program: &Program) -> String {
+    let words = program.command.iter().map(|word| shell_quoted(&escape(word)));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Whether the outcome of a call needs no word where a segment stands for it: it took no time, did not fail, and wrote or

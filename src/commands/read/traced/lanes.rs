@@ -139,12 +139,7 @@ impl<'a, W: Write> Drawing<'a, W> {
     fn started(&mut self, time: Timestamp, program: &Program) -> io::Result<()> {
         self.settle()?;
         self.gap(time)?;
-        let words: Vec<String> = program
-            .command
-            .iter()
-            .map(|word| crate::text::shell_quoted(&crate::text::escape(word)))
-            .collect();
-        let text = format!("{}$ {}", self.whose(program.number), words.join(" "));
+        let text = format!("{}$ {}", self.whose(program.number), calls::command(program));
         self.text(self.lane(program.number), &text, &[])
     }
 
@@ -155,14 +150,7 @@ impl<'a, W: Write> Drawing<'a, W> {
         }
         self.settle()?;
         self.gap(time)?;
-        let text = match status {
-            Status::Exited(status) => {
-                say(self.catalogue, "trace-exited", &[("status", &status.to_string())], &[])
-            }
-            Status::Killed(signal) => {
-                say(self.catalogue, "trace-killed", &[("signal", &names::signal(signal))], &[])
-            }
-        };
+        let text = calls::ended(status, self.catalogue);
         self.text(self.lane(number), &format!("{}{text}", self.whose(number)), &[])
     }
 
@@ -367,13 +355,13 @@ impl<'a, W: Write> Drawing<'a, W> {
         }
         self.settle()?;
         if self.has_inferred {
-            writeln!(self.out, "{}", self.catalogue.plain("ladder-legend"))?;
+            writeln!(self.out, "{}", self.catalogue.plain("trace-legend"))?;
         }
         self.out.flush()
     }
 }
 
-fn state(name: &str, certainty: Certainty) -> String {
+pub fn state(name: &str, certainty: Certainty) -> String {
     if certainty == Certainty::Proved { name.to_owned() } else { format!("({name})") }
 }
 
