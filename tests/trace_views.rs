@@ -264,3 +264,64 @@ fn what_cannot_be_shown_is_said_before_anything_runs() {
     run(&["read", "--view", "calls", "--tsv", "docs/practica/informe.pcap"])
         .could_not_run("--tsv has no effect in --view: leave it out");
 }
+
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn a_summary_of_each_connection_stands_below_the_ladder() {
+    let all = events(&["--ladder", "--json"]);
+    let connections = only(&all, "connection");
+    assert_eq!(connections.len(), 1);
+    let connection = connections[0];
+    assert_eq!(connection["opened_by"], json!(["a"]));
+    assert_eq!(
+        (&connection["ended_first"]["by"], &connection["ended_first"]["flag"]),
+        (&json!("a"), &json!("FIN"))
+    );
+    for (end, program) in [("a", 1), ("b", 0)] {
+        let side = &connection[end];
+        assert_eq!((&side["program"], &side["bytes"]), (&json!(program), &json!(19)));
+        let sent = only(&all, "segment").iter().filter(|segment| segment["from"] == end).count();
+        assert_eq!(side["segments"], sent);
+    }
+    // socket, connect, send, recv, close
+    assert_eq!(connection["a"]["calls"], 5);
+    // accept, two recv, send, close
+    assert_eq!(connection["b"]["calls"], 5);
+    let statements = |segment: &&Value| {
+        let list = |key: &str| segment[key].as_array().unwrap().len();
+        list("by") + list("what") + usize::from(segment["why"].is_object())
+    };
+    let count: usize = only(&all, "segment").iter().map(statements).sum();
+    let told = ["proved", "inferred"].map(|key| usize::try_from(connection[key].as_u64().unwrap()).unwrap());
+    assert_eq!(told.iter().sum::<usize>(), count);
+    let text = read(&["--ladder"]);
+    let end: Vec<&str> = text.text().lines().rev().take(4).collect();
+    assert!(end[3].starts_with("Conversation 0: cliente.py 127.0.0.1:"), "{end:?}");
+    assert!(end[3].contains(" ended its bytes first (FIN #"), "{end:?}");
+    assert!(end[1].starts_with("  servidor.py 127.0.0.1:4000: 19 bytes in "), "{end:?}");
+    assert!(end[1].contains("; time in accept "), "{end:?}");
+    assert!(end[0].ends_with(" inferred"), "{end:?}");
+}
+
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn many_segments_and_equal_calls_are_one_row() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("run.pcapng");
+    let path = path.to_str().unwrap();
+    let words = ["trace", "-w", path, "python3 tests/programs/vacia.py", "python3 tests/programs/llena.py"];
+    let done = run(&words);
+    assert_eq!((done.code, done.errors()), (Some(0), ""), "{}", done.text());
+    let rows: Vec<&str> = done.text().lines().filter(|line| line.contains(" segments  ")).collect();
+    // The first segment may bring the server to ESTABLISHED; it stands alone then.
+    assert!(rows.iter().any(|row| row.contains("..50001") && row.contains(":7 send ×")), "{}", done.text());
+    let singles = |text: &str| text.lines().filter(|line| line.contains("─ PSH, ACK  ")).count();
+    let all = run(&["read", "--ladder", "-v", path]);
+    assert!(singles(done.text()) <= 9 && !all.text().contains('×'), "{}", all.text());
+    let objects = run(&["read", "--ladder", "--json", path]);
+    let objects: Vec<Value> =
+        objects.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let data = only(&objects, "segment").into_iter().filter(|segment| segment["range"].is_array()).count();
+    assert_eq!(singles(all.text()) + all.text().matches("─ ACK  ").count(), data);
+    assert_eq!(only(&objects, "connection")[0]["a"]["bytes"], 50_000);
+}

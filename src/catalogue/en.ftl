@@ -666,6 +666,33 @@ note-calls-left-out = { $count ->
     [one] 1 row is
    *[other] { $count } rows are
  } not shown, to keep memory bounded; --json writes all
+trace-bulk = { $count } segments
+trace-bulk-frames = #{ $first } … #{ $last }, { $acks ->
+    [one] 1 ACK
+   *[other] { $acks } ACKs
+ }
+summary-opened = Conversation { $stream }: { $who } opened it
+summary-opened-both = Conversation { $stream }: both ends opened it
+summary-not-opened = Conversation { $stream }: who opened it is not in the recording
+summary-ended = { $who } ended its bytes first (FIN #{ $frame })
+summary-reset = { $who } reset it (#{ $frame })
+summary-open = no FIN and no RST in the recording
+summary-side = { $who }: { $bytes ->
+    [one] 1 byte
+   *[other] { $bytes } bytes
+ } in { $segments ->
+    [one] 1 segment
+   *[other] { $segments } segments
+ }, { $calls ->
+    [one] 1 call
+   *[other] { $calls } calls
+ }
+summary-waited = time in { $calls }
+summary-causes = causes of its segments: { $proved } proved, { $inferred } inferred
+summary-more = { $count ->
+    [one] 1 more conversation is
+   *[other] { $count } more conversations are
+ } not summed up here
 trace-process = process { $number } begins
 trace-thread = thread { $number } begins
 trace-signalled = gets { $signal }

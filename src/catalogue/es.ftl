@@ -667,6 +667,30 @@ note-calls-left-out = { $count ->
     [one] 1 renglón no se muestra
    *[other] { $count } renglones no se muestran
  }, para no pasar el límite de memoria; --json escribe todo
+trace-bulk = { $count } segmentos
+trace-bulk-frames = #{ $first } … #{ $last }, { $acks } ACK
+summary-opened = Conversación { $stream }: la abrió { $who }
+summary-opened-both = Conversación { $stream }: la abrieron ambos extremos
+summary-not-opened = Conversación { $stream }: quién la abrió no está en la grabación
+summary-ended = { $who } terminó sus bytes primero (FIN #{ $frame })
+summary-reset = { $who } la reinició (#{ $frame })
+summary-open = ni FIN ni RST en la grabación
+summary-side = { $who }: { $bytes ->
+    [one] 1 byte
+   *[other] { $bytes } bytes
+ } en { $segments ->
+    [one] 1 segmento
+   *[other] { $segments } segmentos
+ }, { $calls ->
+    [one] 1 llamada
+   *[other] { $calls } llamadas
+ }
+summary-waited = tiempo en { $calls }
+summary-causes = causas de sus segmentos: { $proved } probadas, { $inferred } inferidas
+summary-more = { $count ->
+    [one] 1 conversación más no se resume
+   *[other] { $count } conversaciones más no se resumen
+ } aquí
 trace-process = empieza el proceso { $number }
 trace-thread = empieza el hilo { $number }
 trace-signalled = recibe { $signal }

@@ -4,11 +4,13 @@ mod book;
 mod calls;
 mod causes;
 mod chosen;
+mod folding;
 mod lanes;
 mod listing;
 mod names;
 mod object;
 mod segments;
+mod summary;
 
 pub use causes::{Cause, Causing};
 pub use chosen::{Choosing, Chosen};
@@ -22,11 +24,13 @@ use enchufe_story::fact::Fact;
 use enchufe_story::trace::{Event, Judge, Scout, Sockets, Told};
 use enchufe_watch::trace;
 use enchufe_wire::file::{Item, code};
+use folding::Folding;
 use lanes::Drawing;
 use listing::Listing;
 pub use object::Causes;
 use object::Object;
 use std::io::{self, Write};
+use summary::Summary;
 
 /// The first reading: what must be known before the first segment is judged.
 #[derive(Debug, Default)]
@@ -103,6 +107,8 @@ pub struct Traced<'a, W> {
     /// None: all are shown.
     chosen: Option<Chosen>,
     view: View<'a, W>,
+    /// Of a ladder: what it comes to.
+    summary: Option<Summary>,
     events: Vec<Event>,
     broken: u64,
     catalogue: &'a Catalogue,
@@ -111,7 +117,7 @@ pub struct Traced<'a, W> {
 /// Who shows events.
 #[allow(clippy::large_enum_variant, reason = "there is one")]
 enum View<'a, W> {
-    Ladder(Drawing<'a, W>),
+    Ladder(Folding<'a, W>),
     Calls(Listing<'a, W>),
     Objects(Book, What, W),
 }
@@ -127,9 +133,14 @@ impl<'a, W: Write> Traced<'a, W> {
         let view = match (manner.form, manner.what) {
             (Form::Json, what) => View::Objects(Book::default(), what, out),
             (_, What::Calls) => View::Calls(Listing::new(out, manner.verbose, catalogue)),
-            (_, What::Ladder) => View::Ladder(Drawing::new(out, &sockets, manner.verbose, catalogue)),
+            (_, What::Ladder) => {
+                let drawing = Drawing::new(out, &sockets, manner.verbose, catalogue);
+                View::Ladder(Folding::new(drawing, manner.verbose))
+            }
         };
-        Self { judge: Judge::new(sockets), chosen, view, events: Vec::new(), broken: 0, catalogue }
+        let (judge, events) = (Judge::new(sockets), Vec::new());
+        let summary = (manner.what == What::Ladder).then(Summary::default);
+        Self { judge, chosen, view, summary, events, broken: 0, catalogue }
     }
 
     pub fn take(&mut self, came: &Came<'_, '_>) -> io::Result<()> {
@@ -143,9 +154,14 @@ impl<'a, W: Write> Traced<'a, W> {
     }
 
     fn show(&mut self) -> io::Result<()> {
-        let Self { events, chosen, view, .. } = self;
+        let Self { events, chosen, view, summary, .. } = self;
         let fits = |event: &Event| chosen.as_mut().is_none_or(|chosen| chosen.fits(event));
-        events.drain(..).filter(fits).try_for_each(|event| view.event(event))
+        events.drain(..).filter(fits).try_for_each(|event| {
+            if let Some(summary) = summary {
+                summary.event(&event);
+            }
+            view.event(event)
+        })
     }
 
     pub fn finish(mut self) -> io::Result<()> {
@@ -155,14 +171,14 @@ impl<'a, W: Write> Traced<'a, W> {
             let count = [("count", self.broken)];
             crate::style::complain(&say(self.catalogue, "note-facts-broken", &[], &count));
         }
-        self.view.finish()
+        self.view.finish(&self.summary.unwrap_or_default(), self.catalogue)
     }
 }
 
 impl<W: Write> View<'_, W> {
     fn event(&mut self, event: Event) -> io::Result<()> {
         match self {
-            Self::Ladder(drawing) => drawing.event(event),
+            Self::Ladder(folding) => folding.event(event),
             Self::Calls(listing) => {
                 listing.event(&event);
                 Ok(())
@@ -178,11 +194,18 @@ impl<W: Write> View<'_, W> {
         }
     }
 
-    fn finish(self) -> io::Result<()> {
+    fn finish(self, summary: &Summary, catalogue: &Catalogue) -> io::Result<()> {
         match self {
-            Self::Ladder(drawing) => drawing.finish(),
+            Self::Ladder(folding) => {
+                let mut out = folding.finish()?.finish()?;
+                summary.write(&mut out, catalogue)?;
+                out.flush()
+            }
             Self::Calls(listing) => listing.finish(),
-            Self::Objects(_, _, mut out) => out.flush(),
+            Self::Objects(_, _, mut out) => {
+                summary.objects(&mut out)?;
+                out.flush()
+            }
         }
     }
 }

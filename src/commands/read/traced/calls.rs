@@ -1,6 +1,7 @@
 //! Calls as they are said: the name that the manual of the C library has, what was asked for, how it went.
 
 use super::super::words::{endpoint, say};
+use super::folding::{Kind, Tally};
 use super::names;
 use crate::catalogue::{Catalogue, human_time};
 use crate::text::{escape, shell_quoted};
@@ -29,6 +30,24 @@ pub const fn is_detail(syscall: Syscall) -> bool {
         syscall,
         Syscall::Fcntl | Syscall::Ioctl | Syscall::Getsockname | Syscall::Getpeername | Syscall::Getsockopt
     )
+}
+
+/// `EAGAIN` of Linux: nothing to do now.
+pub const EAGAIN: i32 = 11;
+
+/// Whether programs do it again and again while bytes move.
+pub fn is_repeated(syscall: Syscall) -> bool {
+    let waits = matches!(
+        syscall,
+        Syscall::Poll
+            | Syscall::Ppoll
+            | Syscall::Select
+            | Syscall::Pselect6
+            | Syscall::EpollWait
+            | Syscall::EpollPwait
+            | Syscall::EpollPwait2
+    );
+    waits || moves(Some(syscall))
 }
 
 /// The call, with what it was asked for.
@@ -102,6 +121,22 @@ pub fn command(program: &Program) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// Many equal calls.
+pub fn tally(kind: &Kind, tally: &Tally) -> String {
+    let mut said = format!("{} {} ×{}", kind.place, name(kind.syscall), tally.count);
+    if moves(Some(kind.syscall)) {
+        said = format!("{said} = {} B", tally.bytes);
+    }
+    if tally.again > 0 {
+        said = format!("{said}, {} ×{}", names::errno(EAGAIN), tally.again);
+    }
+    if tally.nanos >= LEAST_SAID {
+        let time = human_time(Duration::from_nanos(tally.nanos.unsigned_abs()));
+        said = format!("{said} ({time})");
+    }
+    said.trim_start().to_owned()
+}
+
 /// Whether the outcome of a call needs no word where a segment stands for it: it took no time, did not fail, and wrote or
 /// closed.
 pub fn goes_without_saying(left: &Left) -> bool {
@@ -114,7 +149,7 @@ pub fn goes_without_saying(left: &Left) -> bool {
 }
 
 /// Whether what a call gives is a number of bytes.
-fn moves(syscall: Option<Syscall>) -> bool {
+pub fn moves(syscall: Option<Syscall>) -> bool {
     syscall.is_some_and(|syscall| {
         matches!(
             syscall,

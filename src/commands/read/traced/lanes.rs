@@ -4,6 +4,7 @@ use super::super::ladder::pen::width;
 use super::super::ladder::said;
 use super::super::words::say;
 use super::book::{Book, Named};
+use super::folding::Bulk;
 use super::{calls, names, segments};
 use crate::catalogue::{Catalogue, human_time};
 use crate::commands::demo::columns::wrap;
@@ -284,13 +285,61 @@ impl<'a, W: Write> Drawing<'a, W> {
             segment.row.changes.iter().rfind(of_end).map(said::state).into_iter().collect::<Vec<_>>()
         };
         let [left, right] = [states(left_is_b), states(!left_is_b)];
-        self.has_inferred |= cause.contains('(');
+        self.has_inferred |= segments::is_inferred(segment);
         let (flags, numbers) = said::label(&segment.row);
         let label = format!("{flags}{numbers}");
         let arrow = arrow(&label, from_left, self.room.arrow);
         let (left_text, right_text) = if from_left { (cause.as_str(), "") } else { ("", cause.as_str()) };
         let number = segment.row.frame.to_string();
-        self.draw(&number, [(left_text, &left), (right_text, &right)], &arrow)
+        self.draw(&number, [(left_text, &left), (right_text, &right)], &[arrow])
+    }
+
+    /// Learns what is not drawn by itself.
+    pub fn learn(&mut self, event: &Event) {
+        self.book.see(event);
+    }
+
+    /// Many segments and calls in one row.
+    pub fn bulk(&mut self, bulk: &Bulk) -> io::Result<()> {
+        self.settle()?;
+        if let Some(first) = bulk.first {
+            self.gap(first)?;
+        }
+        self.last = bulk.last.or(self.last);
+        let mut lanes = [Vec::new(), Vec::new()];
+        let [left, right] = &mut lanes;
+        for (kind, tally) in bulk.calls.iter().filter(|(_, tally)| tally.count > 0) {
+            let texts = if self.lane(kind.program) == Lane::Left { &mut *left } else { &mut *right };
+            texts.push(format!("{}{}", self.whose(kind.program), calls::tally(kind, tally)));
+        }
+        let sender = if bulk.from_left { left } else { right };
+        let is_sure = bulk.writers.values().all(|is_proved| *is_proved);
+        self.has_inferred |= !is_sure;
+        for call in bulk.writers.keys() {
+            let said = self.book.said(*call, self.catalogue);
+            if !sender.iter().any(|text| text.contains(&said)) {
+                sender.push(said);
+            }
+        }
+        if !is_sure {
+            for text in sender.iter_mut() {
+                *text = format!("({text})");
+            }
+        }
+        let [left, right] = lanes.map(|texts| texts.join("; "));
+        let number = bulk.frames.map(|(first, _)| first.to_string()).unwrap_or_default();
+        let middle = self.bulk_arrow(bulk);
+        self.draw(&number, [(&left, &[]), (&right, &[])], &middle)
+    }
+
+    fn bulk_arrow(&self, bulk: &Bulk) -> Vec<String> {
+        let (Some((first, end)), Some((from, to))) = (bulk.range, bulk.frames) else { return Vec::new() };
+        let count = say(self.catalogue, "trace-bulk", &[], &[("count", bulk.segments)]);
+        let label = format!("{count}  {first}..{end}");
+        let texts = [("first", from.to_string()), ("last", to.to_string())];
+        let texts = texts.each_ref().map(|(name, text)| (*name, text.as_str()));
+        let below = say(self.catalogue, "trace-bulk-frames", &texts, &[("acks", bulk.acks)]);
+        vec![arrow(&label, bulk.from_left, self.room.arrow), below]
     }
 
     fn text(&mut self, lane: Lane, text: &str, states: &[String]) -> io::Result<()> {
@@ -299,19 +348,24 @@ impl<'a, W: Write> Drawing<'a, W> {
             Lane::Left => [(text, states), nothing],
             Lane::Right => [nothing, (text, states)],
         };
-        self.draw("", sides, &" ".repeat(self.room.arrow))
+        self.draw("", sides, &[])
     }
 
     /// One row, on as many lines as its texts need.
-    fn draw(&mut self, number: &str, [left, right]: [(&str, &[String]); 2], middle: &str) -> io::Result<()> {
+    fn draw(
+        &mut self,
+        number: &str,
+        [left, right]: [(&str, &[String]); 2],
+        middle: &[String],
+    ) -> io::Result<()> {
         let (lane, arrow) = (self.room.lane, self.room.arrow);
         let [left, right] = [self.lines(left, Lane::Left), self.lines(right, Lane::Right)];
-        for at in 0..left.len().max(right.len()).max(1) {
+        for at in 0..left.len().max(right.len()).max(middle.len()).max(1) {
             let (own, other) = (left.get(at).map_or("", |l| l), right.get(at).map_or("", |l| l));
             let number = if at == 0 { number } else { "" };
-            let middle = if at == 0 { middle.to_owned() } else { " ".repeat(arrow) };
+            let middle = middle.get(at).map_or("", |middle| middle);
             let pad = lane.saturating_sub(own.width());
-            let row = format!("{number:<NUMBER$}{own}{:pad$}│{middle}│{other}", "");
+            let row = format!("{number:<NUMBER$}{own}{:pad$}│{middle:^arrow$}│{other}", "");
             writeln!(self.out, "{}", row.trim_end())?;
         }
         Ok(())
@@ -349,7 +403,8 @@ impl<'a, W: Write> Drawing<'a, W> {
         lines
     }
 
-    pub fn finish(mut self) -> io::Result<()> {
+    /// Draws what is left; gives what was written to.
+    pub fn finish(mut self) -> io::Result<W> {
         while let Some(from) = self.prints.keys().next().copied() {
             self.print(from)?;
         }
@@ -357,7 +412,7 @@ impl<'a, W: Write> Drawing<'a, W> {
         if self.has_inferred {
             writeln!(self.out, "{}", self.catalogue.plain("trace-legend"))?;
         }
-        self.out.flush()
+        Ok(self.out)
     }
 }
 

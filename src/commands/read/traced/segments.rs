@@ -64,3 +64,15 @@ fn now(now: &Now, book: &Book, catalogue: &Catalogue) -> String {
         Now::Timer(_) => catalogue.plain(&id),
     }
 }
+
+/// Whether something that is said of it is inferred.
+pub fn is_inferred(segment: &Segment) -> bool {
+    let mut all = segment.by.iter().map(|by| by.certainty);
+    let mut states = segment.row.changes.iter().map(|change| change.certainty);
+    let mut what = segment.row.cause.what.iter().map(|claim| claim.certainty);
+    let why = segment.why.as_ref().filter(|why| !matches!(why.now, Now::Inside(_)));
+    all.any(|sure| sure == Certainty::Inferred)
+        || states.any(|sure| sure == Certainty::Inferred)
+        || what.any(|sure| sure == Certainty::Inferred)
+        || why.is_some_and(|why| why.certainty == Certainty::Inferred)
+}
