@@ -202,7 +202,7 @@ pub struct Read {
 /// What is shown.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Views {
-    #[arg(long, value_name = "packets|conversations|findings|ladder")]
+    #[arg(long, value_name = "packets|conversations|findings|ladder|calls")]
     pub view: Option<String>,
     #[arg(long, conflicts_with_all = ["view", "json", "tsv"])]
     pub explain: bool,
@@ -261,6 +261,24 @@ pub struct Watch {
     pub rows: Rows,
 }
 
+/// Where traced programs run.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Network {
+    #[arg(long, value_name = "private|host")]
+    pub net: Option<String>,
+    #[arg(long)]
+    pub no_packets: bool,
+}
+
+/// What traced programs print on.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Console {
+    #[arg(long, conflicts_with = "pipes")]
+    pub pty: bool,
+    #[arg(long)]
+    pub pipes: bool,
+}
+
 /// `enchufe trace`
 #[derive(Debug, Args)]
 pub struct Trace {
@@ -275,15 +293,15 @@ pub struct Trace {
     pub drain: Option<String>,
     #[arg(long, value_name = "TIME")]
     pub start_timeout: Option<String>,
-    #[arg(long, value_name = "private|host")]
-    pub net: Option<String>,
-    #[arg(long)]
-    pub no_packets: bool,
-    #[arg(long, conflicts_with = "pipes")]
-    pub pty: bool,
-    #[arg(long)]
-    pub pipes: bool,
-    #[arg(long, value_name = "N")]
+    #[command(flatten)]
+    pub network: Network,
+    #[command(flatten)]
+    pub console: Console,
+    #[arg(long, value_name = "packets|conversations|findings|ladder|calls")]
+    pub view: Option<String>,
+    #[arg(long, conflicts_with_all = ["view", "json"])]
+    pub explain: bool,
+    #[arg(long, value_name = "N", conflicts_with = "explain")]
     pub conversation: Option<String>,
     #[arg(long)]
     pub json: bool,

@@ -104,6 +104,7 @@ kinds! {
     FlagNeeds "flag-needs" CouldNotRun,
     NoConversation "no-conversation" CouldNotRun,
     NoPacket "no-packet" CouldNotRun,
+    NoRecording "no-recording" CouldNotRun,
     BadColumn "bad-column" CouldNotRun,
     FilterField "filter-field" CouldNotRun,
     FilterFieldNear "filter-field-near" CouldNotRun,

@@ -274,9 +274,9 @@ fn what_only_the_packet_table_knows_is_refused_elsewhere() {
     report
         .read(&["--explain", "--json"])
         .could_not_run("--explain and --json exclude each other: leave one out");
-    report
-        .read(&["--view", "rows"])
-        .could_not_run("--view cannot be \"rows\"; it can be: packets, conversations, findings, ladder");
+    report.read(&["--view", "rows"]).could_not_run(
+        "--view cannot be \"rows\"; it can be: packets, conversations, findings, ladder, calls",
+    );
 }
 
 #[test]

@@ -223,6 +223,7 @@ problem-no-conversation = { $path } has no conversation { $number }: it has { $c
     [one] one, number 0
    *[other] { $count }, numbered from 0; --view conversations lists them
  }
+problem-no-recording = { $path } is no recording of programs, or cannot be read twice: --view calls shows what enchufe trace -w FILE wrote
 problem-no-packet = { $path } has no packet { $number }: it has { $count ->
     [0] none
     [one] one, number 1
@@ -405,10 +406,10 @@ flag-tsv = The bare rows, separated by tabs
 flag-one-pass = Read once only: rows do not know what comes later
 flag-filter = Which packets, as a display filter of Wireshark; then every other word is a capture
 flag-in-order = Read several captures one after the other, not in the order of their times
-flag-view = What is shown: packets, conversations, findings or ladder (packets)
+flag-view = What is shown: packets, conversations, findings, ladder, or of traced programs calls (read: packets; trace: ladder)
 flag-explain = Tell each conversation in sentences: handshake, data, acknowledgements, end, and what was found
 flag-ladder = The same as --view ladder: the segments of each conversation as arrows between its ends, their states and causes
-flag-conversation = Only conversation N, in the table and in every view of conversations; a ladder of it is written while it is read
+flag-conversation = Only conversation N, in the table and in every view; a ladder of it is written while it is read
 flag-follow = Only the bytes of conversation N, in order; what the capture lacks is shown as a gap
 flag-follow-as = How --follow shows them: text, hex, or raw, which is the bytes and nothing else (text)
 flag-packet = Only packet N: its layers and fields with the place of their bytes, and all bytes in hexadecimal
@@ -477,6 +478,7 @@ column-destination = Destination
 column-protocol = Protocol
 column-length = Length
 column-info = Info
+column-cause = Cause
 kind-protocol = a protocol
 kind-number = numbers
 kind-flag = yes or no
@@ -664,7 +666,56 @@ cause-resets-unread = resets: bytes left unread
 cause-aborts = resets the connection
 trace-exited = exits with { $status }
 trace-killed = ended by { $signal }
+trace-legend = In parentheses: inferred. What is known fits it, and does not prove it
+trace-caused-listens = by the kernel, for that call
+trace-caused-completes = by the kernel, for that call
+trace-caused-writes-again = again
+trace-caused-leaves-unread = bytes were left unread
+trace-caused-aborts = SO_LINGER is 0
+trace-caused-dissolves = the connection is dissolved
+trace-caused-leaves-unaccepted = the connection was never accepted
+trace-caused-was-gone = the socket was closed already
+trace-caused-takes = there is room again
+trace-caused-more = → { $count ->
+    [one] 1 more segment
+   *[other] { $count } more segments
+ }
+note-calls-left-out = { $count ->
+    [one] 1 row is
+   *[other] { $count } rows are
+ } not shown, to keep memory bounded; --json writes all
+trace-bulk = { $count } segments
+trace-bulk-frames = #{ $first } … #{ $last }, { $acks ->
+    [one] 1 ACK
+   *[other] { $acks } ACKs
+ }
+summary-opened = Conversation { $stream }: { $who } opened it
+summary-opened-both = Conversation { $stream }: both ends opened it
+summary-not-opened = Conversation { $stream }: who opened it is not in the recording
+summary-ended = { $who } ended its bytes first (FIN #{ $frame })
+summary-reset = { $who } reset it (#{ $frame })
+summary-open = no FIN and no RST in the recording
+summary-side = { $who }: { $bytes ->
+    [one] 1 byte
+   *[other] { $bytes } bytes
+ } in { $segments ->
+    [one] 1 segment
+   *[other] { $segments } segments
+ }, { $calls ->
+    [one] 1 call
+   *[other] { $calls } calls
+ }
+summary-waited = time in { $calls }
+summary-causes = causes of its segments: { $proved } proved, { $inferred } inferred
+summary-more = { $count ->
+    [one] 1 more conversation is
+   *[other] { $count } more conversations are
+ } not summed up here
+trace-process = process { $number } begins
+trace-thread = thread { $number } begins
+trace-signalled = gets { $signal }
 trace-a-call = a call
+trace-its-end = its end by a signal
 trace-by-listens = kernel, for { $calls }
 trace-by-completes = kernel, for { $calls }
 trace-by-writes-again = bytes of { $calls }, again

@@ -224,6 +224,7 @@ problem-no-conversation = { $path } no tiene conversación { $number }: tiene { 
     [one] una, la número 0
    *[other] { $count }, contadas desde 0; --view conversations las lista
  }
+problem-no-recording = { $path } no es una grabación de programas, o no se puede leer dos veces: --view calls muestra lo que escribió enchufe trace -w ARCHIVO
 problem-no-packet = { $path } no tiene paquete { $number }: tiene { $count ->
     [0] cero
     [one] uno, el número 1
@@ -406,10 +407,10 @@ flag-tsv = Las filas solas, separadas por tabuladores
 flag-one-pass = Leer una sola vez: las filas no saben lo que viene después
 flag-filter = Qué paquetes, como filtro de visualización de Wireshark; así, toda otra palabra es una captura
 flag-in-order = Leer varias capturas una tras otra, no en el orden de sus tiempos
-flag-view = Qué se muestra: packets, los paquetes; conversations, las conversaciones; findings, los hallazgos; ladder, el diagrama de secuencia (packets)
+flag-view = Qué se muestra: packets, los paquetes; conversations, las conversaciones; findings, los hallazgos; ladder, el diagrama de secuencia; calls, las llamadas de programas trazados (read: packets; trace: ladder)
 flag-explain = Contar cada conversación en frases: saludo, datos, confirmaciones, final y lo que se encontró
 flag-ladder = Lo mismo que --view ladder: los segmentos de cada conversación como flechas entre sus extremos, con sus estados y causas
-flag-conversation = Solo la conversación N, en la tabla y en todas las vistas de conversaciones; su diagrama de secuencia se escribe mientras se lee
+flag-conversation = Solo la conversación N, en la tabla y en todas las vistas; su diagrama de secuencia se escribe mientras se lee
 flag-follow = Solo los bytes de la conversación N, en orden; lo que falta en la captura se muestra como hueco
 flag-follow-as = Cómo los muestra --follow: text, texto; hex, hexadecimal; raw, los bytes y nada más (text)
 flag-packet = Solo el paquete N: sus capas y campos con el lugar de sus bytes, y todos los bytes en hexadecimal
@@ -478,6 +479,7 @@ column-destination = Destino
 column-protocol = Protocolo
 column-length = Largo
 column-info = Información
+column-cause = Causa
 kind-protocol = un protocolo
 kind-number = números
 kind-flag = sí o no
@@ -665,7 +667,53 @@ cause-resets-unread = reinicia: quedaron bytes sin leer
 cause-aborts = reinicia la conexión
 trace-exited = termina con { $status }
 trace-killed = terminado por { $signal }
+trace-legend = Entre paréntesis: inferido. Lo que se sabe concuerda con ello, pero no lo prueba
+trace-caused-listens = del núcleo, por esa llamada
+trace-caused-completes = del núcleo, por esa llamada
+trace-caused-writes-again = otra vez
+trace-caused-leaves-unread = quedaron bytes sin leer
+trace-caused-aborts = SO_LINGER es 0
+trace-caused-dissolves = se disuelve la conexión
+trace-caused-leaves-unaccepted = la conexión nunca se aceptó
+trace-caused-was-gone = el socket ya estaba cerrado
+trace-caused-takes = hay lugar otra vez
+trace-caused-more = → { $count ->
+    [one] 1 segmento más
+   *[other] { $count } segmentos más
+ }
+note-calls-left-out = { $count ->
+    [one] 1 renglón no se muestra
+   *[other] { $count } renglones no se muestran
+ }, para no pasar el límite de memoria; --json escribe todo
+trace-bulk = { $count } segmentos
+trace-bulk-frames = #{ $first } … #{ $last }, { $acks } ACK
+summary-opened = Conversación { $stream }: la abrió { $who }
+summary-opened-both = Conversación { $stream }: la abrieron ambos extremos
+summary-not-opened = Conversación { $stream }: quién la abrió no está en la grabación
+summary-ended = { $who } terminó sus bytes primero (FIN #{ $frame })
+summary-reset = { $who } la reinició (#{ $frame })
+summary-open = ni FIN ni RST en la grabación
+summary-side = { $who }: { $bytes ->
+    [one] 1 byte
+   *[other] { $bytes } bytes
+ } en { $segments ->
+    [one] 1 segmento
+   *[other] { $segments } segmentos
+ }, { $calls ->
+    [one] 1 llamada
+   *[other] { $calls } llamadas
+ }
+summary-waited = tiempo en { $calls }
+summary-causes = causas de sus segmentos: { $proved } probadas, { $inferred } inferidas
+summary-more = { $count ->
+    [one] 1 conversación más no se resume
+   *[other] { $count } conversaciones más no se resumen
+ } aquí
+trace-process = empieza el proceso { $number }
+trace-thread = empieza el hilo { $number }
+trace-signalled = recibe { $signal }
 trace-a-call = una llamada
+trace-its-end = su fin por una señal
 trace-by-listens = el núcleo, por { $calls }
 trace-by-completes = el núcleo, por { $calls }
 trace-by-writes-again = bytes de { $calls }, otra vez

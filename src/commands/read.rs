@@ -46,7 +46,7 @@ use std::path::{Path, PathBuf};
 use table::{Form, Layout, Table};
 use traced::finished::Finished;
 pub(super) use traced::names::program as traced_program_name;
-use traced::{Facts, Traced};
+use traced::{Causing, Choosing, Chosen, Facts, Manner as TracedManner, Traced, What};
 use waiting::Waiting;
 
 /// What of the capture is shown.
@@ -58,6 +58,8 @@ enum View {
     Explained,
     /// All conversations, or one.
     Ladder(Option<u32>),
+    /// The calls of a recording of programs, of all conversations or one.
+    Calls(Option<u32>),
     Followed(u32, Manner),
     Packet(u64),
     /// Nothing: the packets go to a file.
@@ -106,6 +108,21 @@ impl Plan {
     }
 }
 
+/// What `trace` asks of its recording.
+fn asked(path: &Path, flags: &flags::Trace) -> flags::Read {
+    let mut read = flags::Read { words: vec![path.as_os_str().to_owned()], ..flags::Read::default() };
+    read.views.explain = flags.explain;
+    read.views.view = flags.view.clone().or_else(|| (!flags.explain).then(|| "ladder".to_owned()));
+    read.one.conversation.clone_from(&flags.conversation);
+    read.rows.json = flags.json;
+    read
+}
+
+/// Whether a recording that will be made can be shown so.
+pub(super) fn can_show(flags: &flags::Trace) -> Result<(), Problem> {
+    view(&asked(Path::new(""), flags), false).map(|_| ())
+}
+
 /// Shows a recording that was just made.
 pub(super) fn recorded(
     path: &Path,
@@ -113,11 +130,7 @@ pub(super) fn recorded(
     common: Common,
     catalogue: &Catalogue,
 ) -> Result<Code, Problem> {
-    let mut read = flags::Read { words: vec![path.as_os_str().to_owned()], ..flags::Read::default() };
-    read.views.ladder = true;
-    read.one.conversation.clone_from(&flags.conversation);
-    read.rows.json = flags.json;
-    self::read(&read, common, catalogue)
+    self::read(&asked(path, flags), common, catalogue)
 }
 
 /// Makes of what was written while programs ran the recording that is kept: the causes are comments of its packets, and of
@@ -160,6 +173,8 @@ struct Reading<'a> {
     session: Session,
     waiting: Waiting<'a>,
     remarks: Remarks<'a>,
+    /// With details.
+    verbose: bool,
     catalogue: &'a Catalogue,
 }
 
@@ -181,6 +196,19 @@ impl Reading<'_> {
     fn packets(&mut self, out: impl Write) -> Outcome {
         let plan = self.plan;
         let mut table = Table::new(out, plan.form, &plan.layout, self.catalogue);
+        if let Some(facts) = self.facts() {
+            table = table.with_causes();
+            let mut causing = Causing::new(facts.finish(), self.catalogue);
+            let end = self.pass(&mut |came| {
+                let cause = causing.take(&came);
+                match came {
+                    Came::Frame(seen) if plan.filter.matches(seen.frame) => table.row_with(seen, cause),
+                    Came::Pause => table.flush(),
+                    _ => Ok(()),
+                }
+            });
+            return Outcome { end, shown: table.is_begun(), written: table.finish() };
+        }
         let end = self.pass(&mut |came| match came {
             Came::Frame(seen) if plan.filter.matches(seen.frame) => table.row(seen),
             Came::Pause => table.flush(),
@@ -221,9 +249,7 @@ impl Reading<'_> {
     fn ladder(&mut self, chosen: Option<u32>, out: impl Write) -> Outcome {
         let (plan, catalogue) = (self.plan, self.catalogue);
         if let Some(facts) = self.facts() {
-            let mut traced = Traced::new(out, facts.finish(), plan.form, catalogue);
-            let end = self.pass(&mut |came| traced.take(&came));
-            return Outcome { end, shown: true, written: traced.finish() };
+            return self.traced(facts, What::Ladder, chosen, out);
         }
         if let Some(stream) = chosen {
             let mut one = ladder::One::new(out, plan.form, stream, catalogue);
@@ -244,6 +270,35 @@ impl Reading<'_> {
         let shown = all.has_frames();
         let written = if end.is_err() && !shown { Ok(()) } else { all.write(out, plan.form, catalogue) };
         Outcome { end, shown, written }
+    }
+
+    /// Shows the calls of a recording.
+    fn calls(&mut self, one: Option<u32>, out: impl Write) -> Result<Outcome, Problem> {
+        if let Some(facts) = self.facts() {
+            return Ok(self.traced(facts, What::Calls, one, out));
+        }
+        let names: Vec<String> = self.plan.sources.iter().map(Source::name).collect();
+        Err(Problem::new(Kind::NoRecording).with("path", names.join(", ")))
+    }
+
+    /// Shows a recording: all, or what belongs to one conversation, or to those that the filter chose.
+    fn traced(&mut self, facts: Facts, what: What, one: Option<u32>, out: impl Write) -> Outcome {
+        let (plan, catalogue) = (self.plan, self.catalogue);
+        let sockets = facts.finish();
+        let chosen = (one.is_some() || plan.filtered).then(|| {
+            let mut choosing = Choosing::new(sockets.clone(), one);
+            // What cannot be read, the next pass says.
+            let _ = plan.captures().look(&mut self.waiting, &mut |came| {
+                choosing.take(&came, &plan.filter);
+                Ok(())
+            });
+            choosing.finish()
+        });
+        let shown = chosen.as_ref().is_none_or(Chosen::any);
+        let manner = TracedManner { what, form: plan.form, verbose: self.verbose };
+        let mut traced = Traced::new(out, sockets, chosen, manner, catalogue);
+        let end = self.pass(&mut |came| traced.take(&came));
+        Outcome { end, shown, written: traced.finish() }
     }
 
     /// What a recording of programs says beside its packets, if it is one and can be read twice.
@@ -314,9 +369,11 @@ impl Reading<'_> {
         let outcome = match self.plan.view {
             View::Packets => Ok(self.packets(out)),
             View::Ladder(None) => Ok(self.ladder(None, out)),
-            View::Followed(stream, _) | View::Ladder(Some(stream)) => {
+            View::Calls(None) => self.calls(None, out),
+            View::Followed(stream, _) | View::Ladder(Some(stream)) | View::Calls(Some(stream)) => {
                 let outcome = match self.plan.view {
                     View::Followed(_, manner) => self.followed(stream, manner, out),
+                    View::Calls(_) => self.calls(Some(stream), out)?,
                     _ => self.ladder(Some(stream), out),
                 };
                 if outcome.end.is_err() || outcome.shown {
@@ -352,8 +409,9 @@ impl Reading<'_> {
 
 fn view(flags: &flags::Read, has_filter: bool) -> Result<View, Problem> {
     let view = chosen_view(flags)?;
-    let is_one = matches!(view, View::Followed(..) | View::Packet(_) | View::Ladder(Some(_)));
-    let is_ladder = matches!(view, View::Ladder(_));
+    let is_one =
+        matches!(view, View::Followed(..) | View::Packet(_) | View::Ladder(Some(_)) | View::Calls(Some(_)));
+    let is_ladder = matches!(view, View::Ladder(_) | View::Calls(_));
     let only = [
         ("--columns", !flags.rows.columns.is_empty() && view != View::Packets),
         ("--time", flags.rows.time.is_some() && view != View::Packets),
@@ -367,7 +425,7 @@ fn view(flags: &flags::Read, has_filter: bool) -> Result<View, Problem> {
                 View::Followed(..) => "--follow",
                 View::Packet(_) => "--packet",
                 View::Copied => "-w",
-                View::Ladder(Some(_)) => "--conversation",
+                View::Ladder(Some(_)) | View::Calls(Some(_)) => "--conversation",
                 View::Ladder(None) if flags.views.ladder => "--ladder",
                 _ => "--view",
             };
@@ -398,9 +456,12 @@ fn chosen_view(flags: &flags::Read) -> Result<View, Problem> {
         return Ok(View::Copied);
     }
     let word = flags.views.view.as_deref().unwrap_or("packets");
-    let word = choice("--view", word, &["packets", "conversations", "findings", "ladder"])?;
+    let word = choice("--view", word, &["packets", "conversations", "findings", "ladder", "calls"])?;
     if word == "ladder" || flags.views.ladder {
         return Ok(View::Ladder(conversation(flags)?));
+    }
+    if word == "calls" {
+        return Ok(View::Calls(conversation(flags)?));
     }
     Ok(match word {
         _ if flags.views.explain => View::Explained,
@@ -414,7 +475,7 @@ pub fn read(flags: &flags::Read, common: Common, catalogue: &Catalogue) -> Resul
     let plan = Plan::new(flags)?;
     let waiting = Waiting::new(&plan.sources, if plan.twice { 2 } else { 1 }, common, catalogue)?;
     let (session, remarks) = (Session::new(Limits::default()), Remarks::new(catalogue));
-    let mut reading = Reading { plan: &plan, session, waiting, remarks, catalogue };
+    let mut reading = Reading { plan: &plan, session, waiting, remarks, verbose: common.verbose, catalogue };
     if plan.twice {
         reading.session = plan.captures().scout(Limits::default(), &mut reading.waiting);
     }

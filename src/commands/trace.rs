@@ -28,13 +28,14 @@ const SIZE: (u16, u16) = (80, 24);
 
 pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
     let options = options(flags)?;
+    super::read::can_show(flags)?;
     for command in &options.commands {
         let first = command.first().map_or(&[][..], Vec::as_slice);
         enchufe_watch::trace::find(first).map_err(cannot_run)?;
     }
     // Before any other thread: signals of children, and the network, are the whole process's.
     let children = Children::new().map_err(|error| Problem::resources("signalfd", &error))?;
-    let Network { capture, is_shared } = Network::enter(flags, common.quiet, catalogue)?;
+    let Network { capture, is_shared } = Network::enter(&flags.network, common.quiet, catalogue)?;
     let bell = super::watch::bell_on_signals()?;
     // Of a network with others in it nothing is kept that is not the programs', not even for a while.
     let (file, path) = recording(flags.write.as_deref().filter(|_| !is_shared))?;
@@ -89,7 +90,7 @@ fn unwritable(path: &Path, error: &io::Error) -> Problem {
 }
 
 fn options(flags: &flags::Trace) -> Result<Options, Problem> {
-    let wants_terminal = flags.pty || io::stdout().is_terminal() && !flags.pipes;
+    let wants_terminal = flags.console.pty || io::stdout().is_terminal() && !flags.console.pipes;
     let size = terminal_size::terminal_size_of(io::stdout());
     let (columns, rows) = size.map_or(SIZE, |(width, height)| (width.0, height.0));
     Ok(Options {

@@ -89,7 +89,12 @@ pub fn watch(flags: &flags::Watch, common: Common, catalogue: &Catalogue) -> Res
     let sink = if let Some(path) = plan.write {
         Sink::File(Copy::create(path, &capture, plan.interface)?, Line::new())
     } else {
-        Sink::Rows(Table::new(BufWriter::new(io::stdout().lock()), plan.form, &plan.layout, catalogue))
+        Sink::Rows(Box::new(Table::new(
+            BufWriter::new(io::stdout().lock()),
+            plan.form,
+            &plan.layout,
+            catalogue,
+        )))
     };
     if !common.quiet {
         let mut args = FluentArgs::new();
@@ -125,7 +130,7 @@ enum Stop {
 
 /// Where packets go.
 enum Sink<'a> {
-    Rows(Table<'a, BufWriter<StdoutLock<'static>>>),
+    Rows(Box<Table<'a, BufWriter<StdoutLock<'static>>>>),
     /// Into a file; how many, on a line of the terminal.
     File(Copy, Line),
 }

@@ -16,6 +16,8 @@ pub enum Column {
     Protocol,
     Length,
     Info,
+    /// Of a recording of programs: why the segment was sent.
+    Cause,
     Field(FieldId),
 }
 
@@ -26,7 +28,7 @@ impl Column {
 
     /// The column of a name.
     pub fn new(name: &str) -> Result<Self, Problem> {
-        let usual = Self::USUAL.into_iter().find(|column| column.name() == name);
+        let usual = Self::USUAL.into_iter().chain([Self::Cause]).find(|column| column.name() == name);
         usual
             .or_else(|| field::by_name(name).map(Self::Field))
             .ok_or_else(|| Problem::new(Kind::BadColumn).with("word", crate::text::escape(name.as_bytes())))
@@ -42,6 +44,7 @@ impl Column {
             Self::Protocol => "protocol",
             Self::Length => "length",
             Self::Info => "info",
+            Self::Cause => "cause",
             Self::Field(id) => id.info().name,
         }
     }
@@ -54,7 +57,7 @@ impl Column {
             Self::Source | Self::Destination => (15, false),
             Self::Protocol => (8, false),
             Self::Length => (6, true),
-            Self::Info | Self::Field(_) => (1, false),
+            Self::Info | Self::Cause | Self::Field(_) => (1, false),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The ladder: the segments of a conversation as arrows between its ends, their states, and why each was sent.
 
-mod object;
+pub(super) mod object;
 pub(super) mod pen;
 pub(super) mod said;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::clock::{Clock, seconds};
 use super::column::{Column, json_value, write_value};
 use super::reading::Seen;
+use super::traced::{Cause, Causes};
 use crate::catalogue::Catalogue;
 use crate::flags;
 use crate::problem::Problem;
@@ -51,6 +52,9 @@ struct Row<'a> {
     /// On the wire, in bytes.
     length: usize,
     info: &'a str,
+    /// Of a recording of programs.
+    #[serde(flatten)]
+    causes: Option<&'a Causes>,
 }
 
 /// Which columns.
@@ -83,7 +87,12 @@ pub struct Table<'a, W> {
     rows: String,
     widths: Vec<usize>,
     begun: bool,
+    /// Why the segment of the next row was sent.
+    cause: Option<Cause>,
 }
+
+/// How wide Info begins where a column comes after it.
+const INFO_WIDTH: usize = 64;
 
 /// So many bytes of rows are handed on at once.
 const TOGETHER: usize = 64 * 1024;
@@ -94,7 +103,27 @@ impl<'a, W: Write> Table<'a, W> {
         let widths = columns.iter().map(|column| column.layout().0).collect();
         let fields = vec![String::new(); columns.len()];
         let (texts, rows) = (Columns::new(), String::new());
-        Self { out, form, catalogue, layout, columns, texts, fields, rows, widths, begun: false }
+        Self { out, form, catalogue, layout, columns, texts, fields, rows, widths, begun: false, cause: None }
+    }
+
+    /// Of a recording of programs: with a column more, where no others were asked for.
+    #[must_use]
+    pub fn with_causes(mut self) -> Self {
+        if self.layout.chosen.is_empty() {
+            self.columns.push(Column::Cause);
+            self.fields.push(String::new());
+            if let Some(info) = self.widths.last_mut() {
+                *info = INFO_WIDTH;
+            }
+            self.widths.push(Column::Cause.layout().0);
+        }
+        self
+    }
+
+    /// The same as [`row`](Self::row), with why it was sent.
+    pub fn row_with(&mut self, seen: &Seen<'_, '_>, cause: Option<Cause>) -> io::Result<()> {
+        self.cause = cause;
+        self.row(seen)
     }
 
     /// Whether a row was written.
@@ -145,6 +174,7 @@ impl<'a, W: Write> Table<'a, W> {
             Column::Destination => rows.push_str(&texts.destination),
             Column::Protocol => rows.push_str(&texts.protocol),
             Column::Info => rows.push_str(&texts.info),
+            Column::Cause => rows.push_str(self.cause.as_ref().map_or("", |cause| &cause.text)),
             Column::Number => rows.push_str(itoa::Buffer::new().format(seen.frame.number)),
             Column::Length => rows.push_str(itoa::Buffer::new().format(seen.frame.packet.wire_len())),
             Column::Field(_) => rows.push_str(self.fields.get(at).map_or("", String::as_str)),
@@ -210,6 +240,7 @@ impl<'a, W: Write> Table<'a, W> {
             protocol: &self.texts.protocol,
             length: seen.frame.packet.wire_len(),
             info: &self.texts.info,
+            causes: self.cause.as_ref().map(|cause| &cause.keys),
         };
         json(&mut self.rows, &row)
     }
@@ -227,6 +258,7 @@ impl<'a, W: Write> Table<'a, W> {
                 Column::Destination => self.texts.destination.as_str().into(),
                 Column::Protocol => self.texts.protocol.as_str().into(),
                 Column::Info => self.texts.info.as_str().into(),
+                Column::Cause => self.cause.as_ref().map_or("", |cause| &cause.text).into(),
                 Column::Time => {
                     self.layout.clock.write(seen, 9, &mut time);
                     time.into()

@@ -1,27 +1,45 @@
 //! A recording of programs: their calls, what they printed, and their segments, on one ladder.
 
+mod book;
 mod calls;
+mod causes;
+mod chosen;
 pub(super) mod finished;
+mod folding;
 mod lanes;
+mod listing;
 pub(in crate::commands) mod names;
+mod object;
 mod segments;
+mod summary;
+
+pub use causes::{Cause, Causing};
+pub use chosen::{Choosing, Chosen};
 
 use super::reading::Came;
 use super::table::Form;
 use super::words::say;
 use crate::catalogue::Catalogue;
+use book::Book;
 use enchufe_story::fact::Fact;
-use enchufe_story::trace::{Event, Judge, Scout, Sockets};
+use enchufe_story::trace::{Event, Judge, Scout, Sockets, Told};
 use enchufe_watch::trace;
 use enchufe_wire::file::{Item, code};
+use folding::Folding;
 use lanes::Drawing;
+use listing::Listing;
+pub use object::Causes;
+use object::Object;
 use std::io::{self, Write};
+use summary::Summary;
 
 /// The first reading: what must be known before the first segment is judged.
 #[derive(Debug, Default)]
 pub struct Facts {
     scout: Scout,
     count: u64,
+    /// A section said that a tracer wrote it.
+    is_recording: bool,
 }
 
 impl Facts {
@@ -37,6 +55,10 @@ impl Facts {
             if by != trace::APPLICATION.as_bytes() {
                 return Err(io::ErrorKind::InvalidData.into());
             }
+            self.is_recording = true;
+        }
+        if !self.is_recording && matches!(came, Came::Frame(_)) {
+            return Err(io::ErrorKind::InvalidData.into());
         }
         each_fact(came, |fact| {
             self.count += 1;
@@ -64,19 +86,62 @@ fn each_fact(came: &Came<'_, '_>, mut with: impl FnMut(&Fact)) -> u64 {
     broken
 }
 
-/// The second reading: events, drawn as they come.
+/// What of a recording is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    Ladder,
+    Calls,
+}
+
+/// How a recording is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    pub what: What,
+    pub form: Form,
+    /// With details.
+    pub verbose: bool,
+}
+
+/// The last reading: events, shown as they come.
 pub struct Traced<'a, W> {
     judge: Judge,
-    drawing: Drawing<'a, W>,
+    /// None: all are shown.
+    chosen: Option<Chosen>,
+    view: View<'a, W>,
+    /// Of a ladder: what it comes to.
+    summary: Option<Summary>,
     events: Vec<Event>,
     broken: u64,
     catalogue: &'a Catalogue,
 }
 
+/// Who shows events.
+#[allow(clippy::large_enum_variant, reason = "there is one")]
+enum View<'a, W> {
+    Ladder(Folding<'a, W>),
+    Calls(Listing<'a, W>),
+    Objects(Book, What, W),
+}
+
 impl<'a, W: Write> Traced<'a, W> {
-    pub fn new(out: W, sockets: Sockets, form: Form, catalogue: &'a Catalogue) -> Self {
-        let drawing = Drawing::new(out, &sockets, form, catalogue);
-        Self { judge: Judge::new(sockets), drawing, events: Vec::new(), broken: 0, catalogue }
+    pub fn new(
+        out: W,
+        sockets: Sockets,
+        chosen: Option<Chosen>,
+        manner: Manner,
+        catalogue: &'a Catalogue,
+    ) -> Self {
+        let view = match (manner.form, manner.what) {
+            (Form::Json, what) => View::Objects(Book::default(), what, out),
+            (_, What::Calls) => View::Calls(Listing::new(out, manner.verbose, catalogue)),
+            (_, What::Ladder) => {
+                let drawing = Drawing::new(out, &sockets, manner.verbose, catalogue);
+                View::Ladder(Folding::new(drawing, manner.verbose))
+            }
+        };
+        let (judge, events) = (Judge::new(sockets), Vec::new());
+        let summary = (manner.what == What::Ladder).then(Summary::default);
+        Self { judge, chosen, view, summary, events, broken: 0, catalogue }
     }
 
     pub fn take(&mut self, came: &Came<'_, '_>) -> io::Result<()> {
@@ -86,20 +151,62 @@ impl<'a, W: Write> Traced<'a, W> {
             Came::Aside(..) => self.broken += each_fact(came, |fact| judge.fact(fact, events)),
             Came::Pause => {}
         }
-        self.draw()
+        self.show()
     }
 
-    fn draw(&mut self) -> io::Result<()> {
-        self.events.drain(..).try_for_each(|event| self.drawing.event(event))
+    fn show(&mut self) -> io::Result<()> {
+        let Self { events, chosen, view, summary, .. } = self;
+        let fits = |event: &Event| chosen.as_mut().is_none_or(|chosen| chosen.fits(event));
+        events.drain(..).filter(fits).try_for_each(|event| {
+            if let Some(summary) = summary {
+                summary.event(&event);
+            }
+            view.event(event)
+        })
     }
 
     pub fn finish(mut self) -> io::Result<()> {
         self.judge.finish(&mut self.events);
-        self.draw()?;
+        self.show()?;
         if self.broken > 0 {
             let count = [("count", self.broken)];
             crate::style::complain(&say(self.catalogue, "note-facts-broken", &[], &count));
         }
-        self.drawing.finish()
+        self.view.finish(&self.summary.unwrap_or_default(), self.catalogue)
+    }
+}
+
+impl<W: Write> View<'_, W> {
+    fn event(&mut self, event: Event) -> io::Result<()> {
+        match self {
+            Self::Ladder(folding) => folding.event(event),
+            Self::Calls(listing) => {
+                listing.event(&event);
+                Ok(())
+            }
+            Self::Objects(book, what, out) => {
+                book.see(&event);
+                if *what == What::Calls && matches!(event.told, Told::Segment(_)) {
+                    return Ok(());
+                }
+                serde_json::to_writer(&mut *out, &Object::new(&event, book))?;
+                writeln!(out)
+            }
+        }
+    }
+
+    fn finish(self, summary: &Summary, catalogue: &Catalogue) -> io::Result<()> {
+        match self {
+            Self::Ladder(folding) => {
+                let mut out = folding.finish()?.finish()?;
+                summary.write(&mut out, catalogue)?;
+                out.flush()
+            }
+            Self::Calls(listing) => listing.finish(),
+            Self::Objects(_, _, mut out) => {
+                summary.objects(&mut out)?;
+                out.flush()
+            }
+        }
     }
 }

@@ -29,7 +29,7 @@ impl Network {
     /// Enters the network that was asked for, or the best that there is, and says which where it is not the whole picture.
     ///
     /// To be called before there is a second thread.
-    pub fn enter(flags: &flags::Trace, quiet: bool, catalogue: &Catalogue) -> Result<Self, Problem> {
+    pub fn enter(flags: &flags::Network, quiet: bool, catalogue: &Catalogue) -> Result<Self, Problem> {
         let wanted = flags.net.as_deref().map(|word| plan::choice("--net", word, &["private", "host"]));
         if wanted.transpose()? == Some("host") {
             return Self::host(flags.no_packets);

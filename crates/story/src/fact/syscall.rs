@@ -1,7 +1,7 @@
 //! The calls that are told.
 
 /// A system call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "the names are the calls' own (section 2 of the manual)")]
 #[repr(u8)]
 pub enum Syscall {

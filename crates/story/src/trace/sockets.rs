@@ -79,7 +79,7 @@ struct Link {
 }
 
 /// The sockets of a recording.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Sockets {
     list: Vec<Socket>,
     places: HashMap<Cookie, usize>,

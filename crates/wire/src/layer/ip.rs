@@ -307,3 +307,34 @@ pub struct Fragment {
     /// Whether more parts follow.
     pub more: bool,
 }
+
+/// The length in a jumbo payload option, if it is one that needs the option (RFC 2675 §2, §3).
+pub(super) fn jumbo_len(hop_by_hop: &[u8]) -> Option<usize> {
+    const PAD_1: u8 = 0;
+    const JUMBO: u8 = 0xc2;
+    let end = (usize::from(hop_by_hop.u8_at(1)?) + 1) * 8;
+    let mut at = 2;
+    while at < end {
+        match hop_by_hop.u8_at(at)? {
+            PAD_1 => at += 1,
+            JUMBO if hop_by_hop.u8_at(at + 1)? == 4 => {
+                let len = hop_by_hop.be32(at + 2).filter(|len| *len > 65_535)?;
+                return usize::try_from(len).ok();
+            }
+            _ => at += 2 + usize::from(hop_by_hop.u8_at(at + 1)?),
+        }
+    }
+    None
+}
+
+/// Where the last option of hop-by-hop or destination options says that it ends, which may be past them. Wireshark
+/// takes two bytes of each, also where the one of padding is all there is.
+pub(super) fn options_end(extension: &Ipv6Extension, bytes: &[u8]) -> usize {
+    const PAD_1: u8 = 0;
+    let mut at = 2;
+    while extension.kind != Ipv6Extension::ROUTING && at < usize::from(extension.len) {
+        let (Some(kind), Some(len)) = (bytes.u8_at(at), bytes.u8_at(at + 1)) else { return at + 2 };
+        at += if kind == PAD_1 { 1 } else { 2 + usize::from(len) };
+    }
+    at
+}

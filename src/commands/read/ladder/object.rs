@@ -5,16 +5,17 @@ use super::super::words::endpoint;
 use super::said::remark;
 use enchufe_story::cause::Frames;
 use enchufe_story::{Certainty, Change, Claim, Ladder, Roles, Row, State, What, Why};
+use enchufe_wire::tcp::Endpoint;
 use serde::Serialize;
 
-const fn certainty(certainty: Certainty) -> &'static str {
+pub const fn certainty(certainty: Certainty) -> &'static str {
     match certainty {
         Certainty::Proved => "proved",
         Certainty::Inferred => "inferred",
     }
 }
 
-const fn end(is_b: bool) -> &'static str {
+pub const fn end(is_b: bool) -> &'static str {
     if is_b { "b" } else { "a" }
 }
 
@@ -141,21 +142,27 @@ pub struct Object {
 
 impl Object {
     pub fn new(ladder: &Ladder, row: &Row) -> Self {
-        let [a, b] = ladder.ends().each_ref().map(endpoint);
         let role = match ladder.roles() {
             Roles::Client { is_b } if is_b == row.from_b => Some("client"),
             Roles::Client { .. } => Some("server"),
             Roles::Both | Roles::Unknown | Roles::Itself => None,
         };
-        let mut time_relative = String::new();
-        seconds(row.relative, 9, &mut time_relative);
+        let object = Self::between(ladder.stream(), ladder.ends().each_ref(), role, row);
         let why = row.cause.why.map(|(Why::Answers(frame), sure)| WhyObject {
             why: "answers",
             frame,
             certainty: certainty(sure),
         });
+        Self { why, ..object }
+    }
+
+    /// The same, but why it was sent now.
+    pub fn between(stream: u32, ends: [&Endpoint; 2], role: Option<&'static str>, row: &Row) -> Self {
+        let [a, b] = ends.map(endpoint);
+        let mut time_relative = String::new();
+        seconds(row.relative, 9, &mut time_relative);
         Self {
-            conversation: ladder.stream(),
+            conversation: stream,
             number: row.frame,
             time_relative,
             time_epoch_ns: row.time.map(enchufe_wire::Timestamp::nanos),
@@ -171,7 +178,7 @@ impl Object {
             window: row.window,
             remarks: row.remarks.iter().map(remark).collect(),
             what: row.cause.what.iter().map(ClaimObject::new).collect(),
-            why,
+            why: None,
             states: row.changes.iter().map(StateObject::new).collect(),
         }
     }

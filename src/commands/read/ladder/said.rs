@@ -46,7 +46,7 @@ pub fn remark(flag: Flag) -> String {
 }
 
 /// What a cause says already, and by the numbers themselves.
-const SAID_BY_CAUSES: [Flag; 9] = [
+pub const SAID_BY_CAUSES: [Flag; 9] = [
     Flag::LostSegment,
     Flag::AckLostSegment,
     Flag::WindowUpdate,

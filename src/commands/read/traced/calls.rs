@@ -1,15 +1,13 @@
 //! Calls as they are said: the name that the manual of the C library has, what was asked for, how it went.
 
-use super::super::words::endpoint;
+use super::super::words::{endpoint, say};
+use super::folding::{Kind, Tally};
 use super::names;
-use crate::catalogue::human_time;
-use crate::text::escape;
-use enchufe_story::fact::{Arguments, Outcome, Syscall};
+use crate::catalogue::{Catalogue, human_time};
+use crate::text::{escape, shell_quoted};
+use enchufe_story::fact::{Arguments, Outcome, Program, Status, Syscall};
 use enchufe_story::trace::{Entered, Left};
 use std::time::Duration;
-
-/// `AF_INET6` of Linux.
-const AF_INET6: i32 = 10;
 
 /// Waits shorter than this are not said.
 const LEAST_SAID: i64 = 1_000_000;
@@ -34,28 +32,40 @@ pub const fn is_detail(syscall: Syscall) -> bool {
     )
 }
 
+/// `EAGAIN` of Linux: nothing to do now.
+pub const EAGAIN: i32 = 11;
+
+/// Whether programs do it again and again while bytes move.
+pub fn is_repeated(syscall: Syscall) -> bool {
+    let waits = matches!(
+        syscall,
+        Syscall::Poll
+            | Syscall::Ppoll
+            | Syscall::Select
+            | Syscall::Pselect6
+            | Syscall::EpollWait
+            | Syscall::EpollPwait
+            | Syscall::EpollPwait2
+    );
+    waits || moves(Some(syscall))
+}
+
 /// The call, with what it was asked for.
 pub fn called(entered: &Entered) -> String {
     let name = name(entered.syscall);
     let said = match &entered.arguments {
         Arguments::Address(end) => endpoint(end),
-        Arguments::OtherAddress { family } => format!("AF {family}"),
+        Arguments::OtherAddress { family } => names::family(*family),
         Arguments::Backlog(backlog) => return format!("{name}({backlog})"),
         Arguments::Bytes { wanted, .. } => return format!("{name}({wanted})"),
-        Arguments::How(how) => match *how {
-            0 => "SHUT_RD".to_owned(),
-            1 => "SHUT_WR".to_owned(),
-            _ => "SHUT_RDWR".to_owned(),
-        },
+        Arguments::How(how) => names::how(*how),
         Arguments::Option { level, name, value } => {
             let option = names::option(*level, *name);
             value.map_or_else(|| option.clone(), |value| format!("{option} {value}"))
         }
         Arguments::Descriptor(fd) => format!("{} {fd}", entered.fd.unwrap_or(-1)),
         Arguments::Status(status) => status.to_string(),
-        Arguments::Socket { domain, .. } => {
-            if *domain == AF_INET6 { "AF_INET6" } else { "AF_INET" }.to_owned()
-        }
+        Arguments::Socket { domain, .. } => names::domain(*domain),
         Arguments::None | Arguments::Printed { .. } | Arguments::Request(_) => String::new(),
     };
     let on = match entered.syscall {
@@ -65,22 +75,63 @@ pub fn called(entered: &Entered) -> String {
     if on.is_empty() { name.to_owned() } else { format!("{name} {on}") }
 }
 
-/// How it went: nothing where that goes without saying.
+/// How it went: nothing where that goes without saying; and how long it took, where that was long.
 pub fn outcome(left: &Left) -> String {
-    let mut said = match left.outcome {
+    let is_plain = matches!(left.outcome, Outcome::Returned(_)) && left.made.is_none();
+    let mut said = if is_plain && !moves(left.syscall) { String::new() } else { result(left) };
+    if let Some(nanos) = left.duration.filter(|nanos| *nanos >= LEAST_SAID) {
+        let time = human_time(Duration::from_nanos(nanos.unsigned_abs()));
+        said = format!("{said} ({time})");
+    }
+    said.trim_start().to_owned()
+}
+
+/// What it gave, and which frames brought it.
+pub fn result(left: &Left) -> String {
+    let said = match left.outcome {
         Outcome::Returned(_) if left.made.is_some() => {
             format!("= fd {}", left.made.map_or(-1, |(fd, _)| fd))
         }
         Outcome::Returned(value) if moves(left.syscall) => format!("= {value} B"),
+        Outcome::Returned(value) => format!("= {value}"),
         Outcome::Failed(errno) => format!("= {}", names::errno(errno)),
-        Outcome::Returned(_) | Outcome::Never => String::new(),
+        Outcome::Never => String::new(),
     };
-    if left.from.count > 0 {
-        let frames: Vec<String> = left.from.numbers.iter().map(|frame| format!("#{frame}")).collect();
-        said = format!("{said} ← {}", frames.join(" "));
+    if left.from.count == 0 {
+        return said;
     }
-    if let Some(nanos) = left.duration.filter(|nanos| *nanos >= LEAST_SAID) {
-        let time = human_time(Duration::from_nanos(nanos.unsigned_abs()));
+    let frames: Vec<String> = left.from.numbers.iter().map(|frame| format!("#{frame}")).collect();
+    let named = u64::try_from(frames.len()).unwrap_or(u64::MAX);
+    let more = left.from.count.saturating_sub(named);
+    let more = if more == 0 { String::new() } else { format!(" +{more}") };
+    format!("{said} ← {}{more}", frames.join(" "))
+}
+
+/// How a process ended.
+pub fn ended(status: Status, catalogue: &Catalogue) -> String {
+    match status {
+        Status::Exited(status) => say(catalogue, "trace-exited", &[("status", &status.to_string())], &[]),
+        Status::Killed(signal) => say(catalogue, "trace-killed", &[("signal", &names::signal(signal))], &[]),
+    }
+}
+
+/// What was run, as it is typed to a shell.
+pub fn command(program: &Program) -> String {
+    let words = program.command.iter().map(|word| shell_quoted(&escape(word)));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Many equal calls.
+pub fn tally(kind: &Kind, tally: &Tally) -> String {
+    let mut said = format!("{} {} ×{}", kind.place, name(kind.syscall), tally.count);
+    if moves(Some(kind.syscall)) {
+        said = format!("{said} = {} B", tally.bytes);
+    }
+    if tally.again > 0 {
+        said = format!("{said}, {} ×{}", names::errno(EAGAIN), tally.again);
+    }
+    if tally.nanos >= LEAST_SAID {
+        let time = human_time(Duration::from_nanos(tally.nanos.unsigned_abs()));
         said = format!("{said} ({time})");
     }
     said.trim_start().to_owned()
@@ -98,7 +149,7 @@ pub fn goes_without_saying(left: &Left) -> bool {
 }
 
 /// Whether what a call gives is a number of bytes.
-fn moves(syscall: Option<Syscall>) -> bool {
+pub fn moves(syscall: Option<Syscall>) -> bool {
     syscall.is_some_and(|syscall| {
         matches!(
             syscall,

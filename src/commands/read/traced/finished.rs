@@ -1,29 +1,20 @@
 //! A recording as it is kept: each packet with its cause as a comment, which any Wireshark shows, and with the process and
 //! thread whose call made it.
 
-use super::segments::{self, Named, Names};
-use super::{each_fact, names};
+use super::book::Book;
+use super::{each_fact, segments};
 use crate::catalogue::Catalogue;
 use crate::commands::read::reading::Came;
-use enchufe_story::fact::CallId;
 use enchufe_story::trace::{Event, Judge, Side, Sockets, Told};
 use enchufe_watch::trace::{APPLICATION, ENTERPRISE};
 use enchufe_wire::file::{InterfaceInfo, Item, PacketNotes, PacketProcess, Writer, code};
-use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
-
-/// The most calls that can be named; the oldest are forgotten.
-const MOST_NAMED: usize = 65_536;
 
 /// Writes it while the first one is read again.
 pub struct Finished<'a, W> {
     judge: Judge,
     events: Vec<Event>,
-    calls: Names,
-    processes: HashMap<CallId, PacketProcess>,
-    /// Both, from the oldest.
-    order: VecDeque<CallId>,
-    programs: HashMap<u32, String>,
+    book: Book,
     /// Only what belongs to the programs is kept.
     only_own: bool,
     writer: Writer,
@@ -37,10 +28,7 @@ impl<'a, W: Write> Finished<'a, W> {
         Self {
             judge: Judge::new(sockets),
             events: Vec::new(),
-            calls: Names::new(),
-            processes: HashMap::new(),
-            order: VecDeque::new(),
-            programs: HashMap::new(),
+            book: Book::apart(),
             only_own,
             writer: Writer::new(),
             buffer: Vec::new(),
@@ -92,33 +80,14 @@ impl<'a, W: Write> Finished<'a, W> {
     fn learn(&mut self) -> Option<(Option<String>, Option<PacketProcess>)> {
         let mut said = None;
         for event in std::mem::take(&mut self.events) {
-            match event.told {
-                Told::Started(program) => {
-                    self.programs.insert(program.number, names::program(&program));
-                }
-                Told::Entered(entered) => {
-                    let own = self.programs.get(&entered.program).map_or("", String::as_str);
-                    // Beside packets alone a line needs its file.
-                    let place = names::place(entered.line.as_ref(), "");
-                    let place = if place.is_empty() { own.to_owned() } else { place };
-                    let process = PacketProcess { pid: entered.pid, tid: entered.tid };
-                    self.calls.insert(entered.id, Named { syscall: entered.syscall, place });
-                    self.processes.insert(entered.id, process);
-                    self.order.push_back(entered.id);
-                    if self.order.len() > MOST_NAMED
-                        && let Some(oldest) = self.order.pop_front()
-                    {
-                        self.calls.remove(&oldest);
-                        self.processes.remove(&oldest);
-                    }
-                }
-                Told::Segment(segment) if segment.ends.iter().any(is_known) => {
-                    let cause = segments::cause(&segment, &self.calls, self.catalogue);
-                    let call = segment.by.first().and_then(|by| by.calls.first());
-                    let process = call.and_then(|id| self.processes.get(id)).copied();
-                    said = Some(((!cause.is_empty()).then_some(cause), process));
-                }
-                _ => {}
+            self.book.see(&event);
+            if let Told::Segment(segment) = &event.told
+                && segment.ends.iter().any(is_known)
+            {
+                let cause = segments::cause(segment, &self.book, self.catalogue);
+                let call = segment.by.first().and_then(|by| by.calls.first());
+                let process = call.and_then(|id| self.book.call(*id)).map(|named| named.process);
+                said = Some(((!cause.is_empty()).then_some(cause), process));
             }
         }
         said

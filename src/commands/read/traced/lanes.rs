@@ -2,9 +2,9 @@
 
 use super::super::ladder::pen::width;
 use super::super::ladder::said;
-use super::super::table::Form;
 use super::super::words::say;
-use super::segments::{Named, Names};
+use super::book::{Book, Named};
+use super::folding::Bulk;
 use super::{calls, names, segments};
 use crate::catalogue::{Catalogue, human_time};
 use crate::commands::demo::columns::wrap;
@@ -12,7 +12,7 @@ use enchufe_story::fact::{CallId, Line, Outcome, Program, Status, Syscall};
 use enchufe_story::trace::{Entered, Event, Left, Role, Segment, SocketChange, Sockets, Told};
 use enchufe_story::{Certainty, Change};
 use enchufe_wire::Timestamp;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
@@ -23,9 +23,6 @@ const LEAST_GAP: i64 = 5_000_000;
 const NUMBER: usize = 4;
 const LEAST_WIDTH: usize = 60;
 const MOST_WIDTH: usize = 170;
-/// The most calls that can be named; the oldest are forgotten.
-const MOST_NAMES: usize = 65_536;
-
 /// Where something is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lane {
@@ -48,25 +45,14 @@ struct Pending {
     call: Entered,
 }
 
-/// A program that was started.
-#[derive(Debug)]
-struct Known {
-    name: String,
-    pid: u32,
-    number: u32,
-}
-
 /// Draws events as they come.
 pub struct Drawing<'a, W> {
     out: W,
-    form: Form,
     catalogue: &'a Catalogue,
     room: Room,
     /// Programs with a listening socket stand on the right.
     servers: HashSet<u32>,
-    programs: HashMap<u32, Known>,
-    names: Names,
-    order: VecDeque<CallId>,
+    book: Book,
     hidden: HashSet<CallId>,
     /// Calls that are drawn with a segment of theirs need no line for an outcome that goes without saying.
     drawn: HashSet<CallId>,
@@ -75,6 +61,8 @@ pub struct Drawing<'a, W> {
     prints: BTreeMap<(u32, u8), Print>,
     last: Option<Timestamp>,
     has_inferred: bool,
+    /// With details.
+    verbose: bool,
 }
 
 /// The widths of the columns.
@@ -93,27 +81,26 @@ impl Room {
 }
 
 impl<'a, W: Write> Drawing<'a, W> {
-    pub fn new(out: W, sockets: &Sockets, form: Form, catalogue: &'a Catalogue) -> Self {
+    pub fn new(out: W, sockets: &Sockets, verbose: bool, catalogue: &'a Catalogue) -> Self {
         let listeners = sockets.all().iter().filter(|socket| matches!(socket.role, Role::Listens { .. }));
         Self {
             out,
-            form,
             catalogue,
             room: Room::new(width()),
             servers: listeners.map(|socket| socket.program).collect(),
-            programs: HashMap::new(),
-            names: Names::new(),
-            order: VecDeque::new(),
+            book: Book::default(),
             hidden: HashSet::new(),
             drawn: HashSet::new(),
             pending: None,
             prints: BTreeMap::new(),
             last: None,
             has_inferred: false,
+            verbose,
         }
     }
 
     pub fn event(&mut self, event: Event) -> io::Result<()> {
+        self.book.see(&event);
         let Event { time, told } = event;
         match told {
             Told::Started(program) => self.started(time, &program),
@@ -124,7 +111,14 @@ impl<'a, W: Write> Drawing<'a, W> {
             }
             Told::Ended { pid, status } => self.ended(time, pid, status),
             Told::Segment(segment) => self.segment(time, &segment),
-            Told::Began { .. } | Told::Signalled { .. } => Ok(()),
+            Told::Began { program, pid, tid } => {
+                let id = if pid == tid { "trace-process" } else { "trace-thread" };
+                self.detail(time, program, id, &[("number", &tid.to_string())])
+            }
+            Told::Signalled { pid, signal, .. } => {
+                let Some(program) = self.book.program_of(pid) else { return Ok(()) };
+                self.detail(time, program, "trace-signalled", &[("signal", &names::signal(signal))])
+            }
         }
     }
 
@@ -133,53 +127,53 @@ impl<'a, W: Write> Drawing<'a, W> {
     }
 
     fn name(&self, program: u32) -> &str {
-        self.programs.get(&program).map_or("", |known| &known.name)
+        self.book.name(program)
     }
 
     /// What stands before a text where several programs share a lane.
     fn whose(&self, program: u32) -> String {
         let lane = self.lane(program);
-        let sharing = self.programs.keys().filter(|other| self.lane(**other) == lane).count();
+        let sharing = self.book.programs().keys().filter(|other| self.lane(**other) == lane).count();
         if sharing > 1 { format!("[{}] ", program + 1) } else { String::new() }
     }
 
     fn started(&mut self, time: Timestamp, program: &Program) -> io::Result<()> {
         self.settle()?;
         self.gap(time)?;
-        let known = Known { name: names::program(program), pid: program.pid, number: program.number };
-        self.programs.insert(program.number, known);
-        let words: Vec<String> = program
-            .command
-            .iter()
-            .map(|word| crate::text::shell_quoted(&crate::text::escape(word)))
-            .collect();
-        let text = format!("{}$ {}", self.whose(program.number), words.join(" "));
+        let text = format!("{}$ {}", self.whose(program.number), calls::command(program));
         self.text(self.lane(program.number), &text, &[])
     }
 
     fn ended(&mut self, time: Timestamp, pid: u32, status: Status) -> io::Result<()> {
-        let Some(number) = self.programs.values().find(|known| known.pid == pid).map(|known| known.number)
-        else {
-            return Ok(());
-        };
+        let Some(number) = self.book.first_process_of(pid) else { return Ok(()) };
         for stream in [1, 2] {
             self.print((number, stream))?;
         }
         self.settle()?;
         self.gap(time)?;
-        let text = match status {
-            Status::Exited(status) => {
-                say(self.catalogue, "trace-exited", &[("status", &status.to_string())], &[])
-            }
-            Status::Killed(signal) => {
-                say(self.catalogue, "trace-killed", &[("signal", &names::signal(signal))], &[])
-            }
-        };
+        let text = calls::ended(status, self.catalogue);
         self.text(self.lane(number), &format!("{}{text}", self.whose(number)), &[])
     }
 
+    /// What is drawn with details only.
+    fn detail(
+        &mut self,
+        time: Timestamp,
+        program: u32,
+        id: &str,
+        texts: &[(&'static str, &str)],
+    ) -> io::Result<()> {
+        if !self.verbose {
+            return Ok(());
+        }
+        self.settle()?;
+        self.gap(time)?;
+        let text = format!("{}{}", self.whose(program), say(self.catalogue, id, texts, &[]));
+        self.text(self.lane(program), &text, &[])
+    }
+
     fn entered(&mut self, time: Timestamp, entered: Entered) -> io::Result<()> {
-        if calls::is_detail(entered.syscall) || entered.syscall == Syscall::Killed {
+        if calls::is_detail(entered.syscall) && !self.verbose || entered.syscall == Syscall::Killed {
             self.hidden.insert(entered.id);
             return Ok(());
         }
@@ -188,20 +182,8 @@ impl<'a, W: Write> Drawing<'a, W> {
             self.print((entered.program, stream))?;
         }
         self.settle()?;
-        self.remember(&entered);
         self.pending = Some(Pending { since: time, call: entered });
         Ok(())
-    }
-
-    fn remember(&mut self, entered: &Entered) {
-        let place = names::place(entered.line.as_ref(), self.name(entered.program));
-        self.names.insert(entered.id, Named { syscall: entered.syscall, place });
-        self.order.push_back(entered.id);
-        if self.order.len() > MOST_NAMES
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.names.remove(&oldest);
-        }
     }
 
     fn left(&mut self, time: Timestamp, left: &Left) -> io::Result<()> {
@@ -224,7 +206,7 @@ impl<'a, W: Write> Drawing<'a, W> {
         }
         self.settle()?;
         self.gap(time)?;
-        let Some(Named { syscall, place }) = self.names.get(&left.id).cloned() else { return Ok(()) };
+        let Some(Named { syscall, place, .. }) = self.book.call(left.id).cloned() else { return Ok(()) };
         let outcome = if outcome.is_empty() { "= 0" } else { &outcome };
         let whose = self.whose(left.program.unwrap_or(0));
         let text = format!("{whose}{place} {} {outcome}", calls::name(syscall));
@@ -280,7 +262,7 @@ impl<'a, W: Write> Drawing<'a, W> {
     fn gap(&mut self, time: Timestamp) -> io::Result<()> {
         let gap = self.last.map_or(0, |last| time.since(last));
         self.last = Some(self.last.map_or(time, |last| last.max(time)));
-        if gap < LEAST_GAP || self.form == Form::Json {
+        if gap < LEAST_GAP {
             return Ok(());
         }
         let said = format!("· {} ·", human_time(Duration::from_nanos(gap.unsigned_abs())));
@@ -295,11 +277,11 @@ impl<'a, W: Write> Drawing<'a, W> {
         self.last = Some(time);
         let left_is_b = segment.ends[0].listener.is_some() && segment.ends[0].connect.is_none();
         let from_left = segment.row.from_b == left_is_b;
-        let mut cause = segments::cause(segment, &self.names, self.catalogue);
+        let mut cause = segments::cause(segment, &self.book, self.catalogue);
         if let Some(with) = with {
             self.drawn.insert(with.call.id);
             // The call itself stands where it is named.
-            let named = segments::call(with.call.id, &self.names, self.catalogue);
+            let named = self.book.said(with.call.id, self.catalogue);
             cause = cause.replacen(&named, &self.call(&with.call), 1);
         }
         let states = |of_b: bool| {
@@ -307,13 +289,61 @@ impl<'a, W: Write> Drawing<'a, W> {
             segment.row.changes.iter().rfind(of_end).map(said::state).into_iter().collect::<Vec<_>>()
         };
         let [left, right] = [states(left_is_b), states(!left_is_b)];
-        self.has_inferred |= cause.contains('(');
+        self.has_inferred |= segments::is_inferred(segment);
         let (flags, numbers) = said::label(&segment.row);
         let label = format!("{flags}{numbers}");
         let arrow = arrow(&label, from_left, self.room.arrow);
         let (left_text, right_text) = if from_left { (cause.as_str(), "") } else { ("", cause.as_str()) };
         let number = segment.row.frame.to_string();
-        self.draw(&number, [(left_text, &left), (right_text, &right)], &arrow)
+        self.draw(&number, [(left_text, &left), (right_text, &right)], &[arrow])
+    }
+
+    /// Learns what is not drawn by itself.
+    pub fn learn(&mut self, event: &Event) {
+        self.book.see(event);
+    }
+
+    /// Many segments and calls in one row.
+    pub fn bulk(&mut self, bulk: &Bulk) -> io::Result<()> {
+        self.settle()?;
+        if let Some(first) = bulk.first {
+            self.gap(first)?;
+        }
+        self.last = bulk.last.or(self.last);
+        let mut lanes = [Vec::new(), Vec::new()];
+        let [left, right] = &mut lanes;
+        for (kind, tally) in bulk.calls.iter().filter(|(_, tally)| tally.count > 0) {
+            let texts = if self.lane(kind.program) == Lane::Left { &mut *left } else { &mut *right };
+            texts.push(format!("{}{}", self.whose(kind.program), calls::tally(kind, tally)));
+        }
+        let sender = if bulk.from_left { left } else { right };
+        let is_sure = bulk.writers.values().all(|is_proved| *is_proved);
+        self.has_inferred |= !is_sure;
+        for call in bulk.writers.keys() {
+            let said = self.book.said(*call, self.catalogue);
+            if !sender.iter().any(|text| text.contains(&said)) {
+                sender.push(said);
+            }
+        }
+        if !is_sure {
+            for text in sender.iter_mut() {
+                *text = format!("({text})");
+            }
+        }
+        let [left, right] = lanes.map(|texts| texts.join("; "));
+        let number = bulk.frames.map(|(first, _)| first.to_string()).unwrap_or_default();
+        let middle = self.bulk_arrow(bulk);
+        self.draw(&number, [(&left, &[]), (&right, &[])], &middle)
+    }
+
+    fn bulk_arrow(&self, bulk: &Bulk) -> Vec<String> {
+        let (Some((first, end)), Some((from, to))) = (bulk.range, bulk.frames) else { return Vec::new() };
+        let count = say(self.catalogue, "trace-bulk", &[], &[("count", bulk.segments)]);
+        let label = format!("{count}  {first}..{end}");
+        let texts = [("first", from.to_string()), ("last", to.to_string())];
+        let texts = texts.each_ref().map(|(name, text)| (*name, text.as_str()));
+        let below = say(self.catalogue, "trace-bulk-frames", &texts, &[("acks", bulk.acks)]);
+        vec![arrow(&label, bulk.from_left, self.room.arrow), below]
     }
 
     fn text(&mut self, lane: Lane, text: &str, states: &[String]) -> io::Result<()> {
@@ -322,22 +352,24 @@ impl<'a, W: Write> Drawing<'a, W> {
             Lane::Left => [(text, states), nothing],
             Lane::Right => [nothing, (text, states)],
         };
-        self.draw("", sides, &" ".repeat(self.room.arrow))
+        self.draw("", sides, &[])
     }
 
     /// One row, on as many lines as its texts need.
-    fn draw(&mut self, number: &str, [left, right]: [(&str, &[String]); 2], middle: &str) -> io::Result<()> {
-        if self.form == Form::Json {
-            return Ok(());
-        }
+    fn draw(
+        &mut self,
+        number: &str,
+        [left, right]: [(&str, &[String]); 2],
+        middle: &[String],
+    ) -> io::Result<()> {
         let (lane, arrow) = (self.room.lane, self.room.arrow);
         let [left, right] = [self.lines(left, Lane::Left), self.lines(right, Lane::Right)];
-        for at in 0..left.len().max(right.len()).max(1) {
+        for at in 0..left.len().max(right.len()).max(middle.len()).max(1) {
             let (own, other) = (left.get(at).map_or("", |l| l), right.get(at).map_or("", |l| l));
             let number = if at == 0 { number } else { "" };
-            let middle = if at == 0 { middle.to_owned() } else { " ".repeat(arrow) };
+            let middle = middle.get(at).map_or("", |middle| middle);
             let pad = lane.saturating_sub(own.width());
-            let row = format!("{number:<NUMBER$}{own}{:pad$}│{middle}│{other}", "");
+            let row = format!("{number:<NUMBER$}{own}{:pad$}│{middle:^arrow$}│{other}", "");
             writeln!(self.out, "{}", row.trim_end())?;
         }
         Ok(())
@@ -375,19 +407,20 @@ impl<'a, W: Write> Drawing<'a, W> {
         lines
     }
 
-    pub fn finish(mut self) -> io::Result<()> {
+    /// Draws what is left; gives what was written to.
+    pub fn finish(mut self) -> io::Result<W> {
         while let Some(from) = self.prints.keys().next().copied() {
             self.print(from)?;
         }
         self.settle()?;
-        if self.has_inferred && self.form != Form::Json {
-            writeln!(self.out, "{}", self.catalogue.plain("ladder-legend"))?;
+        if self.has_inferred {
+            writeln!(self.out, "{}", self.catalogue.plain("trace-legend"))?;
         }
-        self.out.flush()
+        Ok(self.out)
     }
 }
 
-fn state(name: &str, certainty: Certainty) -> String {
+pub fn state(name: &str, certainty: Certainty) -> String {
     if certainty == Certainty::Proved { name.to_owned() } else { format!("({name})") }
 }
 

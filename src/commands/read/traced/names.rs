@@ -84,7 +84,7 @@ pub fn signal(number: i32) -> String {
     known.map_or_else(|| format!("signal {number}"), |(_, name)| (*name).to_owned())
 }
 
-const SIGNALS: [(i32, &str); 13] = [
+const SIGNALS: [(i32, &str); 21] = [
     (1, "SIGHUP"),
     (2, "SIGINT"),
     (3, "SIGQUIT"),
@@ -98,6 +98,14 @@ const SIGNALS: [(i32, &str); 13] = [
     (15, "SIGTERM"),
     (7, "SIGBUS"),
     (10, "SIGUSR1"),
+    (5, "SIGTRAP"),
+    (12, "SIGUSR2"),
+    (17, "SIGCHLD"),
+    (18, "SIGCONT"),
+    (19, "SIGSTOP"),
+    (20, "SIGTSTP"),
+    (21, "SIGTTIN"),
+    (22, "SIGTTOU"),
 ];
 
 /// A socket option (socket(7), tcp(7), ip(7)).
@@ -130,3 +138,90 @@ const OPTIONS: [(i32, i32, &str); 22] = [
     (6, 11, "TCP_INFO"),
     (41, 26, "IPV6_V6ONLY"),
 ];
+
+/// A family of addresses, as an address names it: `AF_UNSPEC` is none.
+pub fn family(number: i32) -> String {
+    if number == 0 { "AF_UNSPEC".to_owned() } else { domain(number) }
+}
+
+/// A family of addresses (socket(2)).
+pub fn domain(number: i32) -> String {
+    named(&[(1, "AF_UNIX"), (2, "AF_INET"), (10, "AF_INET6"), (16, "AF_NETLINK"), (17, "AF_PACKET")], number)
+}
+
+/// A kind of socket (socket(2)), without its flags.
+pub fn kind(number: i32) -> String {
+    let known = [(1, "SOCK_STREAM"), (2, "SOCK_DGRAM"), (3, "SOCK_RAW"), (5, "SOCK_SEQPACKET")];
+    named(&known, number & KIND)
+}
+
+const KIND: i32 = 0xf;
+
+/// The flags beside the kind of a socket.
+pub fn kind_flags(number: i32) -> Vec<String> {
+    flags(&[(0o4000, "SOCK_NONBLOCK"), (0o2_000_000, "SOCK_CLOEXEC")], number & !KIND)
+}
+
+/// A protocol of IP (`socket`).
+pub fn protocol(number: i32) -> String {
+    named(&[(0, "IPPROTO_IP"), (6, "IPPROTO_TCP"), (17, "IPPROTO_UDP"), (262, "IPPROTO_MPTCP")], number)
+}
+
+/// A level of options.
+pub fn level(number: i32) -> String {
+    let known = [
+        (0, "IPPROTO_IP"),
+        (1, "SOL_SOCKET"),
+        (6, "IPPROTO_TCP"),
+        (41, "IPPROTO_IPV6"),
+        (282, "SOL_TLS"),
+        (284, "SOL_MPTCP"),
+    ];
+    named(&known, number)
+}
+
+/// Which direction `shutdown` ends.
+pub fn how(number: i32) -> String {
+    named(&[(0, "SHUT_RD"), (1, "SHUT_WR"), (2, "SHUT_RDWR")], number)
+}
+
+/// The flags of calls that move bytes (send(2), recv(2)).
+pub fn message_flags(number: i32) -> Vec<String> {
+    flags(&MESSAGE, number)
+}
+
+const MESSAGE: [(i32, &str); 14] = [
+    (0x1, "MSG_OOB"),
+    (0x2, "MSG_PEEK"),
+    (0x4, "MSG_DONTROUTE"),
+    (0x20, "MSG_TRUNC"),
+    (0x40, "MSG_DONTWAIT"),
+    (0x80, "MSG_EOR"),
+    (0x100, "MSG_WAITALL"),
+    (0x800, "MSG_CONFIRM"),
+    (0x2000, "MSG_ERRQUEUE"),
+    (0x4000, "MSG_NOSIGNAL"),
+    (0x8000, "MSG_MORE"),
+    (0x400_0000, "MSG_ZEROCOPY"),
+    (0x2000_0000, "MSG_FASTOPEN"),
+    (0x4000_0000, "MSG_CMSG_CLOEXEC"),
+];
+
+fn named(known: &[(i32, &str)], number: i32) -> String {
+    let name = known.iter().find(|(known, _)| *known == number);
+    name.map_or_else(|| number.to_string(), |(_, name)| (*name).to_owned())
+}
+
+/// The names of bits; those without one together as a number.
+fn flags(known: &[(i32, &str)], number: i32) -> Vec<String> {
+    let mut left = number;
+    let mut names = Vec::new();
+    for (bit, name) in known.iter().filter(|(bit, _)| number & bit != 0) {
+        left &= !bit;
+        names.push((*name).to_owned());
+    }
+    if left != 0 {
+        names.push(format!("0x{left:x}"));
+    }
+    names
+}

@@ -2,30 +2,11 @@
 
 use super::super::ladder::said as plain;
 use super::super::words::say;
-use super::calls;
+use super::book::Book;
 use crate::catalogue::Catalogue;
-use enchufe_story::fact::{CallId, Syscall};
+use enchufe_story::fact::CallId;
 use enchufe_story::trace::{By, Deed, Now, Segment};
 use enchufe_story::{Certainty, What};
-use std::collections::HashMap;
-
-/// What is remembered of a call to name it.
-#[derive(Clone, Debug)]
-pub struct Named {
-    pub syscall: Syscall,
-    /// Its line of code, as it is said.
-    pub place: String,
-}
-
-/// The calls that can still be named.
-pub type Names = HashMap<CallId, Named>;
-
-/// A call, by its line and its name.
-pub fn call(id: CallId, names: &Names, catalogue: &Catalogue) -> String {
-    let Some(Named { syscall, place }) = names.get(&id) else { return catalogue.plain("trace-a-call") };
-    let name = calls::name(*syscall);
-    if place.is_empty() { name.to_owned() } else { format!("{place} {name}") }
-}
 
 fn sure(text: String, certainty: Certainty) -> String {
     if certainty == Certainty::Proved { text } else { format!("({text})") }
@@ -38,10 +19,10 @@ pub fn is_of(segment: &Segment, id: CallId) -> bool {
 }
 
 /// Why the segment was sent: by which call, and when; what packets tell where no call has to do with it.
-pub fn cause(segment: &Segment, names: &Names, catalogue: &Catalogue) -> String {
+pub fn cause(segment: &Segment, book: &Book, catalogue: &Catalogue) -> String {
     let mut parts = Vec::new();
     for By { deed, calls, certainty } in &segment.by {
-        let all: Vec<String> = calls.iter().map(|id| call(*id, names, catalogue)).collect();
+        let all: Vec<String> = calls.iter().map(|id| book.said(*id, catalogue)).collect();
         let all = all.join(" / ");
         let said = match deed {
             // What these make is told by the arrow.
@@ -53,7 +34,7 @@ pub fn cause(segment: &Segment, names: &Names, catalogue: &Catalogue) -> String 
     if let Some(why) = &segment.why
         && !matches!(why.now, Now::Inside(_))
     {
-        parts.push(sure(now(&why.now, names, catalogue), why.certainty));
+        parts.push(sure(now(&why.now, book, catalogue), why.certainty));
     }
     let answered = segment.why.as_ref().and_then(|why| match why.now {
         Now::Answers(frame) => Some(frame),
@@ -71,15 +52,27 @@ pub fn cause(segment: &Segment, names: &Names, catalogue: &Catalogue) -> String 
     parts.join("; ")
 }
 
-fn now(now: &Now, names: &Names, catalogue: &Catalogue) -> String {
+fn now(now: &Now, book: &Book, catalogue: &Catalogue) -> String {
     let id = format!("trace-now-{}", now.id());
     match now {
         Now::Inside(id_of) | Now::Uncorked(id_of) => {
-            say(catalogue, &id, &[("call", &call(*id_of, names, catalogue))], &[])
+            say(catalogue, &id, &[("call", &book.said(*id_of, catalogue))], &[])
         }
         Now::Answers(frame) | Now::Released { by: frame, .. } => {
             say(catalogue, &id, &[("frame", &frame.to_string())], &[])
         }
         Now::Timer(_) => catalogue.plain(&id),
     }
+}
+
+/// Whether something that is said of it is inferred.
+pub fn is_inferred(segment: &Segment) -> bool {
+    let mut all = segment.by.iter().map(|by| by.certainty);
+    let mut states = segment.row.changes.iter().map(|change| change.certainty);
+    let mut what = segment.row.cause.what.iter().map(|claim| claim.certainty);
+    let why = segment.why.as_ref().filter(|why| !matches!(why.now, Now::Inside(_)));
+    all.any(|sure| sure == Certainty::Inferred)
+        || states.any(|sure| sure == Certainty::Inferred)
+        || what.any(|sure| sure == Certainty::Inferred)
+        || why.is_some_and(|why| why.certainty == Certainty::Inferred)
 }

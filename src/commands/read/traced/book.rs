@@ -1,0 +1,117 @@
+//! What is remembered of programs and calls, to name them.
+
+use super::names;
+use crate::catalogue::Catalogue;
+use enchufe_story::fact::{CallId, Line, Syscall};
+use enchufe_story::trace::{Event, Told};
+use enchufe_wire::file::PacketProcess;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+/// The most calls that can be named; the oldest are forgotten.
+const MOST: usize = 1 << 16;
+
+/// A program that was started.
+#[derive(Debug)]
+pub struct Known {
+    pub name: String,
+    pub pid: u32,
+}
+
+/// A call.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub syscall: Syscall,
+    pub program: u32,
+    pub line: Option<Line>,
+    /// Its line of code, as it is said.
+    pub place: String,
+    pub process: PacketProcess,
+}
+
+/// The programs, and the calls that can still be named.
+#[derive(Debug, Default)]
+pub struct Book {
+    /// Whether lines are said with their files, and calls without lines with their programs: where no lane tells whose they are.
+    apart: bool,
+    programs: BTreeMap<u32, Known>,
+    calls: HashMap<CallId, Named>,
+    order: VecDeque<CallId>,
+    /// The program of each process.
+    processes: HashMap<u32, u32>,
+}
+
+impl Book {
+    /// One whose names are understood without a lane.
+    pub fn apart() -> Self {
+        Self { apart: true, ..Self::default() }
+    }
+
+    /// Learns what an event says of programs and calls.
+    pub fn see(&mut self, event: &Event) {
+        match &event.told {
+            Told::Started(program) => {
+                let known = Known { name: names::program(program), pid: program.pid };
+                self.programs.insert(program.number, known);
+                self.processes.insert(program.pid, program.number);
+            }
+            Told::Began { program, pid, .. } => {
+                self.processes.insert(*pid, *program);
+            }
+            Told::Entered(entered) => {
+                let own = self.name(entered.program);
+                let place = match (self.apart, &entered.line) {
+                    (true, None) => own.to_owned(),
+                    (true, line) => names::place(line.as_ref(), ""),
+                    (false, line) => names::place(line.as_ref(), own),
+                };
+                let (program, line) = (entered.program, entered.line.clone());
+                let process = PacketProcess { pid: entered.pid, tid: entered.tid };
+                let named = Named { syscall: entered.syscall, program, line, place, process };
+                self.calls.insert(entered.id, named);
+                self.order.push_back(entered.id);
+                if self.order.len() > MOST
+                    && let Some(oldest) = self.order.pop_front()
+                {
+                    self.calls.remove(&oldest);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The programs, by their number.
+    pub const fn programs(&self) -> &BTreeMap<u32, Known> {
+        &self.programs
+    }
+
+    /// What a program is called.
+    pub fn name(&self, program: u32) -> &str {
+        self.programs.get(&program).map_or("", |known| &known.name)
+    }
+
+    /// The program whose first process this is.
+    pub fn first_process_of(&self, pid: u32) -> Option<u32> {
+        self.programs.iter().find(|(_, known)| known.pid == pid).map(|(number, _)| *number)
+    }
+
+    /// The program of a process.
+    pub fn program_of(&self, pid: u32) -> Option<u32> {
+        self.processes.get(&pid).copied()
+    }
+
+    pub fn call(&self, id: CallId) -> Option<&Named> {
+        self.calls.get(&id)
+    }
+
+    /// A call, by its line and its name.
+    pub fn said(&self, id: CallId, catalogue: &Catalogue) -> String {
+        let Some(Named { syscall, place, .. }) = self.call(id) else {
+            return catalogue.plain("trace-a-call");
+        };
+        if *syscall == Syscall::Killed {
+            return catalogue.plain("trace-its-end");
+        }
+        let name = super::calls::name(*syscall);
+        if place.is_empty() { name.to_owned() } else { format!("{place} {name}") }
+    }
+}
