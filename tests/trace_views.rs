@@ -5,7 +5,7 @@
 mod common;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use common::{Done, run};
+use common::{Done, Process, enchufe, run};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -324,4 +324,33 @@ fn many_segments_and_equal_calls_are_one_row() {
     let data = only(&objects, "segment").into_iter().filter(|segment| segment["range"].is_array()).count();
     assert_eq!(singles(all.text()) + all.text().matches("─ ACK  ").count(), data);
     assert_eq!(only(&objects, "connection")[0]["a"]["bytes"], 50_000);
+}
+
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn a_recording_is_told_in_sentences_in_both_languages() {
+    let english = [
+        "  cliente.py opens it with connect at cliente.py:6 (1)",
+        "  The kernel answers for servidor.py, which listens by listen at servidor.py:7 (2)",
+        "  cliente.py sends 19 bytes with send at cliente.py:10 in 1 segment (4)",
+        "  servidor.py reads 19 bytes with recv at servidor.py:15 in 1 call (they came with 4)",
+        "  cliente.py ends its bytes with close at cliente.py:20 (",
+        "  servidor.py ends its bytes with close at servidor.py:25 (",
+    ];
+    let spanish = [
+        "  cliente.py la abre con connect en cliente.py:6 (1)",
+        "  El núcleo responde por servidor.py, que escucha por listen en servidor.py:7 (2)",
+        "  cliente.py envía 19 bytes con send en cliente.py:10 en 1 segmento (4)",
+        "  servidor.py lee 19 bytes con recv en servidor.py:15 en 1 llamada (llegaron con 4)",
+        "  cliente.py termina sus bytes con close en cliente.py:20 (",
+        "  servidor.py termina sus bytes con close en servidor.py:25 (",
+    ];
+    for (language, sentences) in [("en", english), ("es", spanish)] {
+        let done = Process::start(enchufe(language, &["read", "--explain", report()])).finish();
+        assert_eq!((done.code, done.errors()), (Some(0), ""));
+        let mut lines = done.text().lines();
+        for sentence in sentences {
+            assert!(lines.any(|line| line.starts_with(sentence)), "{sentence}\n{}", done.text());
+        }
+    }
 }

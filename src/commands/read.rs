@@ -42,7 +42,7 @@ use source::Source;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use table::{Form, Layout, Table};
-use traced::{Causing, Choosing, Chosen, Facts, Manner as TracedManner, Traced, What};
+use traced::{Causing, Choosing, Chosen, Facts, Manner as TracedManner, Telling, Traced, What};
 use waiting::Waiting;
 
 /// What of the capture is shown.
@@ -177,7 +177,12 @@ impl Reading<'_> {
     fn whole(&mut self, mut out: impl Write) -> Outcome {
         let plan = self.plan;
         let mut gathered = Gathered::new(plan.filtered, plan.view);
+        let facts = if plan.view == View::Explained { self.facts() } else { None };
+        let mut calls = facts.map(|facts| Telling::new(facts.finish(), self.catalogue));
         let end = self.pass(&mut |came| {
+            if let Some(calls) = &mut calls {
+                calls.take(&came);
+            }
             if let Came::Frame(seen) = came {
                 gathered.frame(seen.frame, &plan.filter);
             }
@@ -187,7 +192,8 @@ impl Reading<'_> {
         if end.is_err() && !shown {
             return Outcome { end, shown, written: Ok(()) };
         }
-        let written = gathered.write(plan.form, self.session.conversations(), self.catalogue, &mut out);
+        let all = self.session.conversations();
+        let written = gathered.write(plan.form, all, calls.as_ref(), self.catalogue, &mut out);
         Outcome { end, shown, written: written.and_then(|()| out.flush()) }
     }
 

@@ -11,6 +11,7 @@ mod names;
 mod object;
 mod segments;
 mod summary;
+mod told;
 
 pub use causes::{Cause, Causing};
 pub use chosen::{Choosing, Chosen};
@@ -31,6 +32,7 @@ pub use object::Causes;
 use object::Object;
 use std::io::{self, Write};
 use summary::Summary;
+pub use told::Telling;
 
 /// The first reading: what must be known before the first segment is judged.
 #[derive(Debug, Default)]
