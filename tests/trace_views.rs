@@ -354,3 +354,18 @@ fn a_recording_is_told_in_sentences_in_both_languages() {
         }
     }
 }
+
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn the_only_program_is_told_that_nobody_reaches_it() {
+    let listens = "import socket; s = socket.socket(); s.bind(('127.0.0.1', 4000)); s.listen(); s.listen()";
+    let done = run(&["trace", "--", "python3", "-c", listens]);
+    assert_eq!(done.code, Some(0));
+    assert_eq!(
+        done.errors(),
+        "enchufe: python3 listens on 127.0.0.1:4000, in a network of its own: only programs that are traced with it \
+         can reach it. Name one that connects: enchufe trace 'COMMAND' 'COMMAND'\n"
+    );
+    let done = run(&["trace", "--", "python3", "-c", "import socket; socket.socket()"]);
+    assert_eq!((done.code, done.errors()), (Some(0), ""));
+}

@@ -245,6 +245,7 @@ problem-command-refused = { $word } cannot be executed: { $cause }
 problem-not-ready = { $word } neither listens nor connects nor ends, so the next program was not started; give it more time with --start-timeout
 problem-no-private-network = no network of their own can be made for the programs: { $cause }; this system forbids user namespaces
 problem-trace-failed = the programs cannot be traced: { $cause }
+note-trace-alone = { $program } listens on { $address }, in a network of its own: only programs that are traced with it can reach it. Name one that connects: enchufe trace 'COMMAND' 'COMMAND'
 note-trace-lost = { $count ->
     [one] one packet was lost, there was no room for it: causes near it may be missing
    *[other] { $count } packets were lost, there was no room for them: causes near them may be missing

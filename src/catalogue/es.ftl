@@ -246,6 +246,7 @@ problem-command-refused = { $word } no se puede ejecutar: { $cause }
 problem-not-ready = { $word } ni escucha, ni se conecta, ni termina, así que el siguiente programa no arrancó; dale más tiempo con --start-timeout
 problem-no-private-network = no se puede crear una red propia para los programas: { $cause }; este sistema prohíbe los espacios de nombres de usuario
 problem-trace-failed = no se pueden trazar los programas: { $cause }
+note-trace-alone = { $program } escucha en { $address }, en una red propia: solo la alcanzan los programas que se trazan junto con él. Nombra uno que se conecte: enchufe trace 'COMANDO' 'COMANDO'
 note-trace-lost = { $count ->
     [one] se perdió un paquete, no hubo lugar para él: cerca de él pueden faltar causas
    *[other] se perdieron { $count } paquetes, no hubo lugar para ellos: cerca de ellos pueden faltar causas

@@ -20,7 +20,7 @@ mod source;
 mod supply;
 pub(super) mod table;
 pub(super) mod target;
-mod traced;
+pub(super) mod traced;
 mod waiting;
 pub(super) mod words;
 

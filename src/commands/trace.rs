@@ -7,6 +7,8 @@ use crate::flags;
 use crate::plan::{self, Common};
 use crate::problem::{Kind, Problem};
 use crate::text::escape;
+use enchufe_story::State;
+use enchufe_story::fact::{Fact, Happened};
 use enchufe_sys::children::Children;
 use enchufe_sys::namespace;
 use enchufe_watch::trace::{CommandError, Console, Options, Recorder, TraceError, run};
@@ -47,6 +49,9 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     let cannot_write =
         |error: &io::Error| Problem::new(Kind::WriteFile).with("path", path.display()).cause(error);
     let mut recorder = Recorder::new(&file, Some(capture)).map_err(|error| cannot_write(&error))?;
+    if let [only] = options.commands.as_slice() {
+        recorder.tell(alone(only, catalogue));
+    }
     let stdin = io::stdin();
     let ran = run(&options, &children, Some(stdin.as_fd()), &mut recorder, &bell);
     let ended = recorder.finish(&bell);
@@ -67,6 +72,22 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     let shown = super::read::recorded(&path, flags, common, catalogue);
     ran.map_err(failed)?;
     shown
+}
+
+/// Says once that the only program listens where nobody can reach it.
+fn alone(command: &[Vec<u8>], catalogue: &'static Catalogue) -> impl FnMut(&Fact) + 'static {
+    let program = super::read::traced::program_name(command);
+    let mut is_said = false;
+    move |fact| {
+        let Happened::Left(left) = &fact.happened else { return };
+        let listens = left.reading.filter(|reading| reading.state.state() == Some(State::Listen));
+        if let Some(address) = listens.and_then(|reading| reading.local).filter(|_| !is_said) {
+            is_said = true;
+            let address = super::read::words::endpoint(&address);
+            let texts = [("program", program.as_str()), ("address", &address)];
+            crate::style::complain(&super::read::words::say(catalogue, "note-trace-alone", &texts, &[]));
+        }
+    }
 }
 
 fn options(flags: &flags::Trace) -> Result<Options, Problem> {

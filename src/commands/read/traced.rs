@@ -28,6 +28,7 @@ use enchufe_wire::file::{Item, code};
 use folding::Folding;
 use lanes::Drawing;
 use listing::Listing;
+pub use names::program as program_name;
 pub use object::Causes;
 use object::Object;
 use std::io::{self, Write};

@@ -6,6 +6,7 @@ use enchufe_sys::host::Bell;
 use enchufe_wire::Timestamp;
 use enchufe_wire::file::{InterfaceInfo, PacketNotes, Statistics, Writer};
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{self, BufWriter, Write};
 use std::time::Instant;
 
@@ -33,6 +34,16 @@ pub struct Recorder<W: Write> {
     capture: Option<Capture>,
     facts: VecDeque<Fact>,
     encoded: Vec<u8>,
+    told: Option<Told>,
+}
+
+/// Who is told each fact when it comes, before it is written.
+struct Told(Box<dyn FnMut(&Fact)>);
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told")
+    }
 }
 
 impl<W: Write> Recorder<W> {
@@ -45,6 +56,7 @@ impl<W: Write> Recorder<W> {
             capture,
             facts: VecDeque::new(),
             encoded: Vec::new(),
+            told: None,
         };
         recorder.writer.section(&mut recorder.buffer, APPLICATION);
         let link = recorder.capture.as_ref().map_or(enchufe_wire::LinkType::ETHERNET, Capture::link);
@@ -54,6 +66,11 @@ impl<W: Write> Recorder<W> {
         Ok(recorder)
     }
 
+    /// From here on `told` is told each fact when it comes.
+    pub fn tell(&mut self, told: impl FnMut(&Fact) + 'static) {
+        self.told = Some(Told(Box::new(told)));
+    }
+
     /// What to wait on for packets.
     pub const fn capture(&self) -> Option<&Capture> {
         self.capture.as_ref()
@@ -61,7 +78,12 @@ impl<W: Write> Recorder<W> {
 
     /// Takes facts, and the packets that are there.
     pub fn take(&mut self, facts: impl Iterator<Item = Fact>, now: Timestamp) -> io::Result<()> {
-        self.facts.extend(facts);
+        for fact in facts {
+            if let Some(Told(told)) = &mut self.told {
+                told(&fact);
+            }
+            self.facts.push_back(fact);
+        }
         let mut capture = self.capture.take();
         let taken = capture.as_mut().map_or(Ok(()), |capture| self.packets(capture));
         self.capture = capture;
