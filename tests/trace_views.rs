@@ -331,7 +331,7 @@ fn many_segments_and_equal_calls_are_one_row() {
 fn a_recording_is_told_in_sentences_in_both_languages() {
     let english = [
         "  cliente.py opens it with connect at cliente.py:6 (1)",
-        "  The kernel answers for servidor.py, which listens by listen at servidor.py:7 (2)",
+        "  The kernel answers for servidor.py, which listens since listen at servidor.py:7 (2)",
         "  cliente.py sends 19 bytes with send at cliente.py:10 in 1 segment (4)",
         "  servidor.py reads 19 bytes with recv at servidor.py:15 in 1 call (they came with 4)",
         "  cliente.py ends its bytes with close at cliente.py:20 (",
@@ -339,7 +339,7 @@ fn a_recording_is_told_in_sentences_in_both_languages() {
     ];
     let spanish = [
         "  cliente.py la abre con connect en cliente.py:6 (1)",
-        "  El núcleo responde por servidor.py, que escucha por listen en servidor.py:7 (2)",
+        "  El núcleo responde por servidor.py, que escucha desde listen en servidor.py:7 (2)",
         "  cliente.py envía 19 bytes con send en cliente.py:10 en 1 segmento (4)",
         "  servidor.py lee 19 bytes con recv en servidor.py:15 en 1 llamada (llegaron con 4)",
         "  cliente.py termina sus bytes con close en cliente.py:20 (",

@@ -696,7 +696,7 @@ summary-more = { $count ->
  } not summed up here
 told-call = { $call } at { $file }:{ $line }
 told-opens = { $who } opens it with { $calls } ({ $frames })
-told-listens = The kernel answers for { $who }, which listens by { $calls } ({ $frames })
+told-listens = The kernel answers for { $who }, which listens since { $calls } ({ $frames })
 told-accepts = { $who } takes it with { $calls }, which took { $time }
 told-writes = { $who } sends { $bytes ->
     [one] 1 byte

@@ -694,7 +694,7 @@ summary-more = { $count ->
  } aquí
 told-call = { $call } en { $file }:{ $line }
 told-opens = { $who } la abre con { $calls } ({ $frames })
-told-listens = El núcleo responde por { $who }, que escucha por { $calls } ({ $frames })
+told-listens = El núcleo responde por { $who }, que escucha desde { $calls } ({ $frames })
 told-accepts = { $who } la toma con { $calls }, que tardó { $time }
 told-writes = { $who } envía { $bytes ->
     [one] 1 byte
