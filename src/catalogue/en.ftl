@@ -728,6 +728,11 @@ told-left-out = { $count ->
     [one] 1 more step of its calls is
    *[other] { $count } more steps of its calls are
  } not told, to keep memory bounded
+trace-recording = the recording
+trace-bulk-closed = window closed { $count ->
+    [one] once
+   *[other] { $count } times
+ }
 trace-process = process { $number } begins
 trace-thread = thread { $number } begins
 trace-signalled = gets { $signal }

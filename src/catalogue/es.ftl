@@ -726,6 +726,11 @@ told-left-out = { $count ->
     [one] 1 paso más de sus llamadas no se cuenta
    *[other] { $count } pasos más de sus llamadas no se cuentan
  }, para no pasar el límite de memoria
+trace-recording = la grabación
+trace-bulk-closed = ventana cerrada { $count ->
+    [one] una vez
+   *[other] { $count } veces
+ }
 trace-process = empieza el proceso { $number }
 trace-thread = empieza el hilo { $number }
 trace-signalled = recibe { $signal }

@@ -120,7 +120,10 @@ pub(super) fn recorded(
     common: Common,
     catalogue: &Catalogue,
 ) -> Result<Code, Problem> {
-    self::read(&asked(path, flags), common, catalogue)
+    self::read(&asked(path, flags), common, catalogue).map_err(|problem| {
+        // One that is not kept has no name that says anything.
+        if flags.write.is_some() { problem } else { problem.with("path", catalogue.plain("trace-recording")) }
+    })
 }
 
 /// A reading under way.

@@ -9,6 +9,7 @@ use enchufe_story::trace::{Deed, Entered, Event, Left, Segment, Told};
 use enchufe_story::{Certainty, What};
 use enchufe_wire::Timestamp;
 use enchufe_wire::layer::TcpFlags;
+use enchufe_wire::tcp::Flag;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
 
@@ -49,6 +50,8 @@ pub struct Bulk {
     pub segments: u64,
     pub bytes: u64,
     pub acks: u64,
+    /// How many of them closed the window.
+    pub closed: u64,
     /// The frames, the first and the last.
     pub frames: Option<(u64, u64)>,
     /// The numbers of the data: the first, and the one after the last.
@@ -86,7 +89,9 @@ impl Bulk {
     fn segment(&mut self, time: Timestamp, segment: &Segment) -> bool {
         let row = &segment.row;
         let has_data = row.range().is_some();
-        let same = self.stream.is_none_or(|stream| stream == segment.stream)
+        let closes_with_data = has_data && row.window == 0;
+        let same = !closes_with_data
+            && self.stream.is_none_or(|stream| stream == segment.stream)
             && (!has_data || self.from_b.is_none_or(|from_b| from_b == row.from_b));
         if !same || !is_plain(segment) {
             return false;
@@ -95,6 +100,7 @@ impl Bulk {
         self.frames = Some((self.frames.map_or(row.frame, |(first, _)| first), row.frame));
         let Some((first, end)) = row.range() else {
             self.acks += 1;
+            self.closed += u64::from(row.window == 0);
             return true;
         };
         let left_is_b = segment.ends[0].listener.is_some() && segment.ends[0].connect.is_none();
@@ -166,9 +172,11 @@ fn is_plain(segment: &Segment) -> bool {
     row.flags.0 & !plain == 0
         && row.flags.any(TcpFlags::ACK)
         && row.len.is_some()
-        && row.window > 0
         && row.changes.is_empty()
-        && row.remarks.iter().all(|remark| said::SAID_BY_CAUSES.contains(&remark))
+        && row.remarks.iter().all(|remark| {
+            // Who fills the window closes it, which is counted.
+            remark == Flag::WindowFull || said::SAID_BY_CAUSES.contains(&remark)
+        })
         && row.cause.what.iter().all(|claim| {
             matches!(claim.what, What::Acknowledges { part: None, .. } | What::WindowUpdate { .. })
         })
