@@ -5,7 +5,7 @@
 mod common;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use common::{Done, run};
+use common::{Done, Process, enchufe, run};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -249,6 +249,8 @@ fn trace_shows_what_read_shows_of_its_recording() {
     let done = run(&["trace", "--view", "conversations", SERVER, CLIENT]);
     assert_eq!((done.code, done.errors()), (Some(0), ""));
     assert_eq!(done.text().lines().count(), 2, "{}", done.text());
+    run(&["trace", "--conversation", "7", SERVER, CLIENT])
+        .could_not_run("the recording has no conversation 7: it has one, number 0");
     let done = run(&["trace", "--view", "calls", SERVER, CLIENT]);
     assert_eq!(listed(done.text(), &["cliente.py", "connect 127.0.0.1:4000 = 0"]).len(), 1);
 }
@@ -324,4 +326,67 @@ fn many_segments_and_equal_calls_are_one_row() {
     let data = only(&objects, "segment").into_iter().filter(|segment| segment["range"].is_array()).count();
     assert_eq!(singles(all.text()) + all.text().matches("─ ACK  ").count(), data);
     assert_eq!(only(&objects, "connection")[0]["a"]["bytes"], 50_000);
+}
+
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn a_recording_is_told_in_sentences_in_both_languages() {
+    let english = [
+        "  cliente.py opens it with connect at cliente.py:6 (1)",
+        "  The kernel answers for servidor.py, which listens since listen at servidor.py:7 (2)",
+        "  cliente.py sends 19 bytes with send at cliente.py:10 in 1 segment (4)",
+        "  servidor.py reads 19 bytes with recv at servidor.py:15 in 1 call (they came with 4)",
+        "  cliente.py ends its bytes with close at cliente.py:20 (",
+        "  servidor.py ends its bytes with close at servidor.py:25 (",
+    ];
+    let spanish = [
+        "  cliente.py la abre con connect en cliente.py:6 (1)",
+        "  El núcleo responde por servidor.py, que escucha desde listen en servidor.py:7 (2)",
+        "  cliente.py envía 19 bytes con send en cliente.py:10 en 1 segmento (4)",
+        "  servidor.py lee 19 bytes con recv en servidor.py:15 en 1 llamada (llegaron con 4)",
+        "  cliente.py termina sus bytes con close en cliente.py:20 (",
+        "  servidor.py termina sus bytes con close en servidor.py:25 (",
+    ];
+    for (language, sentences) in [("en", english), ("es", spanish)] {
+        let done = Process::start(enchufe(language, &["read", "--explain", report()])).finish();
+        assert_eq!((done.code, done.errors()), (Some(0), ""));
+        let mut lines = done.text().lines();
+        for sentence in sentences {
+            assert!(lines.any(|line| line.starts_with(sentence)), "{sentence}\n{}", done.text());
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn the_only_program_is_told_that_nobody_reaches_it() {
+    let listens = "import socket; s = socket.socket(); s.bind(('127.0.0.1', 4000)); s.listen(); s.listen()";
+    let done = run(&["trace", "--", "python3", "-c", listens]);
+    assert_eq!(done.code, Some(0));
+    assert_eq!(
+        done.errors(),
+        "enchufe: python3 listens on 127.0.0.1:4000, in a network of its own: only programs that are traced with it \
+         can reach it. Name one that connects: enchufe trace 'COMMAND' 'COMMAND'\n"
+    );
+    let done = run(&["trace", "--", "python3", "-c", "import socket; socket.socket()"]);
+    assert_eq!((done.code, done.errors()), (Some(0), ""));
+}
+
+#[test]
+fn the_page_shows_what_the_program_prints() {
+    let page = include_str!("../docs/trace.md");
+    let mut count = 0;
+    for block in page.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
+        for example in block.strip_prefix("$ ").unwrap().split("\n$ ") {
+            let (line, output) = example.split_once('\n').unwrap();
+            let program = format!("'{}' --lang en read", env!("CARGO_BIN_EXE_enchufe"));
+            let line = line.replacen("enchufe read", &program, 1) + " 2>&1";
+            let mut command = common::other("sh", &["-c", &line]);
+            command.current_dir(env!("CARGO_MANIFEST_DIR"));
+            let done = Process::start(command).finish();
+            assert_eq!(done.text().trim_end(), output.trim_end(), "{line}");
+            count += 1;
+        }
+    }
+    assert!(count > 3, "the page has examples");
 }

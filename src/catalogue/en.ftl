@@ -261,6 +261,7 @@ note-trace-no-wire = the programs have no network of their own ({ $cause }), and
 trace-namespaces-limited = no more of them may be made
 trace-namespaces-forbidden = the system forbids it
 problem-trace-failed = the programs cannot be traced: { $cause }
+note-trace-alone = { $program } listens on { $address }, in a network of its own: only programs that are traced with it can reach it. Name one that connects: enchufe trace 'COMMAND' 'COMMAND'
 note-trace-lost = { $count ->
     [one] one packet was lost, there was no room for it: causes near it may be missing
    *[other] { $count } packets were lost, there was no room for them: causes near them may be missing
@@ -711,6 +712,45 @@ summary-more = { $count ->
     [one] 1 more conversation is
    *[other] { $count } more conversations are
  } not summed up here
+told-call = { $call } at { $file }:{ $line }
+told-opens = { $who } opens it with { $calls } ({ $frames })
+told-listens = The kernel answers for { $who }, which listens since { $calls } ({ $frames })
+told-accepts = { $who } takes it with { $calls }, which took { $time }
+told-writes = { $who } sends { $bytes ->
+    [one] 1 byte
+   *[other] { $bytes } bytes
+ } with { $calls } in { $count ->
+    [one] 1 segment
+   *[other] { $count } segments
+ } ({ $frames })
+told-writes-again = Bytes that { $who } wrote with { $calls } are sent again ({ $frames })
+told-reads = { $who } reads { $bytes ->
+    [one] 1 byte
+   *[other] { $bytes } bytes
+ } with { $calls } in { $count ->
+    [one] 1 call
+   *[other] { $count } calls
+ }{ $known ->
+    [yes] {" "}(they came with { $frames })
+   *[no] {""}
+ }
+told-ends = { $who } ends its bytes with { $calls } ({ $frames })
+told-leaves-unread = { $who } resets it ({ $frames }): { $calls } closed the socket with bytes that nobody had read, at least { $bytes }
+told-aborts = { $who } resets it ({ $frames }): { $calls } closed the socket, and its SO_LINGER is 0
+told-dissolves = { $who } resets it with { $calls } ({ $frames })
+told-leaves-unaccepted = { $who } resets it ({ $frames }): { $calls } closed the listening socket before anybody accepted it
+told-was-gone = The kernel resets it for { $who } ({ $frames }): { $calls } had closed the socket before
+told-not-accepted = No accept that took it is in the recording
+told-inferred = { $text } (inferred)
+told-left-out = { $count ->
+    [one] 1 more step of its calls is
+   *[other] { $count } more steps of its calls are
+ } not told, to keep memory bounded
+trace-recording = the recording
+trace-bulk-closed = window closed { $count ->
+    [one] once
+   *[other] { $count } times
+ }
 trace-process = process { $number } begins
 trace-thread = thread { $number } begins
 trace-signalled = gets { $signal }

@@ -262,6 +262,7 @@ note-trace-no-wire = los programas no tienen una red propia ({ $cause }), y no s
 trace-namespaces-limited = no se permite crear más
 trace-namespaces-forbidden = el sistema lo prohíbe
 problem-trace-failed = no se pueden trazar los programas: { $cause }
+note-trace-alone = { $program } escucha en { $address }, en una red propia: solo la alcanzan los programas que se trazan junto con él. Nombra uno que se conecte: enchufe trace 'COMANDO' 'COMANDO'
 note-trace-lost = { $count ->
     [one] se perdió un paquete, no hubo lugar para él: cerca de él pueden faltar causas
    *[other] se perdieron { $count } paquetes, no hubo lugar para ellos: cerca de ellos pueden faltar causas
@@ -709,6 +710,45 @@ summary-more = { $count ->
     [one] 1 conversación más no se resume
    *[other] { $count } conversaciones más no se resumen
  } aquí
+told-call = { $call } en { $file }:{ $line }
+told-opens = { $who } la abre con { $calls } ({ $frames })
+told-listens = El núcleo responde por { $who }, que escucha desde { $calls } ({ $frames })
+told-accepts = { $who } la toma con { $calls }, que tardó { $time }
+told-writes = { $who } envía { $bytes ->
+    [one] 1 byte
+   *[other] { $bytes } bytes
+ } con { $calls } en { $count ->
+    [one] 1 segmento
+   *[other] { $count } segmentos
+ } ({ $frames })
+told-writes-again = Bytes que { $who } escribió con { $calls } se envían otra vez ({ $frames })
+told-reads = { $who } lee { $bytes ->
+    [one] 1 byte
+   *[other] { $bytes } bytes
+ } con { $calls } en { $count ->
+    [one] 1 llamada
+   *[other] { $count } llamadas
+ }{ $known ->
+    [yes] {" "}(llegaron con { $frames })
+   *[no] {""}
+ }
+told-ends = { $who } termina sus bytes con { $calls } ({ $frames })
+told-leaves-unread = { $who } la reinicia ({ $frames }): { $calls } cerró el socket con bytes que nadie había leído, al menos { $bytes }
+told-aborts = { $who } la reinicia ({ $frames }): { $calls } cerró el socket, y su SO_LINGER es 0
+told-dissolves = { $who } la reinicia con { $calls } ({ $frames })
+told-leaves-unaccepted = { $who } la reinicia ({ $frames }): { $calls } cerró el socket que escuchaba antes de que alguien la aceptara
+told-was-gone = El núcleo la reinicia por { $who } ({ $frames }): { $calls } ya había cerrado el socket
+told-not-accepted = En la grabación no hay ningún accept que la tome
+told-inferred = { $text } (inferido)
+told-left-out = { $count ->
+    [one] 1 paso más de sus llamadas no se cuenta
+   *[other] { $count } pasos más de sus llamadas no se cuentan
+ }, para no pasar el límite de memoria
+trace-recording = la grabación
+trace-bulk-closed = ventana cerrada { $count ->
+    [one] una vez
+   *[other] { $count } veces
+ }
 trace-process = empieza el proceso { $number }
 trace-thread = empieza el hilo { $number }
 trace-signalled = recibe { $signal }

@@ -21,7 +21,7 @@ mod supply;
 pub(super) mod table;
 pub(super) mod target;
 mod threads;
-mod traced;
+pub(super) mod traced;
 mod waiting;
 pub(super) mod words;
 
@@ -45,8 +45,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use table::{Form, Layout, Table};
 use traced::finished::Finished;
-pub(super) use traced::names::program as traced_program_name;
-use traced::{Causing, Choosing, Chosen, Facts, Manner as TracedManner, Traced, What};
+use traced::{Causing, Choosing, Chosen, Facts, Manner as TracedManner, Telling, Traced, What};
 use waiting::Waiting;
 
 /// What of the capture is shown.
@@ -130,7 +129,10 @@ pub(super) fn recorded(
     common: Common,
     catalogue: &Catalogue,
 ) -> Result<Code, Problem> {
-    self::read(&asked(path, flags), common, catalogue)
+    self::read(&asked(path, flags), common, catalogue).map_err(|problem| {
+        // One that is not kept has no name that says anything.
+        if flags.write.is_some() { problem } else { problem.with("path", catalogue.plain("trace-recording")) }
+    })
 }
 
 /// Makes of what was written while programs ran the recording that is kept: the causes are comments of its packets, and of
@@ -221,7 +223,12 @@ impl Reading<'_> {
     fn whole(&mut self, mut out: impl Write) -> Outcome {
         let plan = self.plan;
         let mut gathered = Gathered::new(plan.filtered, plan.view);
+        let facts = if plan.view == View::Explained { self.facts() } else { None };
+        let mut calls = facts.map(|facts| Telling::new(facts.finish(), self.catalogue));
         let end = self.pass(&mut |came| {
+            if let Some(calls) = &mut calls {
+                calls.take(&came);
+            }
             if let Came::Frame(seen) = came {
                 gathered.frame(seen.frame, &plan.filter);
             }
@@ -231,7 +238,8 @@ impl Reading<'_> {
         if end.is_err() && !shown {
             return Outcome { end, shown, written: Ok(()) };
         }
-        let written = gathered.write(plan.form, self.session.conversations(), self.catalogue, &mut out);
+        let all = self.session.conversations();
+        let written = gathered.write(plan.form, all, calls.as_ref(), self.catalogue, &mut out);
         Outcome { end, shown, written: written.and_then(|()| out.flush()) }
     }
 

@@ -9,6 +9,8 @@ use crate::flags;
 use crate::plan::{self, Common};
 use crate::problem::{Kind, Problem};
 use crate::text::escape;
+use enchufe_story::State;
+use enchufe_story::fact::{Fact, Happened};
 use enchufe_sys::children::Children;
 use enchufe_watch::trace::{Audience, CommandError, Console, Options, Recorder, TraceError, run};
 use network::Network;
@@ -43,7 +45,17 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     let mut recorder = Recorder::new(&file, capture).map_err(|error| cannot_write(&error))?;
     let stdin = io::stdin();
     let mut live = live::Live::new(common);
-    let audience = Audience { input: Some(stdin.as_fd()), stop: &bell, told: &mut |fact| live.fact(fact) };
+    let mut alone = match options.commands.as_slice() {
+        [only] if !is_shared => Some(alone(only, catalogue)),
+        _ => None,
+    };
+    let mut told = |fact: &Fact| {
+        live.fact(fact);
+        if let Some(alone) = &mut alone {
+            alone(fact);
+        }
+    };
+    let audience = Audience { input: Some(stdin.as_fd()), stop: &bell, told: &mut told };
     let ran = run(&options, &children, &mut recorder, audience);
     live.end();
     let ended = recorder.finish(&bell);
@@ -87,6 +99,22 @@ fn show(
 
 fn unwritable(path: &Path, error: &io::Error) -> Problem {
     Problem::new(Kind::WriteFile).with("path", path.display()).cause(error)
+}
+
+/// Says once that the only program listens where nobody can reach it.
+fn alone(command: &[Vec<u8>], catalogue: &'static Catalogue) -> impl FnMut(&Fact) + 'static {
+    let program = super::read::traced::program_name(command);
+    let mut is_said = false;
+    move |fact| {
+        let Happened::Left(left) = &fact.happened else { return };
+        let listens = left.reading.filter(|reading| reading.state.state() == Some(State::Listen));
+        if let Some(address) = listens.and_then(|reading| reading.local).filter(|_| !is_said) {
+            is_said = true;
+            let address = super::read::words::endpoint(&address);
+            let texts = [("program", program.as_str()), ("address", &address)];
+            crate::style::complain(&super::read::words::say(catalogue, "note-trace-alone", &texts, &[]));
+        }
+    }
 }
 
 fn options(flags: &flags::Trace) -> Result<Options, Problem> {

@@ -1,6 +1,7 @@
 //! A capture in sentences: the course of each conversation, and what was found in it.
 
 use super::findings;
+use super::traced::Telling;
 use super::words::{duration, endpoint, finding, numbers, say, severity, side, span};
 use crate::catalogue::Catalogue;
 use enchufe_wire::finding::Finding;
@@ -13,6 +14,7 @@ pub fn write(
     conversations: &[&Conversation],
     outlines: &Outlines,
     found: &[Finding],
+    calls: Option<&Telling<'_>>,
     catalogue: &Catalogue,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -26,6 +28,9 @@ pub fn write(
             for line in teller.lines() {
                 writeln!(out, "  {line}")?;
             }
+        }
+        for line in calls.map(|calls| calls.lines(conversation.stream)).unwrap_or_default() {
+            writeln!(out, "  {line}")?;
         }
         for found in found.iter().filter(|found| found.stream == conversation.stream) {
             writeln!(out, "  {}", sentence(found, catalogue))?;

@@ -1,6 +1,7 @@
 //! What a whole reading says: conversations, findings, courses.
 
 use super::table::Form;
+use super::traced::Telling;
 use super::words::say;
 use super::{View, conversations, explain, findings};
 use crate::catalogue::Catalogue;
@@ -54,6 +55,7 @@ impl Gathered {
         self,
         form: Form,
         all: &Conversations,
+        calls: Option<&Telling<'_>>,
         catalogue: &Catalogue,
         out: &mut dyn Write,
     ) -> io::Result<()> {
@@ -70,7 +72,7 @@ impl Gathered {
         let mut found: Vec<Finding> = self.findings.finish(all);
         found.retain(|finding| is_chosen(finding.stream));
         match &self.outlines {
-            Some(outlines) => explain::write(&shown, outlines, &found, catalogue, out)?,
+            Some(outlines) => explain::write(&shown, outlines, &found, calls, catalogue, out)?,
             None => findings::write(&found, form, catalogue, out)?,
         }
         let untold = self.outlines.as_ref().map_or(0, Outlines::left_out);

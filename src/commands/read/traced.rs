@@ -8,10 +8,11 @@ pub(super) mod finished;
 mod folding;
 mod lanes;
 mod listing;
-pub(in crate::commands) mod names;
+mod names;
 mod object;
 mod segments;
 mod summary;
+mod told;
 
 pub use causes::{Cause, Causing};
 pub use chosen::{Choosing, Chosen};
@@ -28,10 +29,12 @@ use enchufe_wire::file::{Item, code};
 use folding::Folding;
 use lanes::Drawing;
 use listing::Listing;
+pub use names::program as program_name;
 pub use object::Causes;
 use object::Object;
 use std::io::{self, Write};
 use summary::Summary;
+pub use told::Telling;
 
 /// The first reading: what must be known before the first segment is judged.
 #[derive(Debug, Default)]
@@ -52,7 +55,8 @@ impl Facts {
     pub fn take(&mut self, came: &Came<'_, '_>) -> io::Result<()> {
         if let Came::Aside(_, Item::Section(section)) = came {
             let by = section.options.find(code::APPLICATION).unwrap_or_default();
-            if by != trace::APPLICATION.as_bytes() {
+            // Of any version: facts say themselves which one they are of.
+            if !(by.starts_with(b"enchufe ") && by.ends_with(b" trace")) {
                 return Err(io::ErrorKind::InvalidData.into());
             }
             self.is_recording = true;

@@ -1,6 +1,6 @@
 //! What programs print, shown while they run: on a terminal, where somebody waits for them or answers them.
 
-use crate::commands::read::traced_program_name as name;
+use crate::commands::read::traced::program_name;
 use crate::plan::Common;
 use crate::text::escape;
 use enchufe_story::fact::{Arguments, Fact, Happened};
@@ -28,7 +28,7 @@ impl Live {
         }
         match &fact.happened {
             Happened::Started(program) => {
-                self.names.insert(program.number, name(program));
+                self.names.insert(program.number, program_name(&program.command));
             }
             Happened::Entered(entered) => {
                 if let Arguments::Printed { text, .. } = &entered.arguments {

@@ -50,7 +50,7 @@ impl Book {
     pub fn see(&mut self, event: &Event) {
         match &event.told {
             Told::Started(program) => {
-                let known = Known { name: names::program(program), pid: program.pid };
+                let known = Known { name: names::program(&program.command), pid: program.pid };
                 self.programs.insert(program.number, known);
                 self.processes.insert(program.pid, program.number);
             }

@@ -1,7 +1,7 @@
 //! Bulk on the ladder: many segments with data in one direction, or many equal calls, as one row with counts.
 
 use super::super::ladder::said;
-use super::book::Book;
+use super::book::{Book, Named};
 use super::calls;
 use super::lanes::Drawing;
 use enchufe_story::fact::{CallId, Outcome, Syscall};
@@ -9,6 +9,7 @@ use enchufe_story::trace::{Deed, Entered, Event, Left, Segment, Told};
 use enchufe_story::{Certainty, What};
 use enchufe_wire::Timestamp;
 use enchufe_wire::layer::TcpFlags;
+use enchufe_wire::tcp::Flag;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
 
@@ -19,11 +20,10 @@ const MOST_KINDS: usize = 8;
 /// The most events that wait to be drawn one by one.
 const MOST_HELD: usize = 256;
 
-/// Calls that are equal: of one thread, on one line.
+/// Calls that are equal: of one program, on one line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Kind {
     pub program: u32,
-    tid: u32,
     pub syscall: Syscall,
     pub place: String,
 }
@@ -50,6 +50,8 @@ pub struct Bulk {
     pub segments: u64,
     pub bytes: u64,
     pub acks: u64,
+    /// How many of them closed the window.
+    pub closed: u64,
     /// The frames, the first and the last.
     pub frames: Option<(u64, u64)>,
     /// The numbers of the data: the first, and the one after the last.
@@ -60,8 +62,8 @@ pub struct Bulk {
     pub first: Option<Timestamp>,
     pub last: Option<Timestamp>,
     data_since: Option<Timestamp>,
-    /// Calls that were entered in it and not left, and their kind.
-    open: HashMap<CallId, (usize, Event)>,
+    /// Calls that were entered in it and not left.
+    open: HashMap<CallId, Event>,
 }
 
 impl Bulk {
@@ -74,7 +76,7 @@ impl Bulk {
         let fits = match &event.told {
             Told::Segment(segment) => self.segment(event.time, segment),
             Told::Entered(entered) => self.entered(event, entered, book),
-            Told::Left(left) => self.left(left),
+            Told::Left(left) => self.left(left, book),
             _ => false,
         };
         if fits {
@@ -87,7 +89,9 @@ impl Bulk {
     fn segment(&mut self, time: Timestamp, segment: &Segment) -> bool {
         let row = &segment.row;
         let has_data = row.range().is_some();
-        let same = self.stream.is_none_or(|stream| stream == segment.stream)
+        let closes_with_data = has_data && row.window == 0;
+        let same = !closes_with_data
+            && self.stream.is_none_or(|stream| stream == segment.stream)
             && (!has_data || self.from_b.is_none_or(|from_b| from_b == row.from_b));
         if !same || !is_plain(segment) {
             return false;
@@ -96,6 +100,7 @@ impl Bulk {
         self.frames = Some((self.frames.map_or(row.frame, |(first, _)| first), row.frame));
         let Some((first, end)) = row.range() else {
             self.acks += 1;
+            self.closed += u64::from(row.window == 0);
             return true;
         };
         let left_is_b = segment.ends[0].listener.is_some() && segment.ends[0].connect.is_none();
@@ -115,28 +120,34 @@ impl Bulk {
         true
     }
 
-    fn entered(&mut self, event: &Event, entered: &Entered, book: &Book) -> bool {
-        if !calls::is_repeated(entered.syscall) {
-            return false;
+    /// The place of a call's kind, if it can be one of many.
+    fn kind(&mut self, call: CallId, book: &Book) -> Option<usize> {
+        let Named { syscall, program, place, .. } = book.call(call)?.clone();
+        if !calls::is_repeated(syscall) {
+            return None;
         }
-        let place = book.call(entered.id).map(|named| named.place.clone()).unwrap_or_default();
-        let Entered { program, tid, syscall, .. } = *entered;
-        let kind = Kind { program, tid, syscall, place };
-        let at = self.calls.iter().position(|(known, _)| *known == kind);
-        if at.is_none() && self.calls.len() >= MOST_KINDS {
-            return false;
+        let kind = Kind { program, syscall, place };
+        if let Some(at) = self.calls.iter().position(|(known, _)| *known == kind) {
+            return Some(at);
         }
-        let at = at.unwrap_or_else(|| {
-            self.calls.push((kind, Tally::default()));
-            self.calls.len() - 1
-        });
-        self.open.insert(entered.id, (at, event.clone()));
-        true
+        if self.calls.len() >= MOST_KINDS {
+            return None;
+        }
+        self.calls.push((kind, Tally::default()));
+        Some(self.calls.len() - 1)
     }
 
-    fn left(&mut self, left: &Left) -> bool {
-        let Some((at, _)) = self.open.get(&left.id) else { return false };
-        let Some((kind, tally)) = self.calls.get_mut(*at) else { return false };
+    fn entered(&mut self, event: &Event, entered: &Entered, book: &Book) -> bool {
+        let fits = self.kind(entered.id, book).is_some();
+        if fits {
+            self.open.insert(entered.id, event.clone());
+        }
+        fits
+    }
+
+    fn left(&mut self, left: &Left, book: &Book) -> bool {
+        let kind = self.kind(left.id, book);
+        let Some((kind, tally)) = kind.and_then(|at| self.calls.get_mut(at)) else { return false };
         let moves = calls::moves(Some(kind.syscall));
         match left.outcome {
             _ if !left.changes.is_empty() => return false,
@@ -161,9 +172,11 @@ fn is_plain(segment: &Segment) -> bool {
     row.flags.0 & !plain == 0
         && row.flags.any(TcpFlags::ACK)
         && row.len.is_some()
-        && row.window > 0
         && row.changes.is_empty()
-        && row.remarks.iter().all(|remark| said::SAID_BY_CAUSES.contains(&remark))
+        && row.remarks.iter().all(|remark| {
+            // Who fills the window closes it, which is counted.
+            remark == Flag::WindowFull || said::SAID_BY_CAUSES.contains(&remark)
+        })
         && row.cause.what.iter().all(|claim| {
             matches!(claim.what, What::Acknowledges { part: None, .. } | What::WindowUpdate { .. })
         })
@@ -246,12 +259,10 @@ impl<'a, W: Write> Folding<'a, W> {
         if !std::mem::take(&mut self.is_folded) {
             return self.held.drain(..).try_for_each(|event| self.drawing.event(event));
         }
-        let mut open: Vec<&(usize, Event)> = bulk.open.values().collect();
-        open.sort_by_key(|(_, event)| event.time);
-        let (before, after): (Vec<&Event>, Vec<&Event>) = open
-            .into_iter()
-            .map(|(_, event)| event)
-            .partition(|event| bulk.data_since.is_some_and(|since| event.time <= since));
+        let mut open: Vec<&Event> = bulk.open.values().collect();
+        open.sort_by_key(|event| event.time);
+        let (before, after): (Vec<&Event>, Vec<&Event>) =
+            open.into_iter().partition(|event| bulk.data_since.is_some_and(|since| event.time <= since));
         before.into_iter().try_for_each(|event| self.drawing.event(event.clone()))?;
         self.drawing.bulk(&bulk)?;
         after.into_iter().try_for_each(|event| self.drawing.event(event.clone()))

@@ -291,11 +291,15 @@ impl<'a, W: Write> Drawing<'a, W> {
         let [left, right] = [states(left_is_b), states(!left_is_b)];
         self.has_inferred |= segments::is_inferred(segment);
         let (flags, numbers) = said::label(&segment.row);
-        let label = format!("{flags}{numbers}");
-        let arrow = arrow(&label, from_left, self.room.arrow);
+        let mut label = format!("{flags}{numbers}");
+        let mut middle = Vec::new();
+        if !is_label(&label, self.room.arrow) {
+            (label, middle) = (flags, vec![numbers.trim_start().to_owned()]);
+        }
+        middle.insert(0, arrow(&label, from_left, self.room.arrow));
         let (left_text, right_text) = if from_left { (cause.as_str(), "") } else { ("", cause.as_str()) };
         let number = segment.row.frame.to_string();
-        self.draw(&number, [(left_text, &left), (right_text, &right)], &[arrow])
+        self.draw(&number, [(left_text, &left), (right_text, &right)], &middle)
     }
 
     /// Learns what is not drawn by itself.
@@ -339,11 +343,20 @@ impl<'a, W: Write> Drawing<'a, W> {
     fn bulk_arrow(&self, bulk: &Bulk) -> Vec<String> {
         let (Some((first, end)), Some((from, to))) = (bulk.range, bulk.frames) else { return Vec::new() };
         let count = say(self.catalogue, "trace-bulk", &[], &[("count", bulk.segments)]);
-        let label = format!("{count}  {first}..{end}");
+        let range = format!("{first}..{end}");
+        let label = format!("{count}  {range}");
+        let fits = is_label(&label, self.room.arrow);
         let texts = [("first", from.to_string()), ("last", to.to_string())];
         let texts = texts.each_ref().map(|(name, text)| (*name, text.as_str()));
         let below = say(self.catalogue, "trace-bulk-frames", &texts, &[("acks", bulk.acks)]);
-        vec![arrow(&label, bulk.from_left, self.room.arrow), below]
+        let label = if fits { &label } else { &count };
+        let mut lines = vec![arrow(label, bulk.from_left, self.room.arrow)];
+        lines.extend((!fits).then_some(range));
+        lines.push(below);
+        if bulk.closed > 0 {
+            lines.push(say(self.catalogue, "trace-bulk-closed", &[], &[("count", bulk.closed)]));
+        }
+        lines
     }
 
     fn text(&mut self, lane: Lane, text: &str, states: &[String]) -> io::Result<()> {
@@ -424,8 +437,13 @@ pub fn state(name: &str, certainty: Certainty) -> String {
     if certainty == Certainty::Proved { name.to_owned() } else { format!("({name})") }
 }
 
+/// Whether a text fits on an arrow.
+fn is_label(label: &str, width: usize) -> bool {
+    label.width() + 4 <= width
+}
+
 fn arrow(label: &str, to_right: bool, width: usize) -> String {
-    let label = if label.width() + 4 > width { "…" } else { label };
+    let label = if is_label(label, width) { label } else { "…" };
     let spare = width.saturating_sub(label.width() + 4);
     if to_right {
         format!("─ {label} {}▶", "─".repeat(spare))

@@ -1,26 +1,32 @@
 //! Programs, lines of code, and constants of calls, by their names. The numbers are those of Linux, where recordings are made.
 
-use enchufe_story::fact::{Line, Program};
+use enchufe_story::fact::Line;
 use std::path::Path;
 
 /// What a program is called: the script that an interpreter runs, else the command.
-pub fn program(program: &Program) -> String {
-    let word = |place: usize| {
-        program.command.get(place).map(|word| String::from_utf8_lossy(word).into_owned()).unwrap_or_default()
+pub fn program(command: &[Vec<u8>]) -> String {
+    let base = |word: &[u8]| {
+        let path = String::from_utf8_lossy(word).into_owned();
+        Path::new(&path).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
     };
-    let base = |path: &str| {
-        Path::new(path).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-    };
-    let command = base(&word(0));
+    let name = base(command.first().map_or(&[][..], Vec::as_slice));
     let interpreted = ["python", "ruby", "node", "perl", "bash", "sh"];
-    let script = || {
-        let words = program.command.iter().skip(1).map(|word| String::from_utf8_lossy(word));
-        words.into_iter().find(|word| !word.starts_with('-')).map(|word| base(&word))
-    };
-    match interpreted.iter().any(|name| command.starts_with(name)).then(script).flatten() {
-        Some(script) if !script.is_empty() => script,
-        _ => command,
+    if !interpreted.iter().any(|known| name.starts_with(known)) {
+        return name;
     }
+    let mut words = command.iter().skip(1).map(Vec::as_slice);
+    while let Some(word) = words.next() {
+        match word {
+            // Code, not a file.
+            b"-c" | b"-e" => return name,
+            b"-W" | b"-X" | b"-r" => {
+                words.next();
+            }
+            [b'-', ..] => {}
+            script => return base(script),
+        }
+    }
+    name
 }
 
 /// A place in the source: the line, and of another file than the program's own its name.
@@ -224,4 +230,25 @@ fn flags(known: &[(i32, &str)], number: i32) -> Vec<String> {
         names.push(format!("0x{left:x}"));
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_called_by_its_script() {
+        let cases = [
+            ("python3 -u tests/servidor.py 4000", "servidor.py"),
+            ("/usr/bin/python3 -W ignore a.py", "a.py"),
+            ("python3 -c code/of.it", "python3"),
+            ("python3 -m http.server", "http.server"),
+            ("python3", "python3"),
+            ("/usr/bin/nc -l 4000", "nc"),
+        ];
+        for (command, name) in cases {
+            let words: Vec<Vec<u8>> = command.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+            assert_eq!(program(&words), name, "{command}");
+        }
+    }
 }

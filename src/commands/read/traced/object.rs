@@ -55,7 +55,7 @@ fn other(told: &Told) -> (&'static str, Value) {
     match told {
         Told::Started(program) => {
             let command: Vec<String> = program.command.iter().map(|word| escape(word)).collect();
-            let name = names::program(program);
+            let name = names::program(&program.command);
             let keys =
                 json!({"program": program.number, "pid": program.pid, "name": name, "command": command});
             ("program_started", keys)
