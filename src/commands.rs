@@ -2,6 +2,7 @@
 //! to an exit code.
 
 mod demo;
+mod doctor;
 mod prompt;
 mod read;
 mod send;
@@ -11,6 +12,7 @@ mod trace;
 mod watch;
 
 pub use demo::demo;
+pub use doctor::doctor;
 pub use read::read;
 pub use send::send;
 pub use serve::serve;

@@ -53,6 +53,7 @@ pub enum Verb {
     Read(Box<Read>),
     Watch(Box<Watch>),
     Trace(Box<Trace>),
+    Doctor(Doctor),
     Completions(Completions),
     Man(Man),
 }
@@ -303,6 +304,13 @@ pub struct Trace {
     pub explain: bool,
     #[arg(long, value_name = "N", conflicts_with = "explain")]
     pub conversation: Option<String>,
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `enchufe doctor`
+#[derive(Debug, Args)]
+pub struct Doctor {
     #[arg(long)]
     pub json: bool,
 }

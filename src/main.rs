@@ -47,6 +47,7 @@ fn run(cli: flags::Cli, catalogue: &'static Catalogue) -> Result<exit::Code, Pro
         Some(Verb::Read(read)) => commands::read(&read, common, catalogue),
         Some(Verb::Watch(watch)) => commands::watch(&watch, common, catalogue),
         Some(Verb::Trace(trace)) => commands::trace(&trace, common, catalogue),
+        Some(Verb::Doctor(doctor)) => commands::doctor(&doctor, catalogue),
         Some(Verb::Completions(completions)) => commands::completions(&completions, catalogue),
         Some(Verb::Man(man)) => commands::man(&man, catalogue),
         None => Err(Problem::new(Kind::NoCommand)),

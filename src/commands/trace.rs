@@ -1,7 +1,7 @@
 //! `enchufe trace`
 
 mod live;
-mod network;
+pub mod network;
 
 use crate::catalogue::Catalogue;
 use crate::exit::Code;

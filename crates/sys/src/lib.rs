@@ -23,6 +23,7 @@ pub mod cookie;
 pub mod eventfd;
 pub mod host;
 pub mod interfaces;
+pub mod io_uring;
 pub mod namespace;
 pub mod origin;
 pub mod packet_ring;

@@ -20,4 +20,4 @@ mod tracer;
 
 pub use programs::{CommandError, Console, find};
 pub use record::{APPLICATION, ENTERPRISE, Recorder, facts};
-pub use run::{Audience, Ended, Options, TraceError, run};
+pub use run::{Audience, Ended, Options, TraceError, probe, run};

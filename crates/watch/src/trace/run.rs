@@ -305,3 +305,24 @@ impl Running<'_> {
 fn is_ready(handle: &impl AsFd) -> io::Result<bool> {
     Ok(host::wait(&mut [Watch::new(handle, Interest::READ)], Some(Duration::ZERO))? > 0)
 }
+
+/// Whether programs can be traced here: runs `command` to its end, and tells whether its filter stopped it.
+///
+/// Fails as [`run`] does where no program may be traced.
+pub fn probe(command: &[Vec<u8>]) -> Result<bool, TraceError> {
+    let filter = Filter::new(&calls::numbers(), &calls::absent());
+    let (launched, mut outputs) = programs::start(command, Console::Pipes, None, &filter)?;
+    let (mut stopped, mut running) = (false, true);
+    while running {
+        // A stop is answered within microseconds: there is nothing to wait on for longer.
+        let Some((tid, news)) = ptrace::news()? else {
+            host::wait(&mut [], Some(Duration::from_millis(1)))?;
+            continue;
+        };
+        stopped |= matches!(news, ptrace::News::Entering(_));
+        running = !(tid == launched.pid && matches!(news, ptrace::News::Ended(_)));
+        let _ = ptrace::resume(tid, ptrace::How::On, 0);
+        outputs.drain();
+    }
+    Ok(stopped)
+}
