@@ -705,7 +705,7 @@ trace-bulk-frames = #{ $first } … #{ $last }, { $acks ->
 summary-opened = Conversation { $stream }: { $who } opened it
 summary-opened-both = Conversation { $stream }: both ends opened it
 summary-not-opened = Conversation { $stream }: who opened it is not in the recording
-summary-ended = { $who } ended its bytes first (FIN #{ $frame })
+summary-ended = { $who } sent the first FIN (#{ $frame })
 summary-reset = { $who } reset it (#{ $frame })
 summary-open = no FIN and no RST in the recording
 summary-side = { $who }: { $bytes ->
@@ -746,7 +746,7 @@ told-reads = { $who } reads { $bytes ->
     [yes] {" "}(they came with { $frames })
    *[no] {""}
  }
-told-ends = { $who } ends its bytes with { $calls } ({ $frames })
+told-ends = { $who } ends its stream with { $calls } ({ $frames })
 told-leaves-unread = { $who } resets it ({ $frames }): { $calls } closed the socket with bytes that nobody had read, at least { $bytes }
 told-aborts = { $who } resets it ({ $frames }): { $calls } closed the socket, and its SO_LINGER is 0
 told-dissolves = { $who } resets it with { $calls } ({ $frames })

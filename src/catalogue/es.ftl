@@ -703,7 +703,7 @@ trace-bulk-frames = #{ $first } … #{ $last }, { $acks } ACK
 summary-opened = Conversación { $stream }: la abrió { $who }
 summary-opened-both = Conversación { $stream }: la abrieron ambos extremos
 summary-not-opened = Conversación { $stream }: quién la abrió no está en la grabación
-summary-ended = { $who } terminó sus bytes primero (FIN #{ $frame })
+summary-ended = { $who } envió el primer FIN (#{ $frame })
 summary-reset = { $who } la reinició (#{ $frame })
 summary-open = ni FIN ni RST en la grabación
 summary-side = { $who }: { $bytes ->
@@ -744,7 +744,7 @@ told-reads = { $who } lee { $bytes ->
     [yes] {" "}(llegaron con { $frames })
    *[no] {""}
  }
-told-ends = { $who } termina sus bytes con { $calls } ({ $frames })
+told-ends = { $who } termina su flujo de bytes con { $calls } ({ $frames })
 told-leaves-unread = { $who } la reinicia ({ $frames }): { $calls } cerró el socket con bytes que nadie había leído, al menos { $bytes }
 told-aborts = { $who } la reinicia ({ $frames }): { $calls } cerró el socket, y su SO_LINGER es 0
 told-dissolves = { $who } la reinicia con { $calls } ({ $frames })

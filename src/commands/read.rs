@@ -119,7 +119,9 @@ fn asked(path: &Path, flags: &flags::Trace) -> flags::Read {
 
 /// Whether a recording that will be made can be shown so.
 pub(super) fn can_show(flags: &flags::Trace) -> Result<(), Problem> {
-    view(&asked(Path::new(""), flags), false).map(|_| ())
+    let view = view(&asked(Path::new(""), flags), false);
+    // `trace` has no `--ladder`.
+    view.map(|_| ()).map_err(|problem| problem.with("other", "--view ladder"))
 }
 
 /// Shows a recording that was just made.

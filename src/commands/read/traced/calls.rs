@@ -123,12 +123,17 @@ pub fn command(program: &Program) -> String {
 
 /// Many equal calls.
 pub fn tally(kind: &Kind, tally: &Tally) -> String {
-    let mut said = format!("{} {} ×{}", kind.place, name(kind.syscall), tally.count);
-    if moves(Some(kind.syscall)) {
-        said = format!("{said} = {} B", tally.bytes);
+    let mut said = format!("{} {}", kind.place, name(kind.syscall));
+    let succeeded = tally.count.saturating_sub(tally.again);
+    if succeeded > 0 {
+        said = format!("{said} ×{succeeded}");
+        if moves(Some(kind.syscall)) {
+            said = format!("{said} = {} B", tally.bytes);
+        }
     }
     if tally.again > 0 {
-        said = format!("{said}, {} ×{}", names::errno(EAGAIN), tally.again);
+        let comma = if succeeded > 0 { "," } else { "" };
+        said = format!("{said}{comma} {} ×{}", names::errno(EAGAIN), tally.again);
     }
     if tally.nanos >= LEAST_SAID {
         let time = human_time(Duration::from_nanos(tally.nanos.unsigned_abs()));

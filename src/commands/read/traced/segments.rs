@@ -20,7 +20,7 @@ pub fn is_of(segment: &Segment, id: CallId) -> bool {
 
 /// Why the segment was sent: by which call, and when; what packets tell where no call has to do with it.
 pub fn cause(segment: &Segment, book: &Book, catalogue: &Catalogue) -> String {
-    let mut parts = Vec::new();
+    let mut parts: Vec<(String, u64)> = Vec::new();
     for By { deed, calls, certainty } in &segment.by {
         let all: Vec<String> = calls.iter().map(|id| book.said(*id, catalogue)).collect();
         let all = all.join(" / ");
@@ -29,8 +29,14 @@ pub fn cause(segment: &Segment, book: &Book, catalogue: &Catalogue) -> String {
             Deed::Opens | Deed::Writes(_) | Deed::Ends => all,
             _ => say(catalogue, &format!("trace-by-{}", deed.id()), &[("calls", &all)], &[]),
         };
-        parts.push(sure(said, *certainty));
+        match parts.last_mut() {
+            // One line of source may have written it in many calls.
+            Some((known, count)) if *known == sure(said.clone(), *certainty) => *count += 1,
+            _ => parts.push((sure(said, *certainty), 1)),
+        }
     }
+    let times = |(said, count): (String, u64)| if count == 1 { said } else { format!("{said} ×{count}") };
+    let mut parts: Vec<String> = parts.into_iter().map(times).collect();
     if let Some(why) = &segment.why
         && !matches!(why.now, Now::Inside(_))
     {
