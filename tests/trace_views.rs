@@ -260,8 +260,6 @@ fn what_cannot_be_shown_is_said_before_anything_runs() {
     run(&["trace", "--view", "rows", "true"]).could_not_run(
         "--view cannot be \"rows\"; it can be: packets, conversations, findings, ladder, calls",
     );
-    run(&["trace", "--view", "packets", "--conversation", "0", "true"])
-        .could_not_run("--conversation needs --view ladder beside it");
     run(&["read", "--view", "calls", "docs/practica/informe.pcap"]).could_not_run(
         "docs/practica/informe.pcap is no recording of programs, or cannot be read twice: --view calls shows what enchufe trace -w FILE wrote",
     );
