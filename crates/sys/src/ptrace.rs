@@ -163,6 +163,41 @@ pub fn read_memory(pid: u32, address: u64, out: &mut [u8]) -> io::Result<usize> 
     Ok(count.unsigned_abs())
 }
 
+/// Writes a word into memory of a stopped thread, also where it may not write itself.
+pub fn write_word(tid: u32, address: u64, word: u64) -> io::Result<()> {
+    let address = usize::try_from(address).map_err(io::Error::other)?;
+    let word = usize::try_from(word).map_err(io::Error::other)?;
+    request(libc::PTRACE_POKEDATA, tid, address as *mut c_void, word as *mut c_void)?;
+    Ok(())
+}
+
+/// Changes the first argument of the call that a stopped thread is about to make.
+#[cfg(target_arch = "x86_64")]
+pub fn set_first_argument(tid: u32, word: u64) -> io::Result<()> {
+    let register = mem::offset_of!(libc::user_regs_struct, rdi);
+    let word = usize::try_from(word).map_err(io::Error::other)?;
+    // `struct user` begins with the registers (sys/user.h).
+    request(libc::PTRACE_POKEUSER, tid, register as *mut c_void, word as *mut c_void)?;
+    Ok(())
+}
+
+/// Changes the first argument of the call that a stopped thread is about to make.
+#[cfg(target_arch = "aarch64")]
+pub fn set_first_argument(tid: u32, word: u64) -> io::Result<()> {
+    const NT_PRSTATUS: usize = 1;
+    // SAFETY: all zeros are registers: integers.
+    let mut registers: libc::user_regs_struct = unsafe { mem::zeroed() };
+    let mut place =
+        libc::iovec { iov_base: (&raw mut registers).cast(), iov_len: mem::size_of_val(&registers) };
+    let kind = NT_PRSTATUS as *mut c_void;
+    request(libc::PTRACE_GETREGSET, tid, kind, (&raw mut place).cast())?;
+    if let Some(first) = registers.regs.first_mut() {
+        *first = word;
+    }
+    request(libc::PTRACE_SETREGSET, tid, kind, (&raw mut place).cast())?;
+    Ok(())
+}
+
 /// `struct ptrace_syscall_info` of `include/uapi/linux/ptrace.h` (Linux 5.3): what all kinds begin with, and the longest.
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -19,6 +19,8 @@ pub enum Kind {
     DuplicatesAnywhere,
     /// `fcntl`: some of its requests make copies.
     Fcntl,
+    /// What it gives is a descriptor of another process.
+    Gets,
     /// It closes its first argument.
     Closes,
     /// It closes all from its first argument to its second.
@@ -87,6 +89,8 @@ const CALLS: &[(libc::c_long, Known)] = &[
     told(libc::SYS_dup, Syscall::Dup, Kind::DuplicatesAnywhere),
     told(libc::SYS_dup3, Syscall::Dup3, Kind::Duplicates),
     told(libc::SYS_close_range, Syscall::CloseRange, Kind::ClosesRange),
+    // Never told.
+    told(libc::SYS_pidfd_getfd, Syscall::Dup, Kind::Gets),
     seen(libc::SYS_clone, Kind::Clones),
     seen(libc::SYS_clone3, Kind::Clones3),
     #[cfg(target_arch = "x86_64")]

@@ -53,16 +53,35 @@ impl Files {
 
 /// How many descriptors, over all processes, are each socket.
 #[derive(Debug, Default)]
-pub struct References(HashMap<Cookie, usize>);
+pub struct References {
+    counts: HashMap<Cookie, usize>,
+    /// How many of those are under way from one process to another.
+    passed: HashMap<Cookie, usize>,
+}
 
 impl References {
     /// Makes the descriptor this; gives the socket whose last descriptor it was.
     pub fn set(&mut self, files: &Shared, fd: i32, slot: Slot) -> Option<Cookie> {
         if let Slot::Socket(cookie) = slot {
-            *self.0.entry(cookie).or_default() += 1;
+            *self.counts.entry(cookie).or_default() += 1;
         }
         let before = files.borrow_mut().slots.insert(fd, slot);
         self.release(before)
+    }
+
+    /// A descriptor of the socket is on its way to another process (`SCM_RIGHTS`): it counts as one, whoever closes meanwhile.
+    /// If nobody ever takes it, no call is known to be the last.
+    pub fn pass(&mut self, socket: Cookie) {
+        *self.counts.entry(socket).or_default() += 1;
+        *self.passed.entry(socket).or_default() += 1;
+    }
+
+    /// It has come, or it was never sent.
+    pub fn arrive(&mut self, socket: Cookie) {
+        if let Some(count) = self.passed.get_mut(&socket).filter(|count| **count > 0) {
+            *count -= 1;
+            self.release(Some(Slot::Socket(socket)));
+        }
     }
 
     /// Closes the descriptor; gives the socket whose last one it was.
@@ -82,7 +101,7 @@ impl References {
         let slots = files.borrow().slots.clone();
         for slot in slots.values() {
             if let Slot::Socket(cookie) = slot {
-                *self.0.entry(*cookie).or_default() += 1;
+                *self.counts.entry(*cookie).or_default() += 1;
             }
         }
         Rc::new(RefCell::new(Files { slots }))
@@ -96,19 +115,20 @@ impl References {
         }
         counts
             .into_iter()
-            .filter(|(cookie, count)| self.0.get(cookie) == Some(count))
+            .filter(|(cookie, count)| self.counts.get(cookie) == Some(count))
             .map(|(c, _)| c)
             .collect()
     }
 
     fn release(&mut self, slot: Option<Slot>) -> Option<Cookie> {
         let Some(Slot::Socket(cookie)) = slot else { return None };
-        let count = self.0.get_mut(&cookie)?;
+        let count = self.counts.get_mut(&cookie)?;
         *count -= 1;
         if *count > 0 {
             return None;
         }
-        self.0.remove(&cookie);
+        self.counts.remove(&cookie);
+        self.passed.remove(&cookie);
         Some(cookie)
     }
 }
@@ -130,6 +150,21 @@ mod tests {
         assert_eq!(references.last_of(&child.borrow(), &[3]), []);
         assert_eq!(references.last_of(&child.borrow(), &[3, 4, 9]), [A]);
         assert_eq!(references.close_all(&child), [A]);
+    }
+
+    #[test]
+    fn a_socket_that_is_on_its_way_to_another_process_has_not_ended() {
+        let (mut references, sender) = (References::default(), Shared::default());
+        let receiver = Shared::default();
+        references.set(&sender, 3, Slot::Socket(A));
+        references.pass(A);
+        assert_eq!(references.last_of(&sender.borrow(), &[3]), []);
+        assert_eq!(references.close(&sender, 3), None);
+        references.set(&receiver, 5, Slot::Socket(A));
+        references.arrive(A);
+        references.arrive(A);
+        assert_eq!(references.last_of(&receiver.borrow(), &[5]), [A]);
+        assert_eq!(references.close(&receiver, 5), Some(A));
     }
 
     #[test]

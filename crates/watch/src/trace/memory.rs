@@ -83,6 +83,53 @@ pub fn message_length(pid: u32, pointer: u64) -> u64 {
     vector_length(pid, vector, count)
 }
 
+/// The most bytes of what goes beside a message that are looked at: room for as many descriptors as there can be
+/// (`SCM_MAX_FD`, 253), and for what else there is.
+const MOST_BESIDE: usize = 4 << 10;
+/// The size of `struct mmsghdr`.
+const MESSAGE: u64 = 64;
+
+/// The addresses of the messages of a call.
+pub fn messages(pointer: u64, count: Option<u64>) -> impl Iterator<Item = u64> {
+    (0..count.unwrap_or(1).min(MOST_PIECES)).map(move |at| pointer.wrapping_add(at * MESSAGE))
+}
+
+/// Whether descriptors may go beside the message of `sendmsg` and `recvmsg` at this address.
+pub fn has_beside(pid: u32, message: u64) -> bool {
+    // `msg_controllen`; a header has 16 bytes.
+    u64_at(pid, message.wrapping_add(40)).is_some_and(|length| length > 16)
+}
+
+/// The descriptors that go beside it (`SCM_RIGHTS`, unix(7)).
+pub fn descriptors(pid: u32, message: u64) -> Vec<i32> {
+    let pointer = u64_at(pid, message.wrapping_add(32)).unwrap_or(0);
+    let length = u64_at(pid, message.wrapping_add(40)).unwrap_or(0);
+    let mut beside = vec![0; usize::try_from(length).unwrap_or(MOST_BESIDE).min(MOST_BESIDE)];
+    let read = read_memory(pid, pointer, &mut beside).unwrap_or(0);
+    beside.truncate(read);
+    descriptors_in(&beside)
+}
+
+/// cmsg(3): a header of length, level and kind, what it is about, and room up to the next multiple of eight.
+fn descriptors_in(mut beside: &[u8]) -> Vec<i32> {
+    let mut all = Vec::new();
+    while let Some((header, rest)) = beside.split_first_chunk::<16>() {
+        let [l0, l1, l2, l3, l4, l5, l6, l7, v0, v1, v2, v3, k0, k1, k2, k3] = *header;
+        let length = u64::from_ne_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
+        let Some(length) = usize::try_from(length).ok().and_then(|length| length.checked_sub(16)) else {
+            break;
+        };
+        let level = i32::from_ne_bytes([v0, v1, v2, v3]);
+        let kind = i32::from_ne_bytes([k0, k1, k2, k3]);
+        let data = rest.get(..length.min(rest.len())).unwrap_or_default();
+        if (level, kind) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+            all.extend(data.as_chunks::<4>().0.iter().map(|fd| i32::from_ne_bytes(*fd)));
+        }
+        beside = rest.get(length.next_multiple_of(8).min(rest.len())..).unwrap_or_default();
+    }
+    all
+}
+
 /// What is printed: the beginning of the bytes, and how many there are.
 pub fn printed(pid: u32, entry: &Entry, is_vector: bool) -> (Vec<u8>, u64) {
     let [_, pointer, length, ..] = entry.arguments;
@@ -103,4 +150,24 @@ fn append(pid: u32, pointer: u64, length: u64, text: &mut Vec<u8>) {
     text.resize(start + room, 0);
     let read = text.get_mut(start..).map_or(0, |out| read_memory(pid, pointer, out).unwrap_or(0));
     text.truncate(start + read);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(length: u64, level: i32, kind: i32) -> Vec<u8> {
+        [&length.to_ne_bytes()[..], &level.to_ne_bytes(), &kind.to_ne_bytes()].concat()
+    }
+
+    #[test]
+    fn descriptors_stand_beside_a_message() {
+        let one = [header(20, libc::SOL_SOCKET, libc::SCM_RIGHTS), vec![7, 0, 0, 0, 9, 9, 9, 9]].concat();
+        let two = [header(24, libc::SOL_SOCKET, libc::SCM_RIGHTS), vec![4, 0, 0, 0, 5, 0, 0, 0]].concat();
+        let other = [header(20, libc::SOL_SOCKET, libc::SCM_CREDENTIALS), vec![1; 8]].concat();
+        assert_eq!(descriptors_in(&[one.clone(), other, two].concat()), [7, 4, 5]);
+        assert_eq!(descriptors_in(&one[..18]), []);
+        assert_eq!(descriptors_in(&header(3, libc::SOL_SOCKET, libc::SCM_RIGHTS)), [], "it lies");
+        assert_eq!(descriptors_in(&header(u64::MAX, libc::SOL_SOCKET, libc::SCM_RIGHTS)), [], "it lies");
+    }
 }

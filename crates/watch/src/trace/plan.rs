@@ -1,7 +1,7 @@
 //! What is to be told of a call that begins, and what is to be looked at when it is over.
 
 use super::calls::{self, Buffer, Kind, Known};
-use super::descriptors::Slot;
+use super::descriptors::{Shared, Slot};
 use super::memory;
 use super::tracer::Tracer;
 use enchufe_story::fact::{Arguments, Cookie, Reading, Syscall};
@@ -20,6 +20,15 @@ pub enum After {
     Overwrites,
     /// The counters of its socket.
     Reads,
+    /// What it gives is a descriptor of another process.
+    Gets,
+    /// It sends descriptors of these sockets to another process, if it succeeds.
+    Passes,
+    /// It takes descriptors of another process. If it only looks, they still are under way.
+    Takes {
+        /// Whether it only looks.
+        peeks: bool,
+    },
 }
 
 /// A call to be told.
@@ -35,6 +44,8 @@ pub struct Plan {
     pub after: After,
     /// Whether it is told at all, or only followed.
     pub told: bool,
+    /// Sockets that it sends to another process.
+    pub passes: Vec<Cookie>,
 }
 
 impl Plan {
@@ -48,6 +59,7 @@ impl Plan {
             before: Vec::new(),
             after,
             told: true,
+            passes: Vec::new(),
         }
     }
 }
@@ -67,6 +79,8 @@ impl Tracer {
                 let arguments = arguments(syscall, pid, entry);
                 Some(Plan { arguments, ..Plan::new(syscall, fd, Some(socket), after(syscall)) })
             }
+            (Kind::OnSocket, None) => self.passes(pid, &files, syscall, entry),
+            (Kind::Gets, _) => Some(Plan { told: false, ..Plan::new(syscall, -1, None, After::Gets) }),
             (Kind::Writes(buffer), Some(Slot::Console(stream))) => {
                 let (text, length) = memory::printed(pid, entry, buffer == Buffer::Vector);
                 let arguments = Arguments::Printed { stream, text, length };
@@ -111,6 +125,30 @@ impl Tracer {
         }
     }
 
+    /// What goes through a socket that is not of TCP may be descriptors of one that is.
+    fn passes(&mut self, pid: u32, files: &Shared, syscall: Syscall, entry: &Entry) -> Option<Plan> {
+        let [_, pointer, third, fourth, ..] = entry.arguments;
+        let (is_sent, count, flags) = match syscall {
+            Syscall::Sendmsg => (true, None, third),
+            Syscall::Recvmsg => (false, None, third),
+            Syscall::Sendmmsg => (true, Some(third), fourth),
+            Syscall::Recvmmsg => (false, Some(third), fourth),
+            _ => return None,
+        };
+        let fd = memory::int(entry.arguments[0]);
+        if !is_sent {
+            let may_take = memory::messages(pointer, count).any(|message| memory::has_beside(pid, message));
+            let peeks = memory::int(flags) & libc::MSG_PEEK != 0;
+            let plan = Plan::new(syscall, fd, None, After::Takes { peeks });
+            return may_take.then_some(Plan { told: false, ..plan });
+        }
+        let all = memory::messages(pointer, count).flat_map(|message| memory::descriptors(pid, message));
+        let passes: Vec<Cookie> = all.filter_map(|fd| files.borrow().socket(fd)).collect();
+        passes.iter().for_each(|socket| self.references.pass(*socket));
+        let plan = Plan::new(syscall, fd, None, After::Passes);
+        (!passes.is_empty()).then_some(Plan { told: false, passes, ..plan })
+    }
+
     /// Descriptors are as good as closed when the call begins: nothing can stop it, and their numbers may be
     /// another's before it ends.
     fn closes(
@@ -134,12 +172,7 @@ impl Tracer {
     }
 
     /// The sockets that closing these would end, and what the kernel says of them.
-    fn before(
-        &mut self,
-        pid: u32,
-        files: &super::descriptors::Shared,
-        fds: &[i32],
-    ) -> (Vec<Cookie>, Vec<Reading>) {
+    fn before(&mut self, pid: u32, files: &Shared, fds: &[i32]) -> (Vec<Cookie>, Vec<Reading>) {
         let drops = self.references.last_of(&files.borrow(), fds);
         let mut readings = Vec::new();
         for socket in &drops {

@@ -20,6 +20,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// What the kernel answers inside where a call is to be made again after a signal (`include/linux/errno.h`).
 const RESTARTS: std::ops::RangeInclusive<i32> = 512..=516;
 
+/// What makes a child that nobody traces (`CLONE_UNTRACED`, clone(2)).
+const UNTRACED: u64 = 0x0080_0000;
+
 /// A call under way.
 #[derive(Debug)]
 pub struct Open {
@@ -29,6 +32,8 @@ pub struct Open {
     syscall: Syscall,
     fd: i32,
     after: After,
+    /// Sockets that it sends to another process.
+    passes: Vec<Cookie>,
 }
 
 /// A thread.
@@ -177,11 +182,19 @@ impl Tracer {
         let [first, ..] = entry.arguments;
         let flags = if kind == Kind::Clones3 { memory::u64_at(thread.pid, first) } else { Some(first) };
         thread.clone = flags.unwrap_or(0);
+        let traced = thread.clone & !UNTRACED;
+        if traced != thread.clone {
+            // A child without a tracer would fail at every call that its filter stops (ENOSYS, seccomp(2)).
+            let _ = match kind {
+                Kind::Clones3 => ptrace::write_word(tid, first, traced),
+                _ => ptrace::set_first_argument(tid, traced),
+            };
+        }
     }
 
     /// A call that is told begins.
     fn open(&mut self, tid: u32, entry: Entry, plan: Plan) -> How {
-        let Plan { syscall, fd, socket, arguments, drops, before, after, told } = plan;
+        let Plan { syscall, fd, socket, arguments, drops, before, after, told, passes } = plan;
         let Some(thread) = self.threads.get(&tid) else { return How::On };
         let pid = thread.pid;
         let id = told.then(|| {
@@ -197,7 +210,7 @@ impl Tracer {
             id
         });
         if let Some(thread) = self.threads.get_mut(&tid) {
-            thread.call = Some(Open { id, entry, syscall, fd, after });
+            thread.call = Some(Open { id, entry, syscall, fd, after, passes });
         }
         How::ToTheEnd
     }
@@ -220,6 +233,7 @@ impl Tracer {
         }
         let (pid, files) = (thread.pid, thread.files.clone());
         let outcome = result.map_or_else(Outcome::Failed, Outcome::Returned);
+        self.passed(pid, &files, &open, result);
         let made = result.ok().and_then(|fd| self.make(pid, &files, &open, fd));
         let reading = self.read_after(pid, &files, &open, made, result);
         self.note_progress(pid, &open, result);
@@ -243,8 +257,40 @@ impl Tracer {
                 self.references.close(files, fd);
                 None
             }
-            After::Nothing | After::Reads => None,
+            After::Gets => {
+                self.take_in(pid, files, fd);
+                None
+            }
+            After::Nothing | After::Reads | After::Passes | After::Takes { .. } => None,
         }
+    }
+
+    /// Descriptors that went to another process, or came from one.
+    fn passed(&mut self, pid: u32, files: &Shared, open: &Open, result: Result<i64, i32>) {
+        match (open.after, result) {
+            (After::Passes, Err(_)) => {
+                open.passes.iter().for_each(|socket| self.references.arrive(*socket));
+            }
+            (After::Takes { peeks }, Ok(count)) => {
+                let [_, pointer, ..] = open.entry.arguments;
+                let count = (open.syscall == Syscall::Recvmmsg).then(|| u64::try_from(count).unwrap_or(0));
+                let all = memory::messages(pointer, count).flat_map(|at| memory::descriptors(pid, at));
+                for fd in all.collect::<Vec<i32>>() {
+                    let Some(socket) = self.take_in(pid, files, fd) else { continue };
+                    if !peeks {
+                        self.references.arrive(socket);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A descriptor has come from elsewhere: which socket it is, if it is one.
+    fn take_in(&mut self, pid: u32, files: &Shared, fd: i32) -> Option<Cookie> {
+        let socket = Sockets::identify(&self.processes.get(&pid)?.handle, fd)?;
+        self.references.set(files, fd, Slot::Socket(socket));
+        Some(socket)
     }
 
     fn read_after(
