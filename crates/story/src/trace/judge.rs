@@ -333,8 +333,14 @@ impl Judge {
         {
             account.has_other_bytes = true;
         }
+        // What would have been closed on exec is still there.
+        let still_there = call.syscall == Syscall::Execve && !succeeded;
         for cookie in &call.drops {
             let Some(account) = self.account(*cookie) else { continue };
+            if still_there {
+                account.enders.retain(|(call, _)| *call != left.id);
+                continue;
+            }
             if let Some(State::Listen | State::SynSent) = account.shown.state() {
                 changes.push(account.shown.made(*cookie, State::Closed, left.id, None));
             }

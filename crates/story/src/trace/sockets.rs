@@ -227,6 +227,11 @@ impl Scout {
             return;
         };
         let succeeded = matches!(left.outcome, Outcome::Returned(at) if at >= 0);
+        if open.syscall == Syscall::Execve && !succeeded {
+            // What would have been closed on exec is still there.
+            let closed = |socket: &&mut Socket| socket.last == Some(open.entered);
+            self.sockets.list.iter_mut().filter(closed).for_each(|socket| socket.last = None);
+        }
         let accepts = matches!(open.syscall, Syscall::Accept | Syscall::Accept4);
         if let Some((_, made)) = left.made {
             self.sockets.know(made, open.program, open.entered);

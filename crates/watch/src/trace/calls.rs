@@ -21,6 +21,8 @@ pub enum Kind {
     Fcntl,
     /// What it gives is a descriptor of another process.
     Gets,
+    /// It executes another program, which closes what is marked so.
+    Executes,
     /// It closes its first argument.
     Closes,
     /// It closes all from its first argument to its second.
@@ -91,6 +93,8 @@ const CALLS: &[(libc::c_long, Known)] = &[
     told(libc::SYS_close_range, Syscall::CloseRange, Kind::ClosesRange),
     // Never told.
     told(libc::SYS_pidfd_getfd, Syscall::Dup, Kind::Gets),
+    told(libc::SYS_execve, Syscall::Execve, Kind::Executes),
+    told(libc::SYS_execveat, Syscall::Execve, Kind::Executes),
     seen(libc::SYS_clone, Kind::Clones),
     seen(libc::SYS_clone3, Kind::Clones3),
     #[cfg(target_arch = "x86_64")]

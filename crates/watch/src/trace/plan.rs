@@ -6,6 +6,8 @@ use super::memory;
 use super::tracer::Tracer;
 use enchufe_story::fact::{Arguments, Cookie, Reading, Syscall};
 use enchufe_sys::ptrace::Entry;
+use std::fs;
+use std::rc::Rc;
 
 /// What becomes of descriptors, and what is to be read, when a call is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +99,7 @@ impl Tracer {
                 let arguments = arguments(syscall, pid, entry);
                 Some(Plan { arguments, ..Plan::new(syscall, fd, Some(socket), After::Reads) })
             }
+            (Kind::Executes, _) => self.executes(pid, &files, syscall),
             (Kind::Closes, Some(_)) => self.closes(tid, syscall, (fd, fd), Arguments::None),
             (Kind::ClosesRange, _) => {
                 // Only marked to be closed on exec.
@@ -166,9 +169,23 @@ impl Tracer {
         for fd in &fds {
             self.references.close(&files, *fd);
         }
+        drops.iter().for_each(|socket| self.sockets.forget(*socket));
         let told = if syscall == Syscall::Close { only.is_some() } else { !drops.is_empty() };
         let plan = Plan::new(syscall, first, only, After::Nothing);
         told.then_some(Plan { arguments, drops, before, ..plan })
+    }
+
+    /// What is closed on exec ends before the tracer is told that another program is executed. It may also fail.
+    fn executes(&mut self, pid: u32, files: &Shared, syscall: Syscall) -> Option<Plan> {
+        let is_shared = |other: &super::tracer::Thread| other.pid != pid && Rc::ptr_eq(&other.files, files);
+        if self.threads.values().any(is_shared) {
+            return None;
+        }
+        let all: Vec<i32> = files.borrow().sockets().map(|(fd, _)| fd).collect();
+        let fds: Vec<i32> = all.into_iter().filter(|fd| is_closed_on_exec(pid, *fd)).collect();
+        let (drops, before) = self.before(pid, files, &fds);
+        let plan = Plan::new(syscall, -1, None, After::Nothing);
+        (!drops.is_empty()).then_some(Plan { drops, before, ..plan })
     }
 
     /// The sockets that closing these would end, and what the kernel says of them.
@@ -180,7 +197,6 @@ impl Tracer {
             if let (Some((fd, _)), Some(process)) = (fd, self.processes.get(&pid)) {
                 readings.extend(self.sockets.read(&process.handle, fd, *socket));
             }
-            self.sockets.forget(*socket);
         }
         (drops, readings)
     }
@@ -200,11 +216,20 @@ impl Tracer {
         }
         let socket = files.borrow().socket(fd);
         let (drops, before) = self.before(pid, &files, &[to]);
+        drops.iter().for_each(|socket| self.sockets.forget(*socket));
         let after = slot.map_or(After::Overwrites, After::Copies);
         let told = socket.is_some() || !drops.is_empty();
         let plan = Plan::new(syscall, fd, socket, after);
         Some(Plan { arguments: Arguments::Descriptor(to), drops, before, told, ..plan })
     }
+}
+
+/// Whether the descriptor has `FD_CLOEXEC` (proc(5), `fdinfo`).
+fn is_closed_on_exec(pid: u32, fd: i32) -> bool {
+    let text = fs::read_to_string(format!("/proc/{pid}/fdinfo/{fd}")).unwrap_or_default();
+    let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok());
+    flags.is_some_and(|flags| flags & libc::O_CLOEXEC != 0)
 }
 
 fn makes(syscall: Syscall, entry: &Entry) -> Option<Plan> {

@@ -363,7 +363,8 @@ impl Tracer {
             thread.files = self.references.copy(&thread.files);
         }
         let files = thread.files.clone();
-        (thread.pid, thread.call, thread.interrupted) = (pid, None, None);
+        let call = thread.call.take();
+        (thread.pid, thread.interrupted) = (pid, None);
         self.threads.insert(pid, thread);
         let Some(process) = self.processes.get_mut(&pid) else { return };
         process.lines = Lines::default();
@@ -377,10 +378,10 @@ impl Tracer {
             self.happened(Happened::Started(Program { number, pid, command }));
             return;
         }
-        self.close_on_exec(pid, &files);
+        self.close_on_exec(pid, &files, call.as_ref());
     }
 
-    fn close_on_exec(&mut self, pid: u32, files: &Shared) {
+    fn close_on_exec(&mut self, pid: u32, files: &Shared, call: Option<&Open>) {
         let sockets: Vec<(i32, Cookie)> = files.borrow().sockets().collect();
         let Some(process) = self.processes.get(&pid) else { return };
         let gone: Vec<i32> =
@@ -389,7 +390,12 @@ impl Tracer {
         for fd in gone {
             self.references.close(files, fd);
         }
-        self.drop_all(pid, pid, Syscall::Execve, Arguments::None, (drops, Vec::new()));
+        drops.iter().for_each(|socket| self.sockets.forget(*socket));
+        match call {
+            // It told them when it was entered.
+            Some(call) if call.id.is_some() => self.close_call(call, Outcome::Returned(0), None, None),
+            _ => self.drop_all(pid, pid, Syscall::Execve, Arguments::None, (drops, Vec::new())),
+        }
     }
 
     /// What ends sockets without being a call that is looked at.
