@@ -92,7 +92,11 @@ static void await_end(int fd) {
     CHECK(poll(&watched, 1, -1));
 }
 
-static int stream_socket(void) { return CHECK(socket(AF_INET, SOCK_STREAM, 0)); }
+static int stream_socket(void) {
+    int fd = CHECK(socket(AF_INET, SOCK_STREAM, 0));
+    sends[fd] = 0;
+    return fd;
+}
 
 static int listener(int backlog, int receive_buffer) {
     int fd = stream_socket();
@@ -113,7 +117,11 @@ static int joined(void) {
     return fd;
 }
 
-static int take(int listening) { return CHECK(accept(listening, NULL, NULL)); }
+static int take(int listening) {
+    int fd = CHECK(accept(listening, NULL, NULL));
+    sends[fd] = 0;
+    return fd;
+}
 
 // Both ends of a connection: the first is the client.
 struct ends { int client, server; };

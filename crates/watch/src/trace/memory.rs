@@ -46,20 +46,23 @@ pub fn address(pid: u32, entry: &Entry) -> Arguments {
     Arguments::Address(Endpoint { address, ipv6, port })
 }
 
-/// The option of `setsockopt` and `getsockopt`; the value of `SO_LINGER` is its seconds, −1 where it is off.
+/// The option of `setsockopt` and `getsockopt`.
 pub fn option(pid: u32, entry: &Entry, set: bool) -> Arguments {
     let [_, level, name, pointer, length, ..] = entry.arguments;
     let (level, name) = (int(level), int(name));
-    let value = match (set, length) {
-        (true, 4) => i32_at(pid, pointer),
-        // `struct linger`: whether it is on, and the seconds.
-        (true, 8) if (level, name) == (libc::SOL_SOCKET, libc::SO_LINGER) => {
-            let seconds = |on| if on == 0 { Some(-1) } else { i32_at(pid, pointer.wrapping_add(4)) };
-            i32_at(pid, pointer).and_then(seconds)
-        }
+    let value = match (level, name) {
+        _ if !set => None,
+        (libc::SOL_SOCKET, libc::SO_LINGER) if length >= 8 => linger(pid, pointer),
+        _ if length == 4 => i32_at(pid, pointer),
         _ => None,
     };
     Arguments::Option { level, name, value: value.map(i64::from) }
+}
+
+/// `struct linger` (socket(7)): whether, and how many seconds; negative where it is off.
+fn linger(pid: u32, pointer: u64) -> Option<i32> {
+    let (on, seconds) = (i32_at(pid, pointer)?, i32_at(pid, pointer.checked_add(4)?)?);
+    Some(if on == 0 { -1 } else { seconds.max(0) })
 }
 
 /// Pieces of memory, as `writev` and `sendmsg` are given them: addresses and lengths.

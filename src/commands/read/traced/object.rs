@@ -9,7 +9,8 @@ use crate::text::escape;
 use enchufe_story::State;
 use enchufe_story::fact::{Arguments, CallId, Line, Outcome, Reading, Status, Syscall};
 use enchufe_story::trace::{
-    By, Deed, Entered, Event, Left, Moved, Now, Range, Reason, Segment, Side, SocketChange, Told,
+    By, Deed, Disagreement, Entered, Event, Left, Moved, Now, Range, Reason, Segment, Side, SocketChange,
+    Told,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -44,6 +45,15 @@ impl Object {
             }
         };
         Self { event: name, time_epoch_ns: event.time.nanos(), keys }
+    }
+
+    /// That the kernel said what cannot be.
+    pub fn disagreement(disagreement: &Disagreement) -> Self {
+        let Disagreement { socket, time, given, said } = disagreement;
+        let kernel = said.state().map_or("CLOSE", State::name);
+        let keys = [("socket", json!(socket.0)), ("given", json!(given.name())), ("kernel", json!(kernel))];
+        let keys = keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        Self { event: "disagreement", time_epoch_ns: time.nanos(), keys: Keys::Others(keys) }
     }
 
     fn empty(name: &'static str, event: &Event) -> Self {
@@ -240,13 +250,20 @@ struct Ends {
 #[derive(Debug, Serialize)]
 pub struct Causes {
     by: Vec<Value>,
+    /// How many more there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<Value>,
 }
 
 impl Causes {
     pub fn new(segment: &Segment, book: &Book) -> Self {
-        Self { by: segment.by.iter().map(|by| deed(by, book)).collect(), why: segment.why.as_ref().map(why) }
+        Self {
+            by: segment.by.iter().map(|by| deed(by, book)).collect(),
+            more: (segment.more > 0).then_some(segment.more),
+            why: segment.why.as_ref().map(why),
+        }
     }
 }
 
