@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Programs that tests start.
-const TOOLS: [&str; 4] = ["python3", "ncat", "socat", "setpriv", "curl"];
+const TOOLS: [&str; 6] = ["python3", "ncat", "socat", "setpriv", "curl", "cc"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -23,6 +23,8 @@ pub enum Kind {
     Gets,
     /// It executes another program, which closes what is marked so.
     Executes,
+    /// It ends the handler of a signal.
+    Returns,
     /// It closes its first argument.
     Closes,
     /// It closes all from its first argument to its second.
@@ -95,6 +97,7 @@ const CALLS: &[(libc::c_long, Known)] = &[
     told(libc::SYS_pidfd_getfd, Syscall::Dup, Kind::Gets),
     told(libc::SYS_execve, Syscall::Execve, Kind::Executes),
     told(libc::SYS_execveat, Syscall::Execve, Kind::Executes),
+    seen(libc::SYS_rt_sigreturn, Kind::Returns),
     seen(libc::SYS_clone, Kind::Clones),
     seen(libc::SYS_clone3, Kind::Clones3),
     #[cfg(target_arch = "x86_64")]

@@ -147,7 +147,9 @@ impl Tracer {
         }
         let all = memory::messages(pointer, count).flat_map(|message| memory::descriptors(pid, message));
         let passes: Vec<Cookie> = all.filter_map(|fd| files.borrow().socket(fd)).collect();
-        passes.iter().for_each(|socket| self.references.pass(*socket));
+        for socket in &passes {
+            self.references.pass(*socket);
+        }
         let plan = Plan::new(syscall, fd, None, After::Passes);
         (!passes.is_empty()).then_some(Plan { told: false, passes, ..plan })
     }
@@ -169,7 +171,9 @@ impl Tracer {
         for fd in &fds {
             self.references.close(&files, *fd);
         }
-        drops.iter().for_each(|socket| self.sockets.forget(*socket));
+        for socket in &drops {
+            self.sockets.forget(*socket);
+        }
         let told = if syscall == Syscall::Close { only.is_some() } else { !drops.is_empty() };
         let plan = Plan::new(syscall, first, only, After::Nothing);
         told.then_some(Plan { arguments, drops, before, ..plan })
@@ -216,7 +220,9 @@ impl Tracer {
         }
         let socket = files.borrow().socket(fd);
         let (drops, before) = self.before(pid, &files, &[to]);
-        drops.iter().for_each(|socket| self.sockets.forget(*socket));
+        for socket in &drops {
+            self.sockets.forget(*socket);
+        }
         let after = slot.map_or(After::Overwrites, After::Copies);
         let told = socket.is_some() || !drops.is_empty();
         let plan = Plan::new(syscall, fd, socket, after);

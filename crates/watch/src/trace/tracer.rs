@@ -42,8 +42,10 @@ pub struct Thread {
     pub pid: u32,
     pub files: Shared,
     call: Option<Open>,
-    /// A call that a signal interrupted, and that may be made again.
+    /// A call that a signal interrupted, and that may be made again, when the signal's handler has run.
     interrupted: Option<Open>,
+    /// A handler is about to end.
+    returns: bool,
     /// Flags of the `clone` that it is in.
     clone: u64,
 }
@@ -111,7 +113,8 @@ impl Tracer {
     }
 
     fn add_thread(&mut self, tid: u32, pid: u32, files: Shared) {
-        self.threads.insert(tid, Thread { pid, files, call: None, interrupted: None, clone: 0 });
+        self.threads
+            .insert(tid, Thread { pid, files, call: None, interrupted: None, returns: false, clone: 0 });
     }
 
     fn happened(&mut self, happened: Happened) {
@@ -159,16 +162,17 @@ impl Tracer {
 
     fn entering(&mut self, tid: u32, entry: Entry) -> How {
         let Some(thread) = self.threads.get_mut(&tid) else { return How::On };
-        if let Some(open) = thread.interrupted.take() {
-            if open.entry == entry {
-                thread.call = Some(open);
-                return How::ToTheEnd;
-            }
-            self.close_call(&open, Outcome::Failed(libc::EINTR), None, None);
+        if thread.interrupted.as_ref().is_some_and(|open| open.entry == entry) {
+            thread.call = thread.interrupted.take();
+            return How::ToTheEnd;
         }
         let Some(known) = calls::known(entry.number).filter(|_| entry.architecture == NATIVE) else {
             return How::On;
         };
+        if known.kind == Kind::Returns {
+            thread.returns = thread.interrupted.is_some();
+            return if thread.returns { How::ToTheEnd } else { How::On };
+        }
         if matches!(known.kind, Kind::Clones | Kind::Clones3) {
             self.clones(tid, known.kind, &entry);
             return How::On;
@@ -226,6 +230,13 @@ impl Tracer {
 
     fn left(&mut self, tid: u32, result: Result<i64, i32>) {
         let Some(thread) = self.threads.get_mut(&tid) else { return };
+        if std::mem::take(&mut thread.returns) {
+            // What the interrupted call gives: it fails, or it is made again.
+            if let Some(open) = thread.interrupted.take_if(|_| result == Err(libc::EINTR)) {
+                self.close_call(&open, Outcome::Failed(libc::EINTR), None, None);
+            }
+            return;
+        }
         let Some(open) = thread.call.take() else { return };
         if result.is_err_and(|error| RESTARTS.contains(&error)) {
             thread.interrupted = Some(open);
@@ -269,7 +280,9 @@ impl Tracer {
     fn passed(&mut self, pid: u32, files: &Shared, open: &Open, result: Result<i64, i32>) {
         match (open.after, result) {
             (After::Passes, Err(_)) => {
-                open.passes.iter().for_each(|socket| self.references.arrive(*socket));
+                for socket in &open.passes {
+                    self.references.arrive(*socket);
+                }
             }
             (After::Takes { peeks }, Ok(count)) => {
                 let [_, pointer, ..] = open.entry.arguments;
@@ -390,7 +403,9 @@ impl Tracer {
         for fd in gone {
             self.references.close(files, fd);
         }
-        drops.iter().for_each(|socket| self.sockets.forget(*socket));
+        for socket in &drops {
+            self.sockets.forget(*socket);
+        }
         match call {
             // It told them when it was entered.
             Some(call) if call.id.is_some() => self.close_call(call, Outcome::Returned(0), None, None),

@@ -1,0 +1,224 @@
+// What is hard for a tracer: threads that execute, tables of descriptors that processes share, stops, signals.
+
+#include "../scenarios/scenario.h"
+#include <linux/filter.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <spawn.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+extern char **environ;
+
+// What is executed sends on the descriptor that it inherits.
+static void sender(void *given) {
+    char number[16];
+    snprintf(number, sizeof number, "%d", *(int *)given);
+    execl("/proc/self/exe", "edges", "sends", number, (char *)NULL);
+    err(1, "exec");
+}
+
+static void *sender_thread(void *given) {
+    sender(given);
+    return NULL;
+}
+
+static void hears_the_end(int server) {
+    if (hear(server, (size_t)-1) != 5) errx(1, "not five bytes");
+    CHECK(close(server));
+}
+
+// A child whose second thread executes; its first one waits.
+static void exec_from_a_thread(void) {
+    struct ends both = ends();
+    pid_t child = CHECK(fork());
+    if (child == 0) {
+        pthread_t thread;
+        CHECK(close(both.server));
+        if (pthread_create(&thread, NULL, sender_thread, &both.client)) errx(1, "thread");
+        pthread_join(thread, NULL);
+        _exit(1);
+    }
+    CHECK(close(both.client));
+    hears_the_end(both.server);
+    ended(child);
+}
+
+static int connects(void *given) {
+    *(int *)given = joined();
+    return 0;
+}
+
+// A process that shares the table of descriptors, and memory, and is no thread.
+static void shared_table(void) {
+    static char stack[1 << 16];
+    int listening = listener(1, 0), client = -1;
+    pid_t child = CHECK(clone(connects, stack + sizeof stack, CLONE_FILES | CLONE_VM | SIGCHLD, &client));
+    ended(child);
+    int server = take(listening);
+    say(client, 5, 0);
+    CHECK(close(client));
+    hears_the_end(server);
+}
+
+static void spawned(void) {
+    struct ends both = ends();
+    char number[16];
+    char *words[] = {"edges", "sends", number, NULL};
+    pid_t child;
+    snprintf(number, sizeof number, "%d", both.client);
+    if (posix_spawn(&child, "/proc/self/exe", NULL, NULL, words, environ)) errx(1, "spawn");
+    CHECK(close(both.client));
+    CHECK(fcntl(both.server, F_SETFD, FD_CLOEXEC));
+    ended(child);
+    await_end(both.server);
+    CHECK(close(both.server));
+}
+
+static void vforked(void) {
+    struct ends both = ends();
+    pid_t child = CHECK(vfork());
+    if (child == 0) {
+        execl("/proc/self/exe", "edges", "sends", both.client == 4 ? "4" : "?", (char *)NULL);
+        _exit(1);
+    }
+    CHECK(close(both.client));
+    hears_the_end(both.server);
+    ended(child);
+}
+
+static void stopped(void) {
+    struct ends both = ends();
+    pid_t child = CHECK(fork());
+    if (child == 0) {
+        CHECK(close(both.server));
+        CHECK(raise(SIGSTOP));
+        say(both.client, 5, 0);
+        _exit(0);
+    }
+    int status;
+    CHECK(close(both.client));
+    CHECK(waitpid(child, &status, WUNTRACED));
+    if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGSTOP) errx(1, "it did not stop");
+    CHECK(kill(child, SIGCONT));
+    CHECK(waitpid(child, &status, WCONTINUED));
+    hears_the_end(both.server);
+    ended(child);
+}
+
+static int told[2];
+
+static void tells(int signal) {
+    (void)signal;
+    CHECK(write(told[1], "", 1));
+}
+
+// A timer's signal comes while recv waits. The peer sends only when it has come.
+static void interrupted(int flags) {
+    struct ends both = ends();
+    struct sigaction action = {.sa_handler = tells, .sa_flags = flags};
+    struct itimerval soon = {.it_value.tv_usec = 50000};
+    CHECK(pipe(told));
+    pid_t child = CHECK(fork());
+    if (child == 0) {
+        CHECK(close(both.server));
+        await(told[0]);
+        say(both.client, 5, 0);
+        _exit(0);
+    }
+    CHECK(close(both.client));
+    CHECK(sigaction(SIGALRM, &action, NULL));
+    CHECK(setitimer(ITIMER_REAL, &soon, NULL));
+    char buffer[5];
+    ssize_t count = recv(both.server, buffer, sizeof buffer, MSG_WAITALL);
+    if (flags == SA_RESTART ? count != 5 : count >= 0 || errno != EINTR) err(1, "recv");
+    hear_all(both.server);
+    CHECK(close(both.server));
+    ended(child);
+}
+
+static void restarted(void) { interrupted(SA_RESTART); }
+static void not_restarted(void) { interrupted(0); }
+
+// A filter of its own: getppid does not exist.
+static void own_filter(void) {
+    struct sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {sizeof program / sizeof *program, program};
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+    CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter));
+    if (syscall(SYS_getppid) >= 0 || errno != EPERM) errx(1, "its filter does nothing");
+    struct ends both = ends();
+    say(both.client, 5, 0);
+    CHECK(close(both.client));
+    hears_the_end(both.server);
+}
+
+static void asks_to_be_traced(void) {
+    if (ptrace(PTRACE_TRACEME, 0, 0, 0) == 0 || errno != EPERM) errx(1, "two tracers");
+    struct ends both = ends();
+    say(both.client, 5, 0);
+    CHECK(close(both.client));
+    hears_the_end(both.server);
+}
+
+// A child that asks for no tracer.
+static void untraced(int newer) {
+    struct ends both = ends();
+    struct clone_args arguments = {.flags = CLONE_UNTRACED, .exit_signal = SIGCHLD};
+    long child = newer ? syscall(SYS_clone3, &arguments, sizeof arguments)
+                       : syscall(SYS_clone, CLONE_UNTRACED | SIGCHLD, 0, 0, 0, 0);
+    if (CHECK(child) == 0) {
+        CHECK(close(both.server));
+        say(both.client, 5, 0);
+        _exit(0);
+    }
+    CHECK(close(both.client));
+    hears_the_end(both.server);
+    ended((pid_t)child);
+}
+
+static void untraced_clone(void) { untraced(0); }
+static void untraced_clone3(void) { untraced(1); }
+
+static void no_uring(void) {
+    char parameters[120] = {0};
+    if (syscall(SYS_io_uring_setup, 4, parameters) >= 0 || errno != ENOSYS) errx(1, "there is one");
+}
+
+// A failed exec closes nothing.
+static void failed_exec(void) {
+    struct ends both = ends();
+    CHECK(fcntl(both.client, F_SETFD, FD_CLOEXEC));
+    execl("/nowhere/at/all", "nothing", (char *)NULL);
+    say(both.client, 5, 0);
+    CHECK(shutdown(both.client, SHUT_WR));
+    hears_the_end(both.server);
+    CHECK(close(both.client));
+}
+
+static int sends_and_closes(int client) {
+    say(client, 5, 0);
+    CHECK(close(client));
+    return 0;
+}
+
+static const struct scenario ALL[] = {
+    {"exec-from-a-thread", exec_from_a_thread}, {"shared-table", shared_table}, {"spawned", spawned},
+    {"vforked", vforked}, {"stopped", stopped}, {"restarted", restarted}, {"not-restarted", not_restarted},
+    {"own-filter", own_filter}, {"asks-to-be-traced", asks_to_be_traced}, {"untraced-clone", untraced_clone},
+    {"untraced-clone3", untraced_clone3}, {"no-uring", no_uring}, {"failed-exec", failed_exec}, {0},
+};
+
+int main(int count, char **words) {
+    if (count == 3) return sends_and_closes(atoi(words[2]));
+    return run(count, words, ALL);
+}

@@ -1,0 +1,177 @@
+//! What is hard for a tracer. Programs do the same as without one, and causes stay right.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{Process, enchufe, run};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// The program of `tests/edges`, compiled once for all tests.
+fn edges() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("edges-{}", std::process::id()));
+        let mut compiler = Command::new("cc");
+        compiler.args(["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"]).arg(&path);
+        assert!(compiler.arg("tests/edges/edges.c").status().unwrap().success());
+        path
+    })
+}
+
+/// What is told of a program, which must end well and be contradicted by nobody.
+fn traced(words: &[&str]) -> Vec<Value> {
+    let done = run(&[&["trace", "--json", "--"], words].concat());
+    assert_eq!((done.code, done.errors()), (Some(0), ""), "{}", done.text());
+    let events: Vec<Value> = done.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(named(&events, "disagreement").is_empty(), "{}", done.text());
+    events
+}
+
+fn named<'e>(events: &'e [Value], name: &str) -> Vec<&'e Value> {
+    events.iter().filter(|event| event["event"] == name).collect()
+}
+
+/// The status of the process that ended last.
+fn status(events: &[Value]) -> &Value {
+    &named(events, "ended").last().unwrap()["status"]
+}
+
+/// Of each segment of the client that is more than an acknowledgement: the calls that it is by, as `name certainty`.
+fn causes(events: &[Value]) -> Vec<String> {
+    let mut all = Vec::new();
+    for segment in named(events, "segment") {
+        let flags: Vec<&str> =
+            segment["flags"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let is_plain = segment["length"] == 0 && !flags.contains(&"SYN") && !flags.contains(&"FIN");
+        if segment["role"] != "client" || is_plain {
+            continue;
+        }
+        let by = segment["by"].as_array().unwrap();
+        let calls = by.iter().flat_map(|by| {
+            let calls = by["calls"].as_array().unwrap().iter();
+            calls.map(move |call| format!("{} {}", call["name"], by["certainty"]).replace('"', ""))
+        });
+        all.push(calls.collect::<Vec<_>>().join(", "));
+    }
+    all
+}
+
+/// A scenario of `tests/edges`: its SYN is by `connect`, its five bytes by `send`, and its FIN by this.
+#[track_caller]
+fn sends_five(scenario: &str, ends: &str) -> Vec<Value> {
+    let events = traced(&[edges().to_str().unwrap(), scenario]);
+    assert_eq!(status(&events), 0);
+    let expected = ["connect proved", "sendto proved", &format!("{ends} proved")];
+    assert_eq!(causes(&events), expected, "{events:#?}");
+    events
+}
+
+macro_rules! edges {
+    ($($name:ident: $scenario:literal, $ends:literal;)*) => {$(
+        #[test]
+        #[cfg_attr(not(all(have_cc, have_namespaces)), ignore = "needs a C compiler, user and network namespaces")]
+        fn $name() {
+            sends_five($scenario, $ends);
+        }
+    )*};
+}
+
+edges! {
+    a_thread_that_is_not_the_first_may_execute: "exec-from-a-thread", "close";
+    a_process_may_share_the_table_of_descriptors: "shared-table", "close";
+    a_spawned_program_sends_on_what_it_inherits: "spawned", "close";
+    a_program_after_vfork_sends_on_what_it_inherits: "vforked", "close";
+    a_stopped_process_stops_and_goes_on: "stopped", "exit_group";
+    a_program_may_have_a_filter_of_its_own: "own-filter", "close";
+    a_program_that_asks_to_be_traced_is_refused_and_goes_on: "asks-to-be-traced", "close";
+    a_child_that_asks_for_no_tracer_is_traced: "untraced-clone", "exit_group";
+    a_child_of_clone3_that_asks_for_no_tracer_is_traced: "untraced-clone3", "exit_group";
+    an_exec_that_fails_closes_nothing: "failed-exec", "shutdown";
+}
+
+#[test]
+#[cfg_attr(not(all(have_cc, have_namespaces)), ignore = "needs a C compiler, user and network namespaces")]
+fn a_call_that_goes_on_after_a_signal_is_one_call() {
+    for (scenario, first) in [("restarted", Value::from(5)), ("not-restarted", Value::Null)] {
+        let events = sends_five(scenario, "exit_group");
+        let left: Vec<&Value> =
+            named(&events, "call_left").into_iter().filter(|left| left["name"] == "recvfrom").collect();
+        // In between the handler writes to a pipe.
+        assert_eq!(left[0]["result"], first, "{scenario}");
+        assert_eq!(left[0]["error"] == "EINTR", first.is_null(), "{scenario}");
+        assert!(left[0]["duration_ns"].as_i64().unwrap() >= 50_000_000, "it began before the signal");
+        let entered = named(&events, "call_entered").into_iter().filter(|call| call["name"] == "recvfrom");
+        assert_eq!(entered.count(), left.len(), "{scenario}");
+    }
+}
+
+#[test]
+#[cfg_attr(not(all(have_cc, have_namespaces)), ignore = "needs a C compiler, user and network namespaces")]
+fn there_is_no_io_uring_where_its_bytes_would_be_seen_by_nobody() {
+    assert_eq!(status(&traced(&[edges().to_str().unwrap(), "no-uring"])), 0);
+}
+
+/// What a command prints and how it ends, without a tracer.
+fn untraced(words: &[&str]) -> (String, Option<i32>) {
+    let output = Command::new(words[0]).args(&words[1..]).stdin(Stdio::null()).output().unwrap();
+    (String::from_utf8(output.stdout).unwrap(), output.status.code())
+}
+
+/// What is told that it printed, and how it ended.
+fn told(words: &[&str]) -> (String, Option<i32>) {
+    let done =
+        Process::start(enchufe("en", &[&["trace", "--pipes", "--json", "--"], words].concat())).finish();
+    let events: Vec<Value> = done.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let printed = named(&events, "printed").into_iter().filter(|printed| printed["stream"] == "stdout");
+    let text = printed.map(|printed| printed["text"].as_str().unwrap()).collect::<String>();
+    (text.replace("\\n", "\n"), status(&events).as_i64().and_then(|status| i32::try_from(status).ok()))
+}
+
+#[test]
+#[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+fn programs_print_the_same_and_end_the_same_as_without_a_tracer() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("made");
+    let owner = format!("rm -f {0}; touch {0}; stat -c '%u %g %a' {0}", file.to_str().unwrap());
+    let commands: [&[&str]; 6] = [
+        &["id", "-u"],
+        &["id", "-g"],
+        &["sh", "-c", "echo one; (exit 3); echo $?; exit 7"],
+        &["sh", "-c", "kill -9 $$; echo never"],
+        &["sh", "-c", &owner],
+        &["sh", "-c", "ulimit -n; umask; pwd"],
+    ];
+    for words in commands {
+        assert_eq!(told(words), untraced(words), "{words:?}");
+    }
+}
+
+/// A program of 32 bits, by hand: `_exit(7)`, as the calls of i386 are made.
+const ELF32: &[u8] = &[
+    0x7f, b'E', b'L', b'F', 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, // 32 bits, little-endian
+    2, 0, 3, 0, 1, 0, 0, 0, 0x54, 0x80, 0x04, 0x08, 52, 0, 0, 0, 0, 0, 0,
+    0, // i386; it begins at 0x08048054
+    0, 0, 0, 0, 52, 0, 32, 0, 1, 0, 0, 0, 0, 0, 0, 0, // one program header
+    1, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x04, 0x08, 0, 0x80, 0x04, 0x08, // load all of it at 0x08048000
+    0x60, 0, 0, 0, 0x60, 0, 0, 0, 5, 0, 0, 0, 0, 0x10, 0, 0, // to be read and executed
+    0xb8, 1, 0, 0, 0, 0xbb, 7, 0, 0, 0, 0xcd, 0x80, // mov eax, 1; mov ebx, 7; int 0x80
+];
+
+#[test]
+#[cfg_attr(
+    not(all(target_arch = "x86_64", have_namespaces)),
+    ignore = "needs x86-64, user and network namespaces"
+)]
+fn a_program_of_32_bits_runs_to_its_end() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("small");
+    std::fs::write(&path, ELF32).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = path.to_str().unwrap();
+    let script = format!("{path}; echo $?");
+    assert_eq!(told(&["sh", "-c", &script]), untraced(&["sh", "-c", &script]));
+}
