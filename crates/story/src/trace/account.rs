@@ -23,6 +23,9 @@ pub(super) enum Ender {
     Shuts,
     /// The last reference.
     Drops,
+    /// Not itself: a call of another thread that was in the kernel with the socket when its last descriptor was closed.
+    /// The socket is open until that is over.
+    Holds,
     /// `connect` to no address.
     Dissolves,
 }
@@ -81,6 +84,30 @@ impl Account {
         if self.enders.len() < MOST_CALLS {
             self.enders.push((call, ender));
         }
+    }
+
+    /// The last descriptor is closed, in a thread of its own or with its process.
+    pub(super) fn dropped(&mut self, call: CallId, syscall: Syscall, accepting: &[CallId]) {
+        self.ends(call, Ender::Drops);
+        // Those end the other threads before.
+        if matches!(syscall, Syscall::Execve | Syscall::ExitGroup | Syscall::Killed) {
+            return;
+        }
+        let moving: Vec<CallId> = self.read.open().chain(self.written.open()).collect();
+        for holder in moving.into_iter().chain(accepting.iter().copied()) {
+            if !self.is_held_by(holder) {
+                self.ends(holder, Ender::Holds);
+            }
+        }
+    }
+
+    fn is_held_by(&self, call: CallId) -> bool {
+        self.enders.contains(&(call, Ender::Holds))
+    }
+
+    /// Whether a call may hold it open past its last descriptor.
+    pub(super) fn is_held(&self) -> bool {
+        self.enders.iter().any(|(_, ender)| *ender == Ender::Holds)
     }
 
     pub(super) fn uncorked_by(&mut self, call: CallId) {

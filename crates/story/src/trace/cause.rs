@@ -153,6 +153,11 @@ impl Case<'_> {
         let calls: Vec<CallId> =
             all.iter().filter(|(_, ender)| which(*ender)).map(|(call, _)| *call).collect();
         let first = *calls.first()?;
+        let held = all.iter().filter(|(_, ender)| *ender == Ender::Holds).map(|(call, _)| *call);
+        let held: Vec<CallId> = held.collect();
+        if !held.is_empty() && all.contains(&(first, Ender::Drops)) {
+            return Some((std::iter::once(first).chain(held).collect(), Certainty::Inferred));
+        }
         let open: Vec<CallId> = calls.into_iter().filter(|call| self.is_open(*call)).collect();
         if open.len() > 1 && open.first() == Some(&first) {
             return Some((open, Certainty::Inferred));
@@ -164,7 +169,9 @@ impl Case<'_> {
         if !self.has(TcpFlags::FIN) {
             return;
         }
-        if let Some((calls, certainty)) = self.enders(|ender| ender != Ender::Dissolves) {
+        if let Some((calls, certainty)) =
+            self.enders(|ender| !matches!(ender, Ender::Dissolves | Ender::Holds))
+        {
             by.push(self.by(Deed::Ends, calls, certainty));
         }
     }

@@ -1,6 +1,6 @@
 //! The second reading: facts and frames in the order of time become events.
 
-use super::account::{Account, Ender, MOST_WRITES_OVERALL};
+use super::account::{Account, MOST_WRITES_OVERALL};
 use super::call::counted;
 use super::cause::Case;
 use super::event::{self, Event, Left, Moved, Segment, Side, SocketChange, Told};
@@ -175,8 +175,9 @@ impl Judge {
             self.doubts(reading);
         }
         for cookie in &entered.drops {
+            let accepting = self.accepting(*cookie);
             if let Some(account) = self.account(*cookie) {
-                account.ends(id, Ender::Drops);
+                account.dropped(id, syscall, &accepting);
             }
         }
         let (arguments, drops) = (entered.arguments.clone(), entered.drops.clone());
@@ -341,10 +342,22 @@ impl Judge {
                 account.enders.retain(|(call, _)| *call != left.id);
                 continue;
             }
-            if let Some(State::Listen | State::SynSent) = account.shown.state() {
+            if let Some(State::Listen | State::SynSent) = account.shown.state().filter(|_| !account.is_held())
+            {
                 changes.push(account.shown.made(*cookie, State::Closed, left.id, None));
             }
         }
+    }
+
+    /// The calls that wait for connections of this socket.
+    fn accepting(&self, cookie: Cookie) -> Vec<CallId> {
+        if !self.sockets.get(cookie).is_some_and(|socket| matches!(socket.role, Role::Listens { .. })) {
+            return Vec::new();
+        }
+        let waits = |call: &Call| {
+            call.socket == Some(cookie) && matches!(call.syscall, Syscall::Accept | Syscall::Accept4)
+        };
+        self.calls.iter().filter(|(_, call)| waits(call)).map(|(id, _)| *id).collect()
     }
 
     /// Looks only whether what the kernel says of the state can be.
