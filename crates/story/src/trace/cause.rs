@@ -363,7 +363,10 @@ impl Case<'_> {
         let cork = (waited >= CORKED).then_some(Now::Timer(Timer::Cork));
         let pushed = pushed.map(Now::Inside);
         let (first, second) = if is_late { (cork, released) } else { (released, cork) };
-        let mut all = uncork.into_iter().chain(pushed).chain(first).chain(second);
+        // Whatever comes from the peer lets Linux look at what `MSG_MORE` held back (`tcp_data_snd_check`).
+        let came = (self.peer.last > self.me.last).then_some(Now::Answers(self.peer.last));
+        let came = came.filter(|_| uncork.is_none() && pushed.is_none() && opened.is_none());
+        let mut all = uncork.into_iter().chain(pushed).chain(first).chain(second).chain(came);
         let now = all.next()?;
         Some(Reason { now, certainty: Certainty::Inferred, or: all.collect() })
     }
