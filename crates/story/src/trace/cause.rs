@@ -363,10 +363,8 @@ impl Case<'_> {
         let cork = (waited >= CORKED).then_some(Now::Timer(Timer::Cork));
         let pushed = pushed.map(Now::Inside);
         let (first, second) = if is_late { (cork, released) } else { (released, cork) };
-        // Whatever comes from the peer lets Linux look at what `MSG_MORE` held back (`tcp_data_snd_check`).
-        let came = (self.peer.last > self.me.last).then_some(Now::Answers(self.peer.last));
-        let came = came.filter(|_| uncork.is_none() && pushed.is_none() && opened.is_none());
-        let mut all = uncork.into_iter().chain(pushed).chain(first).chain(second).chain(came);
+        let last_resort = self.unasked().filter(|_| uncork.is_none() && pushed.is_none() && opened.is_none());
+        let mut all = uncork.into_iter().chain(pushed).chain(first).chain(second).chain(last_resort);
         let now = all.next()?;
         Some(Reason { now, certainty: Certainty::Inferred, or: all.collect() })
     }
@@ -377,6 +375,21 @@ impl Case<'_> {
         let opened = self.peer.opened.filter(|opened| opened.frame == by)?;
         let (sent, waited) = opened.after.filter(|(_, waited)| *waited >= DELAYED)?;
         Some(Held { frames: [sent, by], waited })
+    }
+
+    /// Nothing that is known of asked for it. Whatever comes from the peer lets Linux look at what `MSG_MORE` held back
+    /// (`tcp_data_snd_check`); and the probe for a lost tail sends what is new, where there is some (RFC 8985 §7.3).
+    fn unasked(&self) -> Option<Now> {
+        const PROBE: i64 = 2_000_000;
+        if self.repeats().is_some() {
+            return None;
+        }
+        let is_under_way = self.peer.acked < self.me.sent;
+        let waited = self.me.moved.map_or(0, |(_, before)| self.time.since(before));
+        if self.peer.last > self.me.last {
+            return Some(Now::Answers(self.peer.last));
+        }
+        (is_under_way && waited >= PROBE).then_some(Now::Timer(Timer::Retransmission))
     }
 
     /// Whether Nagle's algorithm holds it back. What a segment may have, options take from.

@@ -405,7 +405,8 @@ pub enum Release {
 /// A timer of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Timer {
-    /// What was not acknowledged is sent again (RFC 6298; on Linux also a tail loss probe, RFC 8985 §7).
+    /// What was not acknowledged is sent again (RFC 6298; on Linux also a tail loss probe, RFC 8985 §7, which
+    /// sends what is new where there is some).
     Retransmission,
     /// An acknowledgement had waited for company (RFC 9293 §3.8.6.3).
     DelayedAck,
