@@ -23,7 +23,7 @@ fn edges() -> &'static Path {
 
 /// What is told of a program, which must end well and be contradicted by nobody.
 fn traced(words: &[&str]) -> Vec<Value> {
-    let done = run(&[&["trace", "--json", "--"], words].concat());
+    let done = run(&[&["trace", "-q", "--json", "--"], words].concat());
     assert_eq!((done.code, done.errors()), (Some(0), ""), "{}", done.text());
     let events: Vec<Value> = done.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(named(&events, "disagreement").is_empty(), "{}", done.text());

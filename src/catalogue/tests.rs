@@ -4,7 +4,7 @@ use fluent_syntax::ast::{Entry, Expression, InlineExpression, PatternElement};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Texts that may read the same in both languages.
-const SAME: [&str; 12] = [
+const SAME: [&str; 13] = [
     "column-a",
     "column-b",
     "column-bytes",
@@ -12,6 +12,7 @@ const SAME: [&str; 12] = [
     "column-from-a",
     "column-from-b",
     "column-rfc",
+    "doctor-no",
     "problem-call-failed",
     "problem-file",
     "problem-resources",

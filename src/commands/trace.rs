@@ -46,7 +46,7 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     let stdin = io::stdin();
     let mut live = live::Live::new(common);
     let mut alone = match options.commands.as_slice() {
-        [only] if !is_shared => Some(alone(only, catalogue)),
+        [only] if !is_shared && !common.quiet => Some(alone(only, catalogue)),
         _ => None,
     };
     let mut told = |fact: &Fact| {

@@ -157,6 +157,24 @@ fn two_sends_leave_in_one_segment_when_the_acknowledgement_comes() {
 }
 
 #[test]
+fn who_turned_nagles_algorithm_off_waits_for_something_else() {
+    let mut play = Play::opened();
+    let nodelay = Arguments::Option { level: 6, name: 1, value: Some(1) };
+    let said = play.said(C, ESTABLISHED, 0, 0, 0);
+    play.call(Syscall::Setsockopt, C, nodelay, 0, said);
+    let send = play.enter(Syscall::Sendto, C, bytes(10));
+    play.a(PSH | ACK, 1, 1, 10);
+    let said = play.said(C, ESTABLISHED, 10, 0, 0);
+    play.leave(send, 10, said);
+    let said = play.said(C, ESTABLISHED, 15, 0, 0);
+    play.call(Syscall::Sendto, C, bytes(5), 5, said);
+    play.wait(40_000_000);
+    play.b(ACK, 1, 11, 0);
+    play.a(PSH | ACK, 11, 1, 5);
+    play.ends_with(&["#6 a PSH,ACK 10..15; sendto#8 writes 10..15; now: (released-flight #5)"]);
+}
+
+#[test]
 fn one_send_leaves_in_many_segments_and_waits_for_the_window() {
     let mut play = Play::opened();
     let send = play.enter(Syscall::Sendto, C, bytes(1_500));

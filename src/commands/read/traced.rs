@@ -172,7 +172,7 @@ impl<'a, W: Write> Traced<'a, W> {
     pub fn finish(mut self) -> io::Result<()> {
         self.judge.finish(&mut self.events);
         self.show()?;
-        if let View::Objects(_, out) = &mut self.view {
+        if let View::Objects(_, _, out) = &mut self.view {
             for disagreement in self.judge.disagreements() {
                 serde_json::to_writer(&mut *out, &Object::disagreement(disagreement))?;
                 writeln!(out)?;

@@ -42,6 +42,8 @@ pub(super) struct Account {
     pub(super) uncorks: Vec<CallId>,
     /// `SO_LINGER`, where it was set; negative: off.
     pub(super) linger: Option<i64>,
+    /// `TCP_NODELAY`, where it was set.
+    pub(super) nodelay: Option<bool>,
     /// How many bytes waited to be read, by the last word of the kernel.
     pub(super) unread: u64,
     pub(super) shown: Shown,
@@ -74,8 +76,8 @@ impl Account {
     pub(super) fn begins(&mut self, of: (u32, bool)) {
         if self.of.is_some() {
             // It connects again: the kernel counts from 0.
-            let Self { linger, shown, has_other_bytes, .. } = *self;
-            *self = Self { linger, shown, has_other_bytes, ..Self::default() };
+            let Self { linger, nodelay, shown, has_other_bytes, .. } = *self;
+            *self = Self { linger, nodelay, shown, has_other_bytes, ..Self::default() };
         }
         self.of = Some(of);
     }

@@ -85,6 +85,14 @@ impl Arguments {
         }
     }
 
+    /// Of `setsockopt`: what `TCP_NODELAY` becomes.
+    pub(super) const fn nodelay(&self) -> Option<bool> {
+        match self {
+            Self::Option { level: IPPROTO_TCP, name: TCP_NODELAY, value: Some(value) } => Some(*value != 0),
+            _ => None,
+        }
+    }
+
     /// Of `setsockopt`: whether a socket of IPv6 is for IPv6 only.
     pub(super) const fn is_ipv6_only(&self) -> bool {
         matches!(self, Self::Option { level: IPPROTO_IPV6, name: IPV6_V6ONLY, value: Some(1) })

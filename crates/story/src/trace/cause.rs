@@ -355,7 +355,7 @@ impl Case<'_> {
         let released = opened.map(|Opened { frame, all, edge, .. }| {
             let from = match bytes {
                 Some(bytes) if bytes.end > edge => Release::Window,
-                Some(bytes) if all && self.is_short(bytes) => Release::Nagle,
+                Some(bytes) if all && !self.has_nodelay(account) && self.is_short(bytes) => Release::Nagle,
                 _ => Release::Flight,
             };
             Now::Released { by: frame, from }
@@ -390,6 +390,12 @@ impl Case<'_> {
             return Some(Now::Answers(self.peer.last));
         }
         (is_under_way && waited >= PROBE).then_some(Now::Timer(Timer::Retransmission))
+    }
+
+    /// Whether Nagle's algorithm was turned off: by the program, or for the listening socket that the connection came to.
+    fn has_nodelay(&self, account: &Account) -> bool {
+        let listener = self.side.listener.and_then(|cookie| self.accounts.get(&cookie));
+        account.nodelay.or(listener.and_then(|listener| listener.nodelay)) == Some(true)
     }
 
     /// Whether Nagle's algorithm holds it back. What a segment may have, options take from.

@@ -51,6 +51,8 @@ pub(super) struct Call {
     drops: Vec<Cookie>,
     /// What `SO_LINGER` becomes.
     linger: Option<i64>,
+    /// What `TCP_NODELAY` becomes.
+    nodelay: Option<bool>,
     /// What it returns is no count of bytes that were read.
     is_aside: bool,
     /// The bytes of the socket are then others than those that calls write.
@@ -69,6 +71,7 @@ impl Call {
             socket: *socket,
             drops: drops.clone(),
             linger: arguments.linger().filter(|_| sets),
+            nodelay: arguments.nodelay().filter(|_| sets),
             is_aside: arguments.is_aside(),
             changes_bytes: arguments.changes_bytes() && (sets || *syscall == Syscall::Socket),
             prints: matches!(arguments, Arguments::Printed { .. }),
@@ -321,6 +324,7 @@ impl Judge {
                 }
                 Syscall::Setsockopt if succeeded => {
                     account.linger = call.linger.or(account.linger);
+                    account.nodelay = call.nodelay.or(account.nodelay);
                     account.has_other_bytes |= call.changes_bytes;
                 }
                 Syscall::Shutdown | Syscall::Connect if !succeeded => {
