@@ -262,6 +262,7 @@ trace-namespaces-limited = no more of them may be made
 trace-namespaces-forbidden = the system forbids it
 problem-trace-failed = the programs cannot be traced: { $cause }
 note-trace-alone = { $program } listens on { $address }, in a network of its own: only programs that are traced with it can reach it. Name one that connects: enchufe trace 'COMMAND' 'COMMAND'
+note-trace-cut = more than 256 MiB of packets: of those after that, only the headers were recorded
 note-trace-lost = { $count ->
     [one] one packet was lost, there was no room for it: causes near it may be missing
    *[other] { $count } packets were lost, there was no room for them: causes near them may be missing

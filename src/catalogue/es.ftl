@@ -263,6 +263,7 @@ trace-namespaces-limited = no se permite crear más
 trace-namespaces-forbidden = el sistema lo prohíbe
 problem-trace-failed = no se pueden trazar los programas: { $cause }
 note-trace-alone = { $program } escucha en { $address }, en una red propia: solo la alcanzan los programas que se trazan junto con él. Nombra uno que se conecte: enchufe trace 'COMANDO' 'COMANDO'
+note-trace-cut = más de 256 MiB de paquetes: de los que vinieron después solo se grabaron los encabezados
 note-trace-lost = { $count ->
     [one] se perdió un paquete, no hubo lugar para él: cerca de él pueden faltar causas
    *[other] se perdieron { $count } paquetes, no hubo lugar para ellos: cerca de ellos pueden faltar causas

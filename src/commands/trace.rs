@@ -58,7 +58,11 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     let audience = Audience { input: Some(stdin.as_fd()), stop: &bell, told: &mut told };
     let ran = run(&options, &children, &mut recorder, audience);
     live.end();
+    let is_cut = recorder.is_cut();
     let ended = recorder.finish(&bell);
+    if is_cut && !common.quiet {
+        crate::style::complain(&catalogue.plain("note-trace-cut"));
+    }
     if let Err(TraceError::Record(error)) = &ran {
         return Err(cannot_write(error));
     }

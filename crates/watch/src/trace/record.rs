@@ -24,6 +24,11 @@ pub fn facts(statistics: &Statistics<'_>) -> impl Iterator<Item = Result<Fact, D
     statistics.beside(ENTERPRISE).map(|mut bytes| Fact::decode(&mut bytes))
 }
 
+/// So many bytes of frames are recorded whole; of those that come later, [`HEADERS`].
+pub const WHOLE: u64 = 256 << 20;
+/// Enough of a frame for all that is judged: the longest headers of Ethernet, IPv6 and TCP, with room for extensions.
+pub const HEADERS: usize = 256;
+
 /// A recording under way.
 #[derive(Debug)]
 pub struct Recorder<W: Write> {
@@ -33,6 +38,8 @@ pub struct Recorder<W: Write> {
     capture: Option<Capture>,
     facts: VecDeque<Fact>,
     encoded: Vec<u8>,
+    /// Bytes of frames so far.
+    bytes: u64,
 }
 
 impl<W: Write> Recorder<W> {
@@ -45,6 +52,7 @@ impl<W: Write> Recorder<W> {
             capture,
             facts: VecDeque::new(),
             encoded: Vec::new(),
+            bytes: 0,
         };
         recorder.writer.section(&mut recorder.buffer, APPLICATION);
         let link = recorder.capture.as_ref().map_or(enchufe_wire::LinkType::ETHERNET, Capture::link);
@@ -52,6 +60,11 @@ impl<W: Write> Recorder<W> {
         recorder.writer.interface(&mut recorder.buffer, link, &info);
         recorder.write()?;
         Ok(recorder)
+    }
+
+    /// Whether frames are cut, as there were too many bytes.
+    pub const fn is_cut(&self) -> bool {
+        self.bytes > WHOLE
     }
 
     /// What to wait on for packets.
@@ -79,7 +92,9 @@ impl<W: Write> Recorder<W> {
     }
 
     fn packet(&mut self, time: Timestamp, bytes: &[u8], wire_len: u32) -> io::Result<()> {
-        self.writer.packet(&mut self.buffer, 0, time, bytes, wire_len, &PacketNotes::default());
+        self.bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let cut = bytes.get(..HEADERS).filter(|_| self.is_cut()).unwrap_or(bytes);
+        self.writer.packet(&mut self.buffer, 0, time, cut, wire_len, &PacketNotes::default());
         self.write()
     }
 

@@ -382,7 +382,10 @@ impl<'a, W: Write> Drawing<'a, W> {
             let number = if at == 0 { number } else { "" };
             let middle = middle.get(at).map_or("", |middle| middle);
             let pad = lane.saturating_sub(own.width());
-            let row = format!("{number:<NUMBER$}{own}{:pad$}│{middle:^arrow$}│{other}", "");
+            // A long number takes the room that the lane leaves.
+            let width = NUMBER.max(if number.is_empty() { 0 } else { number.width() + 1 });
+            let pad = pad.saturating_sub(width - NUMBER);
+            let row = format!("{number:<width$}{own}{:pad$}│{middle:^arrow$}│{other}", "");
             writeln!(self.out, "{}", row.trim_end())?;
         }
         Ok(())
