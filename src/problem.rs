@@ -127,6 +127,7 @@ kinds! {
     CommandNotExecutable "command-not-executable" CouldNotRun,
     CommandRefused "command-refused" CouldNotRun,
     NotReady "not-ready" CouldNotRun,
+    RecordingToStdout "recording-to-stdout" CouldNotRun,
     HostForbidden "host-forbidden" CouldNotRun,
     TraceFailed "trace-failed" CouldNotRun,
     NoInterface "no-interface" CouldNotRun,

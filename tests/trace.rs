@@ -164,3 +164,9 @@ fn a_recording_has_the_cause_of_each_packet_as_its_comment() {
         assert!(has(comment), "{comment}");
     }
 }
+
+#[test]
+fn a_recording_that_cannot_be_written_is_said_before_anything_runs() {
+    run(&["trace", "-w", "-", "true"])
+        .could_not_run("standard output has the ladder: name a file for the recording, as in -w run.pcapng");
+}

@@ -256,6 +256,7 @@ problem-command-not-found = no se encuentra el comando { $word }: da su ruta, o 
 problem-command-not-executable = { $word } no se puede ejecutar, le falta el permiso; dáselo con: chmod +x { $word }
 problem-command-refused = { $word } no se puede ejecutar: { $cause }
 problem-not-ready = { $word } ni escucha, ni se conecta, ni termina, así que el siguiente programa no arrancó; dale más tiempo con --start-timeout
+problem-recording-to-stdout = la salida estándar lleva el diagrama: nombra un archivo para la grabación, como en -w run.pcapng
 problem-host-forbidden = para ver los paquetes de la red de esta máquina hace falta la capacidad CAP_NET_RAW; dala una vez: sudo setcap cap_net_raw+ep { $program }, o prescinde de ellos con --no-packets
 note-trace-loopback = los programas no tienen una red propia ({ $cause }): del loopback de esta máquina se muestran sus propias conexiones; para verlo todo: { $command }
 note-trace-no-wire = los programas no tienen una red propia ({ $cause }), y no se permite ver paquetes: llamadas, estados y salida, sin la red; para verlo todo: { $command }

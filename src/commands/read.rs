@@ -146,7 +146,7 @@ pub(super) fn finish_recording(
     common: Common,
     catalogue: &Catalogue,
 ) -> Result<(), Problem> {
-    let refused = |error: io::Error| Problem::new(Kind::WriteFile).with("path", to.display()).cause(&error);
+    let refused = |error: io::Error| Problem::unwritable("write", to, &error);
     let sources = [Source::new(raw)?];
     let captures = Captures { sources: &sources, in_order: false };
     let mut waiting = Waiting::new(&sources, 2, common, catalogue)?;

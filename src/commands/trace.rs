@@ -31,6 +31,9 @@ const SIZE: (u16, u16) = (80, 24);
 pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
     let options = options(flags)?;
     super::read::can_show(flags)?;
+    if flags.write.as_deref() == Some(Path::new("-")) {
+        return Err(Problem::new(Kind::RecordingToStdout));
+    }
     for command in &options.commands {
         let first = command.first().map_or(&[][..], Vec::as_slice);
         enchufe_watch::trace::find(first).map_err(cannot_run)?;
@@ -41,7 +44,7 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     let bell = super::watch::bell_on_signals()?;
     // Of a network with others in it nothing is kept that is not the programs', not even for a while.
     let (file, path) = recording(flags.write.as_deref().filter(|_| !is_shared))?;
-    let cannot_write = |error: &io::Error| unwritable(&path, error);
+    let cannot_write = |error: &io::Error| Problem::unwritable("write", &path, error);
     let mut recorder = Recorder::new(&file, capture).map_err(|error| cannot_write(&error))?;
     let stdin = io::stdin();
     let mut live = live::Live::new(common);
@@ -102,7 +105,7 @@ fn show(
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Problem {
-    Problem::new(Kind::WriteFile).with("path", path.display()).cause(error)
+    Problem::unwritable("open", path, error)
 }
 
 /// Says once that the only program listens where nobody can reach it.

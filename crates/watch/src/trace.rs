@@ -1,7 +1,7 @@
 //! Running programs and seeing what they do with TCP: their calls, by `ptrace` and a seccomp filter that stops them at those
 //! calls only, and their packets, by a [`Capture`](crate::Capture).
 //!
-//! **Start reading** at [`run`]: one loop starts the programs, answers each stop, and writes everything into a
+//! **Start reading** at [`run()`]: one loop starts the programs, answers each stop, and writes everything into a
 //! [`Recorder`]. `tracer` knows who is traced and what a stop means; `plan` decides what is told of a call, `descriptors`
 //! counts who has which socket, `sockets` asks the kernel about them, `lines` where in its source a program is.
 //!

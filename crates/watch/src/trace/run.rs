@@ -234,9 +234,10 @@ impl Running<'_> {
         Ok(())
     }
 
+    /// Ctrl-C is what the programs would get in a terminal, too.
     fn ask_to_end(&mut self) {
         (self.phase, self.since) = (Phase::Ending, Instant::now());
-        self.signal_all(libc::SIGTERM);
+        self.signal_all(if self.stopped { libc::SIGINT } else { libc::SIGTERM });
     }
 
     fn signal_all(&self, signal: i32) {

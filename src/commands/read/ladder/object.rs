@@ -141,6 +141,11 @@ pub struct Object {
 }
 
 impl Object {
+    /// Without its time, where that stands beside it.
+    pub fn untimed(self) -> Self {
+        Self { time_epoch_ns: None, ..self }
+    }
+
     pub fn new(ladder: &Ladder, row: &Row) -> Self {
         let role = match ladder.roles() {
             Roles::Client { is_b } if is_b == row.from_b => Some("client"),

@@ -12,7 +12,7 @@ use enchufe_story::fact::{CallId, Line, Outcome, Program, Status, Syscall};
 use enchufe_story::trace::{Entered, Event, Left, Role, Segment, SocketChange, Sockets, Told};
 use enchufe_story::{Certainty, Change};
 use enchufe_wire::Timestamp;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
 use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
@@ -56,6 +56,8 @@ pub struct Drawing<'a, W> {
     hidden: HashSet<CallId>,
     /// Calls that are drawn with a segment of theirs need no line for an outcome that goes without saying.
     drawn: HashSet<CallId>,
+    /// Of each conversation, which end stands on the left.
+    left_is_b: HashMap<u32, bool>,
     pending: Option<Pending>,
     /// By program and stream.
     prints: BTreeMap<(u32, u8), Print>,
@@ -91,6 +93,7 @@ impl<'a, W: Write> Drawing<'a, W> {
             book: Book::default(),
             hidden: HashSet::new(),
             drawn: HashSet::new(),
+            left_is_b: HashMap::new(),
             pending: None,
             prints: BTreeMap::new(),
             last: None,
@@ -124,6 +127,13 @@ impl<'a, W: Write> Drawing<'a, W> {
 
     fn lane(&self, program: u32) -> Lane {
         if self.servers.contains(&program) { Lane::Right } else { Lane::Left }
+    }
+
+    /// Where a call on a socket stands: at its end of the conversation, where one program may have both.
+    fn lane_of(&self, program: u32, of: Option<(u32, bool)>) -> Lane {
+        let Some((stream, is_b)) = of else { return self.lane(program) };
+        let left_is_b = self.left_is_b.get(&stream).copied().unwrap_or(false);
+        if is_b == left_is_b { Lane::Left } else { Lane::Right }
     }
 
     fn name(&self, program: u32) -> &str {
@@ -191,7 +201,7 @@ impl<'a, W: Write> Drawing<'a, W> {
         if self.hidden.remove(&left.id) || left.outcome == Outcome::Never {
             return Ok(());
         }
-        let lane = self.lane(left.program.unwrap_or(0));
+        let lane = self.lane_of(left.program.unwrap_or(0), left.of);
         let outcome = calls::outcome(left);
         let states = self.own_states(&left.changes);
         let drawn = self.drawn.remove(&left.id);
@@ -226,6 +236,9 @@ impl<'a, W: Write> Drawing<'a, W> {
     }
 
     fn printed(&mut self, from: (u32, u8), print: Print) -> io::Result<()> {
+        // What it printed on the other stream came before, whole or not.
+        let (program, stream) = from;
+        self.print((program, 3 - stream.clamp(1, 2)))?;
         let before = self.prints.get_mut(&from).filter(|before| before.line == print.line);
         if let Some(before) = before {
             before.text.extend(print.text);
@@ -255,7 +268,7 @@ impl<'a, W: Write> Drawing<'a, W> {
         let Some(Pending { since, call }) = self.pending.take() else { return Ok(()) };
         self.gap(since)?;
         let text = format!("{} …", self.call(&call));
-        self.text(self.lane(call.program), &text, &[])
+        self.text(self.lane_of(call.program, call.of), &text, &[])
     }
 
     /// Draws the time that has passed since what was drawn last.
@@ -276,6 +289,7 @@ impl<'a, W: Write> Drawing<'a, W> {
         self.gap(with.as_ref().map_or(time, |with| with.since))?;
         self.last = Some(time);
         let left_is_b = segment.ends[0].listener.is_some() && segment.ends[0].connect.is_none();
+        self.left_is_b.insert(segment.stream, left_is_b);
         let from_left = segment.row.from_b == left_is_b;
         let mut cause = segments::cause(segment, &self.book, self.catalogue);
         if let Some(with) = with {

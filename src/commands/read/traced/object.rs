@@ -271,7 +271,8 @@ impl SegmentObject {
     fn new(segment: &Segment, book: &Book) -> Self {
         let [a, b] = &segment.ends;
         let role = role(segment);
-        let row = plain::Object::between(segment.stream, [&a.endpoint, &b.endpoint], role, &segment.row);
+        let row =
+            plain::Object::between(segment.stream, [&a.endpoint, &b.endpoint], role, &segment.row).untimed();
         Self { row, ends: Ends { a: side(a), b: side(b) }, causes: Causes::new(segment, book) }
     }
 }
