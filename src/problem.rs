@@ -128,6 +128,7 @@ kinds! {
     CommandRefused "command-refused" CouldNotRun,
     NotReady "not-ready" CouldNotRun,
     RecordingToStdout "recording-to-stdout" CouldNotRun,
+    RecordingNoFile "recording-no-file" CouldNotRun,
     HostForbidden "host-forbidden" CouldNotRun,
     TraceFailed "trace-failed" CouldNotRun,
     NoInterface "no-interface" CouldNotRun,

@@ -417,19 +417,7 @@ fn the_page_shows_what_the_program_prints() {
     let capture = folder.path().join("docs/practica/informe.pcap");
     std::fs::create_dir_all(capture.parent().unwrap()).unwrap();
     std::fs::write(capture, include_bytes!("../docs/practica/informe.pcap")).unwrap();
-    let mut count = 0;
-    for block in page.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
-        for example in block.strip_prefix("$ ").unwrap().split("\n$ ") {
-            let (line, output) = example.split_once('\n').unwrap();
-            let program = format!("'{}' --lang en read", env!("CARGO_BIN_EXE_enchufe"));
-            let line = line.replacen("enchufe read", &program, 1) + " 2>&1";
-            let mut command = common::other("sh", &["-c", &line]);
-            command.current_dir(folder.path());
-            let done = Process::start(command).finish();
-            assert_eq!(done.text().trim_end(), output.trim_end(), "{line}");
-            count += 1;
-        }
-    }
+    let count = common::transcripts_hold(page, folder.path());
     assert!(count > 5, "the page has examples");
 }
 

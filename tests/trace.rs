@@ -169,4 +169,10 @@ fn a_recording_has_the_cause_of_each_packet_as_its_comment() {
 fn a_recording_that_cannot_be_written_is_said_before_anything_runs() {
     run(&["trace", "-w", "-", "true"])
         .could_not_run("standard output has the ladder: name a file for the recording, as in -w run.pcapng");
+    for net in ["private", "host"] {
+        run(&["trace", "--net", net, "-w", "/dev/null", "true"]).could_not_run(
+            "/dev/null is no regular file, and a recording is read again and replaced: name another file with -w",
+        );
+    }
+    assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
 }

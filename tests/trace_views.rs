@@ -379,18 +379,6 @@ fn the_only_program_is_told_that_nobody_reaches_it() {
 #[test]
 fn the_page_shows_what_the_program_prints() {
     let page = include_str!("../docs/trace.md");
-    let mut count = 0;
-    for block in page.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
-        for example in block.strip_prefix("$ ").unwrap().split("\n$ ") {
-            let (line, output) = example.split_once('\n').unwrap();
-            let program = format!("'{}' --lang en read", env!("CARGO_BIN_EXE_enchufe"));
-            let line = line.replacen("enchufe read", &program, 1) + " 2>&1";
-            let mut command = common::other("sh", &["-c", &line]);
-            command.current_dir(env!("CARGO_MANIFEST_DIR"));
-            let done = Process::start(command).finish();
-            assert_eq!(done.text().trim_end(), output.trim_end(), "{line}");
-            count += 1;
-        }
-    }
+    let count = common::transcripts_hold(page, std::path::Path::new(env!("CARGO_MANIFEST_DIR")));
     assert!(count > 3, "the page has examples");
 }

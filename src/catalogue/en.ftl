@@ -256,6 +256,7 @@ problem-command-not-executable = { $word } cannot be executed, it has no permiss
 problem-command-refused = { $word } cannot be executed: { $cause }
 problem-not-ready = { $word } neither listens nor connects nor ends, so the next program was not started; give it more time with --start-timeout
 problem-recording-to-stdout = standard output has the ladder: name a file for the recording, as in -w run.pcapng
+problem-recording-no-file = { $path } is no regular file, and a recording is read again and replaced: name another file with -w
 problem-host-forbidden = seeing the packets of this machine's network needs the capability CAP_NET_RAW; give it once: sudo setcap cap_net_raw+ep { $program }, or leave them out with --no-packets
 note-trace-loopback = the programs have no network of their own ({ $cause }): of this machine's loopback, their own connections are shown; for the whole picture: { $command }
 note-trace-no-wire = the programs have no network of their own ({ $cause }), and packets may not be seen: calls, states and output without the wire; for the whole picture: { $command }

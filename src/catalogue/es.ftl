@@ -257,6 +257,7 @@ problem-command-not-executable = { $word } no se puede ejecutar, le falta el per
 problem-command-refused = { $word } no se puede ejecutar: { $cause }
 problem-not-ready = { $word } ni escucha, ni se conecta, ni termina, así que el siguiente programa no arrancó; dale más tiempo con --start-timeout
 problem-recording-to-stdout = la salida estándar lleva el diagrama: nombra un archivo para la grabación, como en -w run.pcapng
+problem-recording-no-file = { $path } no es un archivo normal, y una grabación se lee otra vez y se reemplaza: nombra otro archivo con -w
 problem-host-forbidden = para ver los paquetes de la red de esta máquina hace falta la capacidad CAP_NET_RAW; dala una vez: sudo setcap cap_net_raw+ep { $program }, o prescinde de ellos con --no-packets
 note-trace-loopback = los programas no tienen una red propia ({ $cause }): del loopback de esta máquina se muestran sus propias conexiones; para verlo todo: { $command }
 note-trace-no-wire = los programas no tienen una red propia ({ $cause }), y no se permite ver paquetes: llamadas, estados y salida, sin la red; para verlo todo: { $command }

@@ -147,6 +147,9 @@ pub(super) fn finish_recording(
     catalogue: &Catalogue,
 ) -> Result<(), Problem> {
     let refused = |error: io::Error| Problem::unwritable("write", to, &error);
+    // A link stays: what it points to is replaced.
+    let real = std::fs::canonicalize(to);
+    let to = real.as_deref().unwrap_or(to);
     let sources = [Source::new(raw)?];
     let captures = Captures { sources: &sources, in_order: false };
     let mut waiting = Waiting::new(&sources, 2, common, catalogue)?;

@@ -34,6 +34,12 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     if flags.write.as_deref() == Some(Path::new("-")) {
         return Err(Problem::new(Kind::RecordingToStdout));
     }
+    // The finished recording takes the place of what is there: never that of a device.
+    if let Some(path) = &flags.write
+        && path.metadata().is_ok_and(|there| !there.is_file())
+    {
+        return Err(Problem::new(Kind::RecordingNoFile).with("path", path.display()));
+    }
     for command in &options.commands {
         let first = command.first().map_or(&[][..], Vec::as_slice);
         enchufe_watch::trace::find(first).map_err(cannot_run)?;

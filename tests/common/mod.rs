@@ -450,3 +450,21 @@ pub fn noise(count: usize, mut seed: u64) -> Vec<u8> {
     bytes.truncate(count);
     bytes
 }
+
+/// Every transcript of a page is what the program prints in this folder; gives how many there are.
+pub fn transcripts_hold(page: &str, folder: &std::path::Path) -> usize {
+    let mut count = 0;
+    for block in page.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
+        for example in block.strip_prefix("$ ").unwrap().split("\n$ ") {
+            let (line, output) = example.split_once('\n').unwrap();
+            let program = format!("'{}' --lang en read", env!("CARGO_BIN_EXE_enchufe"));
+            let line = line.replacen("enchufe read", &program, 1) + " 2>&1";
+            let mut command = other("sh", &["-c", &line]);
+            command.current_dir(folder);
+            let done = Process::start(command).finish();
+            assert_eq!(done.text().trim_end(), output.trim_end(), "{line}");
+            count += 1;
+        }
+    }
+    count
+}
