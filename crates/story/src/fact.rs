@@ -4,9 +4,11 @@
 //! stops at which the thread does not run, so the pair encloses all that the call did. What the kernel's counters say of
 //! a socket when a call is left is a [`Reading`].
 
+mod beside;
 mod encode;
 mod syscall;
 
+pub use beside::{APPLICATION, ENTERPRISE, facts};
 pub use encode::{DecodeError, LONGEST_LIST, LONGEST_TEXT, VERSION};
 pub use syscall::Syscall;
 

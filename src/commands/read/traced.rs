@@ -22,9 +22,8 @@ use super::table::Form;
 use super::words::say;
 use crate::catalogue::Catalogue;
 use book::Book;
-use enchufe_story::fact::Fact;
+use enchufe_story::fact::{self, Fact};
 use enchufe_story::trace::{Event, Judge, Scout, Sockets, Told};
-use enchufe_watch::trace;
 use enchufe_wire::file::{Item, code};
 use folding::Folding;
 use lanes::Drawing;
@@ -80,7 +79,7 @@ impl Facts {
 fn each_fact(came: &Came<'_, '_>, mut with: impl FnMut(&Fact)) -> u64 {
     let mut broken = 0;
     if let Came::Aside(_, Item::Statistics(statistics)) = came {
-        for fact in trace::facts(statistics) {
+        for fact in fact::facts(statistics) {
             match fact {
                 Ok(fact) => with(&fact),
                 Err(_) => broken += 1,

@@ -1,10 +1,10 @@
 //! What was seen, written down while it is seen: calls and packets, in the order of their times.
 
 use crate::capture::{Capture, Next};
-use enchufe_story::fact::{DecodeError, Fact};
+use enchufe_story::fact::{APPLICATION, ENTERPRISE, Fact};
 use enchufe_sys::host::Bell;
 use enchufe_wire::Timestamp;
-use enchufe_wire::file::{InterfaceInfo, PacketNotes, Statistics, Writer};
+use enchufe_wire::file::{InterfaceInfo, PacketNotes, Writer};
 use std::collections::VecDeque;
 use std::io::{self, BufWriter, Write};
 use std::time::Instant;
@@ -12,17 +12,6 @@ use std::time::Instant;
 /// Facts wait this long, in nanoseconds, for frames that came before them and are still in the kernel's ring, where
 /// nothing newer shows that there are none.
 const LATEST: i64 = 250_000_000;
-
-/// The number under which facts stand in a recording: the one that is reserved for documentation (RFC 5612).
-pub const ENTERPRISE: u32 = 32_473;
-
-/// What a recording says wrote it, by which it is known.
-pub const APPLICATION: &str = concat!("enchufe ", env!("CARGO_PKG_VERSION"), " trace");
-
-/// The facts that stand in statistics of a recording.
-pub fn facts(statistics: &Statistics<'_>) -> impl Iterator<Item = Result<Fact, DecodeError>> {
-    statistics.beside(ENTERPRISE).map(|mut bytes| Fact::decode(&mut bytes))
-}
 
 /// So many bytes of frames are recorded whole; of those that come later, [`HEADERS`].
 pub const WHOLE: u64 = 256 << 20;

@@ -5,8 +5,8 @@ use super::book::Book;
 use super::{each_fact, segments};
 use crate::catalogue::Catalogue;
 use crate::commands::read::reading::Came;
+use enchufe_story::fact::{APPLICATION, ENTERPRISE};
 use enchufe_story::trace::{Event, Judge, Side, Sockets, Told};
-use enchufe_watch::trace::{APPLICATION, ENTERPRISE};
 use enchufe_wire::file::{InterfaceInfo, Item, PacketNotes, PacketProcess, Writer, code};
 use std::io::{self, Write};
 
