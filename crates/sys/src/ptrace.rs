@@ -3,9 +3,11 @@
 //! All of it is for the one thread that [launched](launch()) the programs: the kernel answers no other.
 
 mod launch;
+mod registers;
 mod seccomp;
 
 pub use launch::{Launch, Launched, launch};
+pub use registers::{Registers, registers};
 pub use seccomp::{Filter, NATIVE};
 
 use crate::errno::check;

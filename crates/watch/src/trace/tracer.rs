@@ -2,7 +2,7 @@
 
 use super::calls::{self, Kind};
 use super::descriptors::{References, Shared, Slot};
-use super::lines::Lines;
+use super::lines::{Lines, Modules};
 use super::sockets::Sockets;
 use super::{memory, plan};
 use enchufe_story::fact::{
@@ -87,6 +87,7 @@ pub struct Tracer {
     pub processes: HashMap<u32, Process>,
     pub references: References,
     pub sockets: Sockets,
+    modules: Modules,
     /// What happened, not yet taken.
     pub facts: Vec<Fact>,
     pub programs: Vec<Progress>,
@@ -225,7 +226,7 @@ impl Tracer {
     }
 
     fn line(&mut self, pid: u32, tid: u32) -> Option<Line> {
-        self.processes.get_mut(&pid)?.lines.of(pid, tid)
+        self.processes.get_mut(&pid)?.lines.of(&mut self.modules, pid, tid)
     }
 
     fn left(&mut self, tid: u32, result: Result<i64, i32>) {
