@@ -12,13 +12,7 @@ use std::sync::OnceLock;
 /// The program of `tests/edges`, compiled once for all tests.
 fn edges() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("edges-{}", std::process::id()));
-        let mut compiler = Command::new("cc");
-        compiler.args(["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"]).arg(&path);
-        assert!(compiler.arg("tests/edges/edges.c").status().unwrap().success());
-        path
-    })
+    PATH.get_or_init(|| common::compiled("tests/edges/edges.c"))
 }
 
 /// What is told of a program, which must end well and be contradicted by nobody.

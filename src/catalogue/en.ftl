@@ -769,6 +769,44 @@ trace-bulk-closed = window closed { $count ->
 trace-process = process { $number } begins
 trace-thread = thread { $number } begins
 trace-signalled = gets { $signal }
+remarks-head = Worth a second look:
+remarks-of = Conversation { $stream }:{" "}
+remarks-more = { $count ->
+    [one] 1 more remark is
+   *[other] { $count } more remarks are
+ } not written here; --json writes them, as far as they were kept
+told-remark = Worth a second look: { $text }
+remarked-small-writes = { $who } sends { $bytes } bytes in { $count } segments in a row that are shorter than their headers, with { $calls } (from #{ $first } on)
+remarked-why-small-writes = Each segment has 40 bytes of headers or more, and each call enters the kernel: put together what belongs together, and write it with one call (or with writev, MSG_MORE, TCP_CORK)
+remarked-small-reads = { $who } reads { $bytes } bytes with { $count } calls in a row that each got all that they asked for while more was there: { $calls }
+remarked-why-small-reads = A larger buffer takes what is there with one call; who answers each piece by itself also sends a segment for each
+remarked-nagle-delayed-ack = What { $who } wrote with { $calls } waited for the acknowledgement of #{ $first }, which the peer gave after { $time } (#{ $second }, then #{ $third })
+remarked-why-nagle-delayed-ack = Nagle's algorithm holds a short segment back while another is not acknowledged (RFC 9293 §3.7.4), and the peer delays its acknowledgement in case an answer goes with it (§3.8.6.3): write both parts with one call, or set TCP_NODELAY
+remarked-left-unread = { $who } resets the connection (#{ $first }): { $calls } closed the socket with { $bytes ->
+    [one] 1 byte
+   *[other] { $bytes } bytes
+ } unread, at least
+remarked-why-left-unread = What was not read is lost; the reset tells the peer, and may take from it an answer that it has not read yet (RFC 2525 §2.17): read until recv gives 0 bytes, then close
+remarked-answered-before-all-read = { $who } answers with { $calls } while { $bytes ->
+    [one] 1 more byte of its peer waits
+   *[other] { $bytes } more bytes of its peer wait
+ } to be read
+remarked-why-answered-before-all-read = TCP carries a stream, not messages: recv gives what has come, which can be a part of a message or more than one; read until a message is whole, by its length, by the end of its line or by the end of the stream
+remarked-sent-to-gone = Bytes come to { $who } for a socket that { $calls } had closed, and a reset answers them (#{ $first })
+remarked-why-sent-to-gone = The two programs do not agree on who says the last word: shutdown (SHUT_WR) says "no more from me" and lets the program read on; close when recv gives 0 bytes
+remarked-nothing-there = { $who } asks { $count } times in a row, within { $time }, and nothing is there (EAGAIN): { $calls }
+remarked-why-nothing-there = Each of these calls takes time and gives nothing: poll, select or epoll wait until there is something
+remarked-short-writes = { $count ->
+    [one] One call of { $who } took
+   *[other] { $count } calls of { $who } took
+ } less than was given to be sent, { $bytes ->
+    [one] 1 byte
+   *[other] { $bytes } bytes
+ } less in all: { $calls }
+remarked-why-short-writes = A call that writes takes a part where the buffer of the socket is full; its result says how much, and the rest has to be written again (sendall of Python does that)
+remarked-left-to-exit = { $who } ends without closing the connection, and so the kernel closes it
+remarked-why-left-to-exit = In a program that goes on, what is not closed stays open: its peer waits for an end that does not come, and descriptors run out
+trace-a-program = a program
 trace-a-call = a call
 trace-its-end = its end by a signal
 trace-by-listens = kernel, for { $calls }

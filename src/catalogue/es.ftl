@@ -767,6 +767,44 @@ trace-bulk-closed = ventana cerrada { $count ->
 trace-process = empieza el proceso { $number }
 trace-thread = empieza el hilo { $number }
 trace-signalled = recibe { $signal }
+remarks-head = Merece una segunda mirada:
+remarks-of = Conversación { $stream }:{" "}
+remarks-more = { $count ->
+    [one] Falta aquí 1 observación
+   *[other] Faltan aquí { $count } observaciones
+ } más; --json las escribe, las que se conservaron
+told-remark = Merece una segunda mirada: { $text }
+remarked-small-writes = { $who } envía { $bytes } bytes en { $count } segmentos seguidos más cortos que sus encabezados, con { $calls } (desde #{ $first })
+remarked-why-small-writes = Cada segmento lleva 40 bytes de encabezados o más, y cada llamada entra al núcleo: junta lo que va junto y escríbelo con una sola llamada (o con writev, MSG_MORE, TCP_CORK)
+remarked-small-reads = { $who } lee { $bytes } bytes con { $count } llamadas seguidas que recibieron todo lo que pedían mientras había más: { $calls }
+remarked-why-small-reads = Un búfer más grande toma lo que hay con una sola llamada; quien responde cada pedazo por separado envía además un segmento por cada uno
+remarked-nagle-delayed-ack = Lo que { $who } escribió con { $calls } esperó el acuse de #{ $first }, que el otro extremo dio después de { $time } (#{ $second }, luego #{ $third })
+remarked-why-nagle-delayed-ack = El algoritmo de Nagle retiene un segmento corto mientras otro no tenga acuse (RFC 9293 §3.7.4), y el otro extremo retrasa su acuse por si una respuesta puede llevarlo (§3.8.6.3): escribe las dos partes con una sola llamada, o activa TCP_NODELAY
+remarked-left-unread = { $who } reinicia la conexión (#{ $first }): { $calls } cerró el socket con { $bytes ->
+    [one] 1 byte
+   *[other] { $bytes } bytes
+ } sin leer, por lo menos
+remarked-why-left-unread = Lo que no se leyó se pierde; el RST se lo dice al otro extremo, y puede quitarle una respuesta que aún no ha leído (RFC 2525 §2.17): lee hasta que recv dé 0 bytes, y entonces cierra
+remarked-answered-before-all-read = { $who } responde con { $calls } mientras { $bytes ->
+    [one] queda por leer 1 byte más
+   *[other] quedan por leer { $bytes } bytes más
+ } del otro extremo
+remarked-why-answered-before-all-read = TCP lleva un flujo, no mensajes: recv da lo que ha llegado, que puede ser parte de un mensaje o más de uno; lee hasta tener el mensaje completo, por su longitud, por su fin de línea o por el fin del flujo
+remarked-sent-to-gone = A { $who } le llegan bytes para un socket que { $calls } ya había cerrado, y los responde un RST (#{ $first })
+remarked-why-sent-to-gone = Los dos programas no están de acuerdo en quién dice la última palabra: shutdown (SHUT_WR) dice «no envío más» y deja seguir leyendo; cierra cuando recv dé 0 bytes
+remarked-nothing-there = { $who } pregunta { $count } veces seguidas, en { $time }, y no hay nada (EAGAIN): { $calls }
+remarked-why-nothing-there = Cada una de estas llamadas toma tiempo y no da nada: poll, select o epoll esperan hasta que haya algo
+remarked-short-writes = { $count ->
+    [one] Una llamada de { $who } tomó menos de lo que se le dio
+   *[other] { $count } llamadas de { $who } tomaron menos de lo que se les dio
+ } para enviar, { $bytes ->
+    [one] 1 byte
+   *[other] { $bytes } bytes
+ } menos en total: { $calls }
+remarked-why-short-writes = Una llamada que escribe toma solo una parte cuando el búfer del socket está lleno; su resultado dice cuánto, y el resto hay que escribirlo otra vez (sendall de Python lo hace)
+remarked-left-to-exit = { $who } termina sin cerrar la conexión, así que la cierra el núcleo
+remarked-why-left-to-exit = En un programa que sigue, lo que no se cierra queda abierto: el otro extremo espera un fin que no llega, y los descriptores se acaban
+trace-a-program = un programa
 trace-a-call = una llamada
 trace-its-end = su fin por una señal
 trace-by-listens = el núcleo, por { $calls }

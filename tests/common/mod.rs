@@ -8,6 +8,7 @@ pub mod json;
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -21,6 +22,16 @@ pub fn enchufe(language: &str, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_enchufe"));
     command.args(["--lang", language]).args(words).env_remove("NO_COLOR");
     command
+}
+
+/// A program in C, compiled for this test binary.
+pub fn compiled(source: &str) -> PathBuf {
+    let name = Path::new(source).file_stem().unwrap().to_string_lossy().into_owned();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    let mut compiler = Command::new("cc");
+    compiler.args(["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"]).arg(&path);
+    assert!(compiler.arg(source).status().unwrap().success());
+    path
 }
 
 /// Runs the program in English to its end.

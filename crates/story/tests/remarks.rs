@@ -106,6 +106,57 @@ fn to_send_to_a_socket_that_is_gone_is_remarked() {
 }
 
 #[test]
+fn small_reads_count_only_where_they_leave_more() {
+    let mut play = Play::opened();
+    says(&mut play, 0, 100);
+    for at in 1..=10 {
+        let said = play.said(S, ESTABLISHED, 0, at * 10, 100 - at * 10);
+        play.call(Syscall::Recvfrom, S, bytes(10), 10, said);
+    }
+    let [found] = &remarks(&play)[..] else { panic!("one") };
+    assert_eq!(found.what, Remarked::SmallReads { count: 9, bytes: 90 });
+    assert_eq!((found.calls.len(), found.certainty, found.stream), (9, Certainty::Proved, Some(0)));
+}
+
+#[test]
+fn nothing_there_counts_only_calls_that_did_not_wait() {
+    for (took, count) in [(0, Some(10)), (2_000_000, None)] {
+        let mut play = Play::opened();
+        for _ in 0..10 {
+            let read = play.enter(Syscall::Recvfrom, S, bytes(10));
+            play.wait(took);
+            play.leave(read, -11, None);
+        }
+        let counts: Vec<_> = remarks(&play).iter().map(|remark| remark.what).collect();
+        // Twenty steps of ten microseconds, but the first.
+        let expected = count.map(|count| Remarked::NothingThere { count, over: 190_000 });
+        assert_eq!(counts, expected.into_iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn what_a_write_did_not_take_is_counted_in_one_remark() {
+    let mut play = Play::opened();
+    for (at, took) in [(0, 60), (60, 40)] {
+        let said = play.said(C, ESTABLISHED, at + took, 0, 0);
+        play.call(Syscall::Sendto, C, bytes(100), i64::try_from(took).unwrap(), said);
+    }
+    let [found] = &remarks(&play)[..] else { panic!("one") };
+    assert_eq!(found.what, Remarked::ShortWrites { count: 2, missing: 100 });
+}
+
+#[test]
+fn a_connection_that_exit_closes_is_remarked_and_one_that_a_signal_ends_is_not() {
+    for (syscall, count) in [(Syscall::ExitGroup, 1), (Syscall::Killed, 0), (Syscall::Close, 0)] {
+        let mut play = Play::opened();
+        play.enter_drops(syscall, 0, Arguments::None, &[C]);
+        let found = remarks(&play);
+        assert_eq!(found.len(), count, "{syscall:?}");
+        assert!(found.iter().all(|remark| remark.what == Remarked::LeftToExit));
+    }
+}
+
+#[test]
 fn remarks_have_a_bound() {
     let mut play = Play::opened();
     let close = play.enter_drops(Syscall::Close, S, Arguments::None, &[S]);

@@ -10,6 +10,7 @@ mod lanes;
 mod listing;
 mod names;
 mod object;
+mod remarked;
 mod segments;
 mod summary;
 mod told;
@@ -23,7 +24,7 @@ use super::words::say;
 use crate::catalogue::Catalogue;
 use book::Book;
 use enchufe_story::fact::{self, Fact};
-use enchufe_story::trace::{Event, Judge, Scout, Sockets, Told};
+use enchufe_story::trace::{Event, Judge, Remark, Scout, Sockets, Told};
 use enchufe_wire::file::{Item, code};
 use folding::Folding;
 use lanes::Drawing;
@@ -31,6 +32,7 @@ use listing::Listing;
 pub use names::program as program_name;
 pub use object::Causes;
 use object::Object;
+use remarked::Remarking;
 use std::io::{self, Write};
 use summary::Summary;
 pub use told::Telling;
@@ -181,7 +183,9 @@ impl<'a, W: Write> Traced<'a, W> {
             let count = [("count", self.broken)];
             crate::style::complain(&say(self.catalogue, "note-facts-broken", &[], &count));
         }
-        self.view.finish(&self.summary.unwrap_or_default(), self.catalogue)
+        let Self { judge, chosen, view, summary, catalogue, .. } = self;
+        let is_chosen = |remark: &Remark| chosen.as_ref().is_none_or(|chosen| chosen.has(remark));
+        view.finish(&judge, &is_chosen, &summary.unwrap_or_default(), catalogue)
     }
 }
 
@@ -204,15 +208,23 @@ impl<W: Write> View<'_, W> {
         }
     }
 
-    fn finish(self, summary: &Summary, catalogue: &Catalogue) -> io::Result<()> {
+    fn finish(
+        self,
+        judge: &Judge,
+        is_chosen: &dyn Fn(&Remark) -> bool,
+        summary: &Summary,
+        catalogue: &Catalogue,
+    ) -> io::Result<()> {
         match self {
             Self::Ladder(folding) => {
                 let mut out = folding.finish()?.finish()?;
                 summary.write(&mut out, catalogue)?;
+                Remarking { judge, book: summary.book() }.write(is_chosen, catalogue, &mut out)?;
                 out.flush()
             }
             Self::Calls(listing) => listing.finish(),
-            Self::Objects(_, _, mut out) => {
+            Self::Objects(book, _, mut out) => {
+                Remarking { judge, book: &book }.objects(is_chosen, &mut out)?;
                 summary.objects(&mut out)?;
                 out.flush()
             }

@@ -2,6 +2,7 @@
 
 use super::event::Range;
 use super::meter::{Begins, Meter, Stretch};
+use super::remark::Habits;
 use super::shown::Shown;
 use crate::Certainty;
 use crate::fact::{Arguments, CallId, Entered, Reading, Syscall};
@@ -51,8 +52,7 @@ pub(super) struct Account {
     pub(super) has_unseen: bool,
     /// Its bytes are others than those that calls write.
     pub(super) has_other_bytes: bool,
-    /// It was remarked that it answered before it had read everything.
-    pub(super) has_answered_early: bool,
+    pub(super) habits: Habits,
     /// Its conversation, and whether it is the end `b`.
     pub(super) of: Option<(u32, bool)>,
 }

@@ -62,6 +62,14 @@ impl Syscall {
 }
 
 impl Arguments {
+    /// Of a call that moves bytes: how many it asked for.
+    pub(super) const fn wanted(&self) -> Option<u64> {
+        match self {
+            Self::Bytes { wanted, .. } => Some(*wanted),
+            _ => None,
+        }
+    }
+
     /// Of a call that reads: whether its result says nothing of how far the stream was read.
     pub(super) const fn is_aside(&self) -> bool {
         matches!(self, Self::Bytes { flags, .. } if *flags & (MSG_PEEK | MSG_OOB) != 0)

@@ -496,10 +496,14 @@ mod tests {
         assert_eq!(offs.map(Off::id), Off::IDS);
         let remarks = [
             Remarked::SmallWrites { count: 1, bytes: 1 },
+            Remarked::SmallReads { count: 1, bytes: 1 },
             Remarked::NagleDelayedAck { waited: 1 },
             Remarked::LeftUnread { bytes: 1 },
             Remarked::AnsweredBeforeAllRead { unread: 1 },
             Remarked::SentToGone,
+            Remarked::NothingThere { count: 1, over: 1 },
+            Remarked::ShortWrites { count: 1, missing: 1 },
+            Remarked::LeftToExit,
         ];
         assert_eq!(remarks.map(Remarked::id), Remarked::IDS);
     }

@@ -5,7 +5,7 @@ use super::call::counted;
 use super::cause::Case;
 use super::event::{self, Event, Left, Moved, Segment, Side, SocketChange, Told};
 use super::meter::Stretch;
-use super::remark::{Remark, Remarked, Remarks};
+use super::remark::{self, Called, Remark, Remarks, Sight};
 use super::shown::{Shown, Word};
 use super::sockets::{Found, MOST_OPEN, MOST_SOCKETS, Role, Sockets};
 use super::talk::{Flow, Talk, given_up, shows, turns_off};
@@ -53,6 +53,8 @@ pub(super) struct Call {
     linger: Option<i64>,
     /// What `TCP_NODELAY` becomes.
     nodelay: Option<bool>,
+    /// How many bytes it asked for, where it says that.
+    wanted: Option<u64>,
     /// What it returns is no count of bytes that were read.
     is_aside: bool,
     /// The bytes of the socket are then others than those that calls write.
@@ -72,6 +74,7 @@ impl Call {
             drops: drops.clone(),
             linger: arguments.linger().filter(|_| sets),
             nodelay: arguments.nodelay().filter(|_| sets),
+            wanted: arguments.wanted(),
             is_aside: arguments.is_aside(),
             changes_bytes: arguments.changes_bytes() && (sets || *syscall == Syscall::Socket),
             prints: matches!(arguments, Arguments::Printed { .. }),
@@ -179,7 +182,9 @@ impl Judge {
         }
         for cookie in &entered.drops {
             let accepting = self.accepting(*cookie);
-            if let Some(account) = self.account(*cookie) {
+            self.account(*cookie);
+            if let Some(account) = self.accounts.get_mut(cookie) {
+                remark::left_to_exit(syscall, id, *cookie, account, &mut self.remarks);
                 account.dropped(id, syscall, &accepting);
             }
         }
@@ -270,26 +275,38 @@ impl Judge {
             account.unread = reading.unread;
         }
         account.uncorks.retain(|call| *call != left.id);
-        let is_early = !wrote.is_empty() && unread > 0 && before > 0;
+        let unread = [unread, account.unread];
         self.keep(cookie, stretches);
-        if let Some(cookie) = cookie.filter(|_| is_early) {
-            self.answers_early(cookie, left.id, unread);
+        if let (Some(socket), Some(call)) = (cookie, call) {
+            self.called(socket, call, left, (!wrote.is_empty(), before > 0, unread));
         }
         (wrote, read)
     }
 
-    /// A socket that was accepted is written to while bytes wait to be read: remarked once.
-    fn answers_early(&mut self, socket: Cookie, call: CallId, unread: u64) {
-        let role = self.sockets.get(socket).map(|socket| socket.role);
-        let Some(account) = self.accounts.get_mut(&socket) else { return };
-        let said = std::mem::replace(&mut account.has_answered_early, true);
-        if said || !matches!(role, Some(Role::Accepted { .. })) {
-            return;
-        }
-        let stream = account.of.map(|(stream, _)| stream);
-        let (what, certainty) = (Remarked::AnsweredBeforeAllRead { unread }, Certainty::Proved);
-        let (calls, frames) = (vec![call], Vec::new());
-        self.remarks.add(Remark { what, stream, socket: Some(socket), calls, frames, certainty });
+    /// Shows a call on a socket to the rules.
+    fn called(
+        &mut self,
+        socket: Cookie,
+        call: &Call,
+        left: &crate::fact::Left,
+        (has_written, had_read, unread): (bool, bool, [u64; 2]),
+    ) {
+        let Self { accounts, sockets, remarks, .. } = self;
+        let Some(account) = accounts.get_mut(&socket) else { return };
+        remarks.called(Called {
+            id: left.id,
+            syscall: call.syscall,
+            times: [call.entered, self.time],
+            outcome: left.outcome,
+            wanted: call.wanted,
+            is_aside: call.is_aside,
+            has_written,
+            had_read,
+            unread,
+            socket,
+            role: sockets.get(socket).map(|socket| socket.role),
+            account,
+        });
     }
 
     /// The kernel's counters of a socket that the call was not about, or is about to drop.
@@ -438,7 +455,8 @@ impl Judge {
         let segment = Segment { stream, row, ends: talk.sides.clone(), bytes, by, more, why };
         let [a, b] = &mut talk.flows;
         let (me, peer) = if note.from_b { (b, a) } else { (a, b) };
-        self.remarks.segment(&segment, held, [&mut me.little, &mut peer.little]);
+        let rows = [&mut me.little, &mut peer.little];
+        self.remarks.segment(Sight { segment: &segment, held, rows });
         Some(segment)
     }
 

@@ -1,17 +1,40 @@
 //! What is worth a second look: mistakes that programs with sockets often make, and what they cost, with the evidence.
+//!
+//! A rule is one file, and stands in one of the two tables below. It sees each segment, or each call that is left, once
+//! that is judged; it says only what these prove, or marks it inferred.
 
-use super::event::{Deed, Segment};
+mod answered_early;
+mod left_to_exit;
+mod left_unread;
+mod nagle_delayed_ack;
+mod nothing_there;
+mod sent_to_gone;
+mod short_writes;
+mod small_reads;
+mod small_writes;
+
+use super::account::Account;
+use super::event::Segment;
+use super::sockets::Role;
 use crate::Certainty;
-use crate::fact::{CallId, Cookie};
+use crate::fact::{CallId, Cookie, Outcome, Syscall};
+use enchufe_wire::Timestamp;
+pub(super) use left_to_exit::look as left_to_exit;
 
 /// The most remarks that are kept; those past it are counted.
 pub const MOST_REMARKS: usize = 1_000;
 /// The most calls and frames that a remark names.
 const MOST_NAMED: usize = 16;
-/// So many bytes are few for a segment: a header of IPv4 and one of TCP with time stamps already take 52.
-const FEW: u64 = 52;
-/// From so many of them in a row on it is remarked.
+/// From so many equal things in a row on they are remarked.
 const ROW: u64 = 8;
+
+/// The rules for segments.
+const OF_SEGMENTS: [fn(&mut Sight<'_>, &mut Remarks); 4] =
+    [small_writes::look, nagle_delayed_ack::look, left_unread::look, sent_to_gone::look];
+
+/// The rules for calls on a socket.
+const OF_CALLS: [fn(&mut Called<'_>, &mut Remarks); 4] =
+    [answered_early::look, small_reads::look, nothing_there::look, short_writes::look];
 
 /// Something worth a second look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +64,13 @@ pub enum Remarked {
         /// How many bytes they had together.
         bytes: u64,
     },
+    /// Calls in a row each took all of the few bytes that they asked for, and left more to be read.
+    SmallReads {
+        /// How many calls in a row.
+        count: u64,
+        /// How many bytes they took together.
+        bytes: u64,
+    },
     /// A write waited for the acknowledgement of the one before (Nagle's algorithm), and the peer delayed that.
     NagleDelayedAck {
         /// How long, in nanoseconds.
@@ -58,21 +88,50 @@ pub enum Remarked {
     },
     /// Bytes were sent to a socket that was closed already.
     SentToGone,
+    /// Calls in a row found nothing to take (`EAGAIN`), none of which waited.
+    NothingThere {
+        /// How many in a row.
+        count: u64,
+        /// How long, in nanoseconds, from the first one's begin to the last one's end.
+        over: i64,
+    },
+    /// Calls took fewer bytes than they were given.
+    ShortWrites {
+        /// How many calls.
+        count: u64,
+        /// How many bytes they did not take, together.
+        missing: u64,
+    },
+    /// The program did not close the connection before its process ended, which closed it.
+    LeftToExit,
 }
 
 impl Remarked {
     /// All ids.
-    pub const IDS: [&'static str; 5] =
-        ["small-writes", "nagle-delayed-ack", "left-unread", "answered-before-all-read", "sent-to-gone"];
+    pub const IDS: [&'static str; 9] = [
+        "small-writes",
+        "small-reads",
+        "nagle-delayed-ack",
+        "left-unread",
+        "answered-before-all-read",
+        "sent-to-gone",
+        "nothing-there",
+        "short-writes",
+        "left-to-exit",
+    ];
 
     /// Its id.
     pub const fn id(self) -> &'static str {
         match self {
             Self::SmallWrites { .. } => "small-writes",
+            Self::SmallReads { .. } => "small-reads",
             Self::NagleDelayedAck { .. } => "nagle-delayed-ack",
             Self::LeftUnread { .. } => "left-unread",
             Self::AnsweredBeforeAllRead { .. } => "answered-before-all-read",
             Self::SentToGone => "sent-to-gone",
+            Self::NothingThere { .. } => "nothing-there",
+            Self::ShortWrites { .. } => "short-writes",
+            Self::LeftToExit => "left-to-exit",
         }
     }
 }
@@ -85,15 +144,96 @@ pub(super) struct Held {
     pub(super) waited: i64,
 }
 
-/// Little segments of one end in a row.
+/// A segment, as rules see it.
+pub(super) struct Sight<'s> {
+    pub(super) segment: &'s Segment,
+    pub(super) held: Option<Held>,
+    /// Little segments of its sender in a row, and of the peer.
+    pub(super) rows: [&'s mut Row; 2],
+}
+
+impl Sight<'_> {
+    /// A remark of its sender, shown by its frame.
+    fn remark(&self, what: Remarked, calls: Vec<CallId>, certainty: Certainty) -> Remark {
+        let Segment { stream, row, .. } = self.segment;
+        let (stream, socket) = (Some(*stream), self.segment.sender().socket);
+        Remark { what, stream, socket, calls, frames: vec![row.frame], certainty }
+    }
+}
+
+/// A call on a socket, as rules see it when it is left.
+pub(super) struct Called<'c> {
+    pub(super) id: CallId,
+    pub(super) syscall: Syscall,
+    pub(super) times: [Timestamp; 2],
+    pub(super) outcome: Outcome,
+    /// How many bytes it asked for, where it says that.
+    pub(super) wanted: Option<u64>,
+    /// Whether its result says nothing of how far the stream was read.
+    pub(super) is_aside: bool,
+    /// It put bytes into its stream.
+    pub(super) has_written: bool,
+    /// It had read some of the peer's stream before.
+    pub(super) had_read: bool,
+    /// How many bytes waited to be read before it, and now.
+    pub(super) unread: [u64; 2],
+    pub(super) socket: Cookie,
+    pub(super) role: Option<Role>,
+    pub(super) account: &'c mut Account,
+}
+
+impl Called<'_> {
+    /// A remark that this call alone shows, proved.
+    fn remark(&self, what: Remarked) -> Remark {
+        let (stream, socket) = (self.account.of.map(|(stream, _)| stream), Some(self.socket));
+        Remark {
+            what,
+            stream,
+            socket,
+            calls: vec![self.id],
+            frames: Vec::new(),
+            certainty: Certainty::Proved,
+        }
+    }
+
+    /// How many bytes it moved, as it says itself.
+    fn count(&self) -> Option<u64> {
+        match self.outcome {
+            Outcome::Returned(count) => u64::try_from(count).ok(),
+            Outcome::Failed(_) | Outcome::Never => None,
+        }
+    }
+}
+
+/// What is remembered of a socket for the rules.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Habits {
+    has_answered_early: bool,
+    small_reads: Row,
+    nothing_there: Row,
+    short_writes: Row,
+}
+
+/// Equal things in a row, which are one remark.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Row {
     count: u64,
     bytes: u64,
+    since: Timestamp,
     calls: Vec<CallId>,
     frames: Vec<u64>,
     /// Its remark, once there is one.
     place: Option<usize>,
+}
+
+impl Row {
+    fn add(&mut self, bytes: u64, call: CallId, frame: Option<u64>) {
+        (self.count, self.bytes) = (self.count + 1, self.bytes.saturating_add(bytes));
+        if self.calls.len() < MOST_NAMED {
+            self.calls.push(call);
+            self.frames.extend(frame);
+        }
+    }
 }
 
 /// What was remarked.
@@ -113,57 +253,30 @@ impl Remarks {
     }
 
     /// Looks at the next segment.
-    pub(super) fn segment(&mut self, segment: &Segment, held: Option<Held>, rows: [&mut Row; 2]) {
-        let [own, peer] = rows;
-        self.little(segment, own);
-        if segment.bytes.is_some() {
-            *peer = Row::default();
-        }
-        let (stream, socket) = (Some(segment.stream), segment.sender().socket);
-        let frame = segment.row.frame;
-        if let Some(Held { frames: [sent, by], waited }) = held {
-            let writes = segment.by.iter().filter(|by| matches!(by.deed, Deed::Writes(_)));
-            let calls = writes.flat_map(|by| by.calls.iter().copied()).take(MOST_NAMED).collect();
-            let (what, frames) = (Remarked::NagleDelayedAck { waited }, vec![sent, by, frame]);
-            self.add(Remark { what, stream, socket, calls, frames, certainty: Certainty::Inferred });
-        }
-        for by in &segment.by {
-            let what = match by.deed {
-                Deed::LeavesUnread(bytes) => Remarked::LeftUnread { bytes },
-                Deed::WasGone => Remarked::SentToGone,
-                _ => continue,
-            };
-            let (calls, certainty, frames) = (by.calls.clone(), by.certainty, vec![frame]);
-            self.add(Remark { what, stream, socket, calls, frames, certainty });
+    pub(super) fn segment(&mut self, mut sight: Sight<'_>) {
+        for rule in OF_SEGMENTS {
+            rule(&mut sight, self);
         }
     }
 
-    /// A segment of few bytes, all of one call that wrote no more.
-    fn little(&mut self, segment: &Segment, row: &mut Row) {
-        let Some(bytes) = segment.bytes else { return };
-        let socket = segment.sender().socket;
-        let call =
-            match segment.by.iter().filter(|by| matches!(by.deed, Deed::Writes(_))).collect::<Vec<_>>()[..] {
-                [by] if by.certainty == Certainty::Proved => by.calls.first().copied(),
-                _ => None,
-            };
-        let Some(call) = call.filter(|_| bytes.len() < FEW) else {
-            *row = Row::default();
-            return;
-        };
-        (row.count, row.bytes) = (row.count + 1, row.bytes.saturating_add(bytes.len()));
-        if row.frames.len() < MOST_NAMED {
-            row.frames.push(segment.row.frame);
-            row.calls.push(call);
+    /// Looks at a call on a socket that is left.
+    pub(super) fn called(&mut self, mut called: Called<'_>) {
+        for rule in OF_CALLS {
+            rule(&mut called, self);
         }
-        let what = Remarked::SmallWrites { count: row.count, bytes: row.bytes };
-        let (calls, frames) = (row.calls.clone(), row.frames.clone());
-        if let Some(remark) = row.place.and_then(|place| self.list.get_mut(place)) {
-            (remark.what, remark.calls, remark.frames) = (what, calls, frames);
-        } else if row.count == ROW {
+    }
+
+    /// Adds what a row shows from so many on, or brings its remark up to date.
+    fn row(&mut self, row: &mut Row, least: u64, mut remark: Remark) {
+        if row.count < least {
+            return;
+        }
+        (remark.calls, remark.frames) = (row.calls.clone(), row.frames.clone());
+        if let Some(known) = row.place.and_then(|place| self.list.get_mut(place)) {
+            *known = remark;
+        } else if row.count == least {
             row.place = (self.list.len() < MOST_REMARKS).then_some(self.list.len());
-            let (stream, certainty) = (Some(segment.stream), Certainty::Proved);
-            self.add(Remark { what, stream, socket, calls, frames, certainty });
+            self.add(remark);
         }
     }
 }

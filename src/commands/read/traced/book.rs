@@ -1,11 +1,13 @@
 //! What is remembered of programs and calls, to name them.
 
+use super::super::words::say;
 use super::names;
 use crate::catalogue::Catalogue;
 use enchufe_story::fact::{CallId, Line, Syscall};
 use enchufe_story::trace::{Event, Told};
 use enchufe_wire::file::PacketProcess;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::path::Path;
 
 /// The most calls that can be named; the oldest are forgotten.
 const MOST: usize = 1 << 16;
@@ -113,5 +115,37 @@ impl Book {
         }
         let name = super::calls::name(*syscall);
         if place.is_empty() { name.to_owned() } else { format!("{place} {name}") }
+    }
+
+    /// Calls by their names, with their places in the source; what reads the same is said once.
+    pub fn placed(&self, ids: &[CallId], catalogue: &Catalogue) -> String {
+        let mut all: Vec<String> = Vec::new();
+        for id in ids {
+            let said = self.call(*id).map_or_else(
+                || catalogue.plain("trace-a-call"),
+                |call| {
+                    let name = super::calls::name(call.syscall);
+                    match &call.line {
+                        _ if call.syscall == Syscall::Killed => catalogue.plain("trace-its-end"),
+                        Some(line) if line.line > 0 => {
+                            let file = Path::new(&line.file).file_name();
+                            let file = file.map_or_else(String::new, |name| name.to_string_lossy().into());
+                            let number = line.line.to_string();
+                            say(
+                                catalogue,
+                                "told-call",
+                                &[("call", name), ("file", &file), ("line", &number)],
+                                &[],
+                            )
+                        }
+                        _ => name.to_owned(),
+                    }
+                },
+            );
+            if !all.contains(&said) {
+                all.push(said);
+            }
+        }
+        all.join(" / ")
     }
 }

@@ -3,7 +3,7 @@
 use super::super::reading::Came;
 use super::each_fact;
 use enchufe_story::fact::{CallId, Cookie, Syscall};
-use enchufe_story::trace::{Entered, Event, Judge, MOST_SOCKETS, Role, Segment, Sockets, Told};
+use enchufe_story::trace::{Entered, Event, Judge, MOST_SOCKETS, Remark, Role, Segment, Sockets, Told};
 use enchufe_wire::Filter;
 use std::collections::{HashMap, HashSet};
 
@@ -120,6 +120,12 @@ impl Chosen {
     /// Whether there is any conversation.
     pub fn any(&self) -> bool {
         !self.streams.is_empty()
+    }
+
+    /// Whether a remark is about one of them.
+    pub fn has(&self, remark: &Remark) -> bool {
+        let of_socket = remark.socket.is_some_and(|socket| self.sockets.contains(&socket));
+        remark.stream.map_or(of_socket, |stream| self.streams.contains(&stream))
     }
 
     /// Whether an event belongs to them.

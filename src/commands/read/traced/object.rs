@@ -38,9 +38,7 @@ impl Object {
             Told::Segment(segment) => ("segment", Keys::Segment(SegmentObject::new(segment, book))),
             told => {
                 let (name, value) = other(told);
-                let Value::Object(mut keys) = value else { return Self::empty(name, event) };
-                // What is not known has no key.
-                keys.retain(|_, value| !value.is_null());
+                let Value::Object(keys) = without_null(value) else { return Self::empty(name, event) };
                 (name, Keys::Others(keys))
             }
         };
@@ -99,7 +97,15 @@ fn other(told: &Told) -> (&'static str, Value) {
     }
 }
 
-fn merge(keys: &mut Value, more: &Value) {
+/// What is not known has no key.
+pub fn without_null(mut value: Value) -> Value {
+    if let Value::Object(keys) = &mut value {
+        keys.retain(|_, value| !value.is_null());
+    }
+    value
+}
+
+pub fn merge(keys: &mut Value, more: &Value) {
     if let (Some(keys), Some(more)) = (keys.as_object_mut(), more.as_object()) {
         keys.extend(more.iter().map(|(key, value)| (key.clone(), value.clone())));
     }
@@ -323,7 +329,7 @@ fn deed(by: &By, book: &Book) -> Value {
 }
 
 /// A call, with its line where that is remembered.
-fn named(id: CallId, book: &Book) -> Value {
+pub fn named(id: CallId, book: &Book) -> Value {
     let mut object = json!({ "call": id.0 });
     if let Some(call) = book.call(id) {
         merge(&mut object, &json!({"program": call.program, "name": call.syscall.name()}));

@@ -193,6 +193,11 @@ impl Summary {
         }
     }
 
+    /// The programs and calls that it heard of.
+    pub const fn book(&self) -> &Book {
+        &self.book
+    }
+
     /// Writes an object a connection.
     pub fn objects(&self, out: &mut impl Write) -> io::Result<()> {
         for connection in self.connections.values() {

@@ -3,10 +3,11 @@
 use super::super::reading::Came;
 use super::super::words::{endpoint, say, span};
 use super::book::Book;
-use super::{calls, each_fact};
+use super::each_fact;
+use super::remarked::Remarking;
 use crate::catalogue::{Catalogue, human_time};
 use enchufe_story::Certainty;
-use enchufe_story::fact::{CallId, Outcome, Syscall};
+use enchufe_story::fact::{Outcome, Syscall};
 use enchufe_story::trace::{By, Deed, Event, Judge, Left, Segment, Side, Sockets, Told};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -127,7 +128,7 @@ impl<'a> Telling<'a> {
         let step = Step {
             id: by.deed.id(),
             who: self.who(segment.sender()),
-            calls: self.calls(&by.calls),
+            calls: self.book.placed(&by.calls, self.catalogue),
             certainty: by.certainty,
             frames: Some((frame, frame)),
             bytes,
@@ -135,31 +136,6 @@ impl<'a> Telling<'a> {
             nanos: 0,
         };
         self.add(segment.stream, step);
-    }
-
-    /// Calls with their places in the source.
-    fn calls(&self, ids: &[CallId]) -> String {
-        let mut all: Vec<String> = Vec::new();
-        for id in ids {
-            let said = self.book.call(*id).map_or_else(
-                || self.catalogue.plain("trace-a-call"),
-                |call| match &call.line {
-                    _ if call.syscall == Syscall::Killed => self.catalogue.plain("trace-its-end"),
-                    Some(line) if line.line > 0 => {
-                        let name = std::path::Path::new(&line.file).file_name();
-                        let file = name.map_or_else(String::new, |name| name.to_string_lossy().into());
-                        let number = line.line.to_string();
-                        let texts = [("call", calls::name(call.syscall)), ("file", &file), ("line", &number)];
-                        say(self.catalogue, "told-call", &texts, &[])
-                    }
-                    _ => calls::name(call.syscall).to_owned(),
-                },
-            );
-            if !all.contains(&said) {
-                all.push(said);
-            }
-        }
-        all.join(" / ")
     }
 
     fn left(&mut self, left: &Left) {
@@ -178,7 +154,7 @@ impl<'a> Telling<'a> {
         let step = Step {
             id: if accepts { "accepts" } else { "reads" },
             who,
-            calls: self.calls(&[left.id]),
+            calls: self.book.placed(&[left.id], self.catalogue),
             certainty: if inferred { Certainty::Inferred } else { Certainty::Proved },
             frames: frames.map(|(first, last)| (*first, *last)),
             bytes,
@@ -211,6 +187,12 @@ impl<'a> Telling<'a> {
         }
         if course.left_out > 0 {
             lines.push(say(self.catalogue, "told-left-out", &[], &[("count", course.left_out)]));
+        }
+        let remarking = Remarking { judge: &self.judge, book: &self.book };
+        for remark in self.judge.remarks().0.iter().filter(|remark| remark.stream == Some(stream)) {
+            let [said, why] = remarking.sentences(remark, self.catalogue);
+            let said = say(self.catalogue, "told-remark", &[("text", &said)], &[]);
+            lines.extend([said, format!("  {why}")]);
         }
         lines
     }
