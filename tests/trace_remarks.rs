@@ -15,12 +15,18 @@ fn scenarios(name: &str) -> &'static Path {
     PATHS[place].get_or_init(|| common::compiled(&format!("tests/scenarios/{name}.c")))
 }
 
-/// What is remarked of a scenario.
-fn remarks(file: &str, scenario: &str) -> Vec<Value> {
+/// What is told of a scenario.
+fn events(file: &str, scenario: &str) -> Vec<Value> {
     let done = run(&["trace", "-q", "--json", "--", scenarios(file).to_str().unwrap(), scenario]);
     assert_eq!((done.code, done.errors()), (Some(0), ""), "{}", done.text());
-    let events = done.text().lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    events.filter(|event| event["event"] == "remark").collect()
+    done.text().lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect()
+}
+
+/// What is remarked of a scenario; not of timers, which the machine may let run out.
+fn remarks(file: &str, scenario: &str) -> Vec<Value> {
+    let mut all = events(file, scenario);
+    all.retain(|event| event["event"] == "remark" && event["remark"] != "timer-moved");
+    all
 }
 
 fn ids(remarks: &[Value]) -> Vec<&str> {
@@ -108,6 +114,22 @@ fn a_write_that_took_a_part_says_how_much_it_left() {
     let all = remarks("held", "partial-write");
     let short = all.iter().find(|remark| remark["remark"] == "short-writes").unwrap();
     assert!(short["missing"].as_u64().unwrap() > 0);
+}
+
+#[test]
+#[cfg_attr(not(all(have_cc, have_namespaces)), ignore = "needs a C compiler, user and network namespaces")]
+fn what_tracing_added_is_told_of_each_call_and_of_all() {
+    let all = events("habits", "waits");
+    let number = |event: &Value, key: &str| event[key].as_i64().unwrap();
+    let of_all = all.iter().find(|event| event["event"] == "tracing").unwrap();
+    assert!(number(of_all, "held_ns") > 0);
+    let left: Vec<&Value> = all.iter().filter(|event| event["event"] == "call_left").collect();
+    for call in &left {
+        assert!((0..=number(call, "duration_ns")).contains(&number(call, "held_ns")), "{call}");
+    }
+    let within: i64 = left.iter().map(|call| number(call, "held_ns")).sum();
+    // One thread: between two of its calls it is held, too.
+    assert!(within < number(of_all, "held_ns"), "{within} of {of_all}");
 }
 
 #[test]

@@ -722,6 +722,8 @@ summary-side = { $who }: { $bytes ->
    *[other] { $calls } calls
  }
 summary-waited = time in { $calls }
+summary-taken-off = (the { $time } in which tracing held a program are taken off)
+summary-held = Tracing held the programs for { $time } in all; the times of the rows have that, and what it adds besides, in them
 summary-causes = causes of its segments: { $proved } proved, { $inferred } inferred
 summary-more = { $count ->
     [one] 1 more conversation is
@@ -806,6 +808,11 @@ remarked-short-writes = { $count ->
 remarked-why-short-writes = A call that writes takes a part where the buffer of the socket is full; its result says how much, and the rest has to be written again (sendall of Python does that)
 remarked-left-to-exit = { $who } ends without closing the connection, and so the kernel closes it
 remarked-why-left-to-exit = In a program that goes on, what is not closed stays open: its peer waits for an end that does not come, and descriptors run out
+remarked-timer-moved = { $count ->
+    [one] A timer of { $who } ran out and sent #{ $frames }
+   *[other] Timers of { $who } ran out and sent { $count } segments (#{ $frames })
+ }: in the wait before, tracing held programs for { $time }
+remarked-why-timer-moved = Without tracing the programs may have been faster than the timer, and what it sent may have gone with other bytes, later, or not at all
 trace-a-program = a program
 trace-a-call = a call
 trace-its-end = its end by a signal

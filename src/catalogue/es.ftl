@@ -720,6 +720,8 @@ summary-side = { $who }: { $bytes ->
    *[other] { $calls } llamadas
  }
 summary-waited = tiempo en { $calls }
+summary-taken-off = (sin los { $time } en que la traza retuvo un programa)
+summary-held = La traza retuvo a los programas { $time } en total; los tiempos de las filas incluyen eso y lo demás que agrega
 summary-causes = causas de sus segmentos: { $proved } probadas, { $inferred } inferidas
 summary-more = { $count ->
     [one] 1 conversación más no se resume
@@ -804,6 +806,11 @@ remarked-short-writes = { $count ->
 remarked-why-short-writes = Una llamada que escribe toma solo una parte cuando el búfer del socket está lleno; su resultado dice cuánto, y el resto hay que escribirlo otra vez (sendall de Python lo hace)
 remarked-left-to-exit = { $who } termina sin cerrar la conexión, así que la cierra el núcleo
 remarked-why-left-to-exit = En un programa que sigue, lo que no se cierra queda abierto: el otro extremo espera un fin que no llega, y los descriptores se acaban
+remarked-timer-moved = { $count ->
+    [one] Se agotó un temporizador de { $who } y envió #{ $frames }
+   *[other] Se agotaron temporizadores de { $who } y enviaron { $count } segmentos (#{ $frames })
+ }: en la espera anterior, la traza retuvo programas { $time }
+remarked-why-timer-moved = Sin la traza, los programas quizá habrían sido más rápidos que el temporizador, y lo que envió quizá habría ido con otros bytes, después, o no habría ido
 trace-a-program = un programa
 trace-a-call = una llamada
 trace-its-end = su fin por una señal

@@ -28,6 +28,9 @@ pub struct CallId(pub u64);
 pub struct Fact {
     /// When, by the clock that stamps packets (`CLOCK_REALTIME`).
     pub time: Timestamp,
+    /// For how many nanoseconds the tracer had held a program at its stops until then, all together: what it is sure
+    /// to have added to the times of what the programs did. 0 in a recording that does not know.
+    pub held: u64,
     /// What.
     pub happened: Happened,
 }

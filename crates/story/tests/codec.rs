@@ -18,7 +18,7 @@ fn encoded(fact: &Fact) -> Vec<u8> {
 
 fn ended(id: u64) -> Fact {
     let left = Left { id: CallId(id), outcome: Outcome::Never, made: None, reading: None };
-    Fact { time: Timestamp::from_nanos(-1), happened: Happened::Left(left) }
+    Fact { time: Timestamp::from_nanos(-1), held: 1, happened: Happened::Left(left) }
 }
 
 proptest! {
@@ -69,9 +69,18 @@ proptest! {
 fn another_version_and_unknown_tags_are_named() {
     assert_eq!(Fact::decode(&mut [9].as_slice()), Err(DecodeError::Version(9)));
     let mut bytes = encoded(&ended(1));
-    bytes[2] = 77;
+    bytes[3] = 77;
     assert_eq!(Fact::decode(&mut bytes.as_slice()), Err(DecodeError::Tag { of: "what happened", tag: 77 }));
-    assert_eq!(DecodeError::Version(9).to_string(), "a fact has version 9; version 1 is known");
+    assert_eq!(DecodeError::Version(9).to_string(), "a fact has version 9; the versions up to 2 are known");
+}
+
+#[test]
+fn facts_of_the_first_version_do_not_say_for_how_long_programs_were_held() {
+    let fact = ended(7);
+    let mut bytes = encoded(&fact);
+    bytes[0] = 1;
+    bytes.remove(2);
+    assert_eq!(Fact::decode(&mut bytes.as_slice()), Ok(Fact { held: 0, ..fact }));
 }
 
 #[test]
@@ -79,6 +88,7 @@ fn a_length_is_not_believed() {
     // A program whose command has four thousand million words.
     let fact = Fact {
         time: Timestamp::default(),
+        held: 0,
         happened: Happened::Started(Program { number: 0, pid: 1, command: Vec::new() }),
     };
     let mut bytes = encoded(&fact);
@@ -107,7 +117,7 @@ fn what_is_too_long_is_cut_between_characters() {
         before: Vec::new(),
         line: Some(line),
     };
-    let fact = Fact { time: Timestamp::default(), happened: Happened::Entered(entered) };
+    let fact = Fact { time: Timestamp::default(), held: 0, happened: Happened::Entered(entered) };
     let Happened::Entered(read) = Fact::decode(&mut encoded(&fact).as_slice()).unwrap().happened else {
         panic!("an entered call")
     };

@@ -157,6 +157,24 @@ fn a_connection_that_exit_closes_is_remarked_and_one_that_a_signal_ends_is_not()
 }
 
 #[test]
+fn a_timer_that_tracing_may_have_moved_is_told() {
+    for (held, count) in [(5_000_000, 1), (1_000, 0)] {
+        let mut play = Play::opened();
+        says(&mut play, 0, 9);
+        let send = play.enter(Syscall::Sendto, C, bytes(1));
+        play.a(PSH | ACK, 10, 1, 1);
+        play.wait(41_000_000);
+        play.held += held;
+        let said = play.said(C, ESTABLISHED, 10, 0, 0);
+        play.leave(send, 1, said);
+        play.b(ACK, 1, 11, 0);
+        let found: Vec<Remarked> = remarks(&play).iter().map(|remark| remark.what).collect();
+        let held = i64::try_from(held).unwrap();
+        assert_eq!(found, vec![Remarked::TimerMoved { count: 1, held }; count]);
+    }
+}
+
+#[test]
 fn remarks_have_a_bound() {
     let mut play = Play::opened();
     let close = play.enter_drops(Syscall::Close, S, Arguments::None, &[S]);

@@ -218,14 +218,14 @@ impl<W: Write> View<'_, W> {
         match self {
             Self::Ladder(folding) => {
                 let mut out = folding.finish()?.finish()?;
-                summary.write(&mut out, catalogue)?;
+                summary.write(judge.held(), &mut out, catalogue)?;
                 Remarking { judge, book: summary.book() }.write(is_chosen, catalogue, &mut out)?;
                 out.flush()
             }
             Self::Calls(listing) => listing.finish(),
             Self::Objects(book, _, mut out) => {
                 Remarking { judge, book: &book }.objects(is_chosen, &mut out)?;
-                summary.objects(&mut out)?;
+                summary.objects(judge.held(), &mut out)?;
                 out.flush()
             }
         }

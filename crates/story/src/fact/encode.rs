@@ -1,6 +1,6 @@
 //! Facts as bytes, for a block of a recording, and back.
 //!
-//! A fact is a version, its time, a tag and the values of that tag. Numbers have as many bytes as they need (seven bits
+//! A fact is a version, its time, for how long programs were held, a tag and the values of that tag. Numbers have as many bytes as they need (seven bits
 //! each, the last one without the top bit); a list or text begins with its length. Everything that grows has a bound, on both
 //! sides: what is longer is cut when it is written, and refused when it is read. No length is believed: what is read takes
 //! memory only as its bytes come.
@@ -13,7 +13,9 @@ use enchufe_wire::Timestamp;
 use enchufe_wire::tcp::Endpoint;
 
 /// The version that is written.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
+/// The first version, whose facts do not say for how long programs were held.
+const FIRST: u8 = 1;
 /// The longest text that is kept, in bytes.
 pub const LONGEST_TEXT: usize = 1 << 20;
 /// The longest list that is kept.
@@ -24,7 +26,7 @@ pub const LONGEST_LIST: usize = 65_536;
 pub enum DecodeError {
     /// They end within it.
     Cut,
-    /// They are of another version than [`VERSION`].
+    /// They are of a later version than [`VERSION`], or of none.
     Version(u8),
     /// A tag that this version does not have.
     Tag {
@@ -49,7 +51,7 @@ impl std::fmt::Display for DecodeError {
         match self {
             Self::Cut => write!(out, "a fact is cut off"),
             Self::Version(version) => {
-                write!(out, "a fact has version {version}; version {VERSION} is known")
+                write!(out, "a fact has version {version}; the versions up to {VERSION} are known")
             }
             Self::Tag { of, tag } => write!(out, "a fact has the unknown tag {tag} for {of}"),
             Self::Number { of } => write!(out, "a fact has a number that does not fit {of}"),
@@ -68,6 +70,7 @@ impl Fact {
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(VERSION);
         signed(out, self.time.nanos());
+        number(out, self.held);
         happened(out, &self.happened);
     }
 
@@ -75,10 +78,12 @@ impl Fact {
     pub fn decode(bytes: &mut &[u8]) -> Result<Self, DecodeError> {
         let mut from = Source { bytes };
         let version = from.byte()?;
-        if version != VERSION {
+        if !(FIRST..=VERSION).contains(&version) {
             return Err(DecodeError::Version(version));
         }
-        let fact = Self { time: Timestamp::from_nanos(from.signed()?), happened: from.happened()? };
+        let time = Timestamp::from_nanos(from.signed()?);
+        let held = if version == FIRST { 0 } else { from.number()? };
+        let fact = Self { time, held, happened: from.happened()? };
         *bytes = from.bytes;
         Ok(fact)
     }

@@ -3,7 +3,7 @@
 use super::account::{Account, Ender};
 use super::event::{By, Deed, Now, Range, Reason, Release, Side, Timer};
 use super::judge::Call;
-use super::remark::Held;
+use super::remark::{Held, Timed};
 use super::sockets::{Role, Sockets};
 use super::talk::{Flow, Opened};
 use crate::cause::What;
@@ -377,6 +377,18 @@ impl Case<'_> {
         Some(Held { frames: [sent, by], waited })
     }
 
+    /// Of what a timer sent: how long after what it answers or repeats that was, and how long of it programs were held.
+    pub(super) fn timed(&self, why: Option<&Reason>, held: u64) -> Option<Timed> {
+        let Now::Timer(timer) = why?.now else { return None };
+        let (moved, before) = match timer {
+            Timer::DelayedAck => (self.peer.moved, self.peer.held),
+            _ => (self.me.moved, self.me.held),
+        };
+        let (_, since) = moved?;
+        let held = i64::try_from(held.saturating_sub(before)).unwrap_or(i64::MAX);
+        Some(Timed { waited: self.time.since(since), held })
+    }
+
     /// Nothing that is known of asked for it. Whatever comes from the peer lets Linux look at what `MSG_MORE` held back
     /// (`tcp_data_snd_check`); and the probe for a lost tail sends what is new, where there is some (RFC 8985 §7.3).
     fn unasked(&self) -> Option<Now> {
@@ -434,7 +446,7 @@ impl Case<'_> {
     }
 
     /// Keeps it for those that come.
-    pub(super) fn remember(&mut self, tcp: &Tcp, bytes: Option<Range>) {
+    pub(super) fn remember(&mut self, tcp: &Tcp, bytes: Option<Range>, held: u64) {
         let new = match (self.repeats(), bytes) {
             (Some(true), _) | (_, None) => None,
             (Some(false), Some(bytes)) => Some(bytes.and(Range { start: self.me.sent, end: u64::MAX })),
@@ -445,7 +457,7 @@ impl Case<'_> {
         }
         let moves = self.row.len.is_some_and(|len| len > 0) || self.has(TcpFlags::SYN | TcpFlags::FIN);
         if moves {
-            self.me.moved = Some((self.row.frame, self.time));
+            (self.me.moved, self.me.held) = (Some((self.row.frame, self.time)), held);
         }
         self.me.has_fin |= self.has(TcpFlags::FIN);
         if self.has(TcpFlags::ACK) && !self.has(TcpFlags::RST) {

@@ -118,6 +118,8 @@ pub struct Left {
     pub outcome: Outcome,
     /// Nanoseconds between its two stops.
     pub duration: Option<i64>,
+    /// In how many of those the tracer held a program: this one's other threads, or another that it may have waited for.
+    pub held: Option<i64>,
     /// The socket that it made: its descriptor and itself.
     pub made: Option<(i32, Cookie)>,
     /// Bytes of its socket's stream that it wrote, by the kernel's counters.
@@ -504,6 +506,7 @@ mod tests {
             Remarked::NothingThere { count: 1, over: 1 },
             Remarked::ShortWrites { count: 1, missing: 1 },
             Remarked::LeftToExit,
+            Remarked::TimerMoved { count: 1, held: 1 },
         ];
         assert_eq!(remarks.map(Remarked::id), Remarked::IDS);
     }

@@ -46,6 +46,8 @@ pub struct Disagreement {
 pub(super) struct Call {
     pub(super) syscall: Syscall,
     pub(super) entered: Timestamp,
+    /// For how long programs had been held then.
+    held: u64,
     program: u32,
     socket: Option<Cookie>,
     drops: Vec<Cookie>,
@@ -63,12 +65,13 @@ pub(super) struct Call {
 }
 
 impl Call {
-    fn new(entered: &Entered, time: Timestamp) -> Self {
+    fn new(entered: &Entered, time: Timestamp, held: u64) -> Self {
         let Entered { syscall, program, socket, arguments, drops, .. } = entered;
         let sets = *syscall == Syscall::Setsockopt;
         Self {
             syscall: *syscall,
             entered: time,
+            held,
             program: *program,
             socket: *socket,
             drops: drops.clone(),
@@ -82,11 +85,17 @@ impl Call {
     }
 }
 
+fn nanos(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// Judges a recording.
 #[derive(Debug, Default)]
 pub struct Judge {
     sockets: Sockets,
     time: Timestamp,
+    /// For how long programs have been held.
+    held: u64,
     calls: HashMap<CallId, Call>,
     accounts: HashMap<Cookie, Account>,
     /// States of ends without a socket.
@@ -123,7 +132,7 @@ impl Judge {
     /// Takes the next fact.
     pub fn fact(&mut self, fact: &Fact, out: &mut Vec<Event>) {
         let time = fact.time;
-        self.time = time;
+        (self.time, self.held) = (time, self.held.max(fact.held));
         let told = match &fact.happened {
             Happened::Started(program) => Told::Started(program.clone()),
             Happened::Began { program, pid, tid } => Told::Began { program: *program, pid: *pid, tid: *tid },
@@ -138,6 +147,15 @@ impl Judge {
             },
         };
         out.push(Event { time, told });
+    }
+
+    /// For how many nanoseconds the tracer held programs at their stops so far; 0 where that is not known.
+    pub const fn held(&self) -> u64 {
+        self.held
+    }
+
+    fn held_since(&self, before: u64) -> Option<i64> {
+        (self.held > 0).then(|| nanos(self.held.saturating_sub(before)))
     }
 
     /// Takes the next frame.
@@ -162,7 +180,7 @@ impl Judge {
     fn entered(&mut self, entered: &Entered) -> Told {
         let Entered { id, program, pid, tid, syscall, fd, socket, .. } = *entered;
         if self.calls.len() < MOST_OPEN {
-            self.calls.insert(id, Call::new(entered, self.time));
+            self.calls.insert(id, Call::new(entered, self.time, self.held));
         }
         if let Arguments::Printed { stream, text, length } = &entered.arguments {
             let (text, line) = (text.clone(), entered.line.clone());
@@ -234,6 +252,7 @@ impl Judge {
             of,
             outcome: left.outcome,
             duration: call.as_ref().map(|call| self.time.since(call.entered)),
+            held: call.as_ref().and_then(|call| self.held_since(call.held)),
             made: left.made,
             wrote,
             read,
@@ -425,13 +444,13 @@ impl Judge {
             self.begin(frame, stream)?;
         }
         let time = self.time;
-        let Self { talks, accounts, loose, calls, sockets, .. } = self;
+        let Self { talks, accounts, loose, calls, sockets, held: so_far, .. } = self;
         let talk = talks.get_mut(&stream)?;
         talk.last = (frame.number, time);
         let mut row = talk.ladder.frame(frame)?;
         shows(&mut row, talk, stream, accounts, loose);
         let is_told = talk.ladder.roles() != Roles::Itself && row.len.is_some();
-        let (mut bytes, mut by, mut why, mut held) = (None, Vec::new(), None, None);
+        let (mut bytes, mut by, mut why, mut held, mut timed) = (None, Vec::new(), None, None, None);
         if is_told {
             let [a, b] = &mut talk.flows;
             let (me, peer) = if note.from_b { (b, a) } else { (a, b) };
@@ -443,7 +462,8 @@ impl Judge {
             bytes = case.bytes(tcp, frame.packet.slice(view));
             (by, why) = case.causes(bytes);
             held = case.held(why.as_ref());
-            case.remember(tcp, bytes);
+            timed = case.timed(why.as_ref(), *so_far);
+            case.remember(tcp, bytes, *so_far);
             let account = side.socket.and_then(|cookie| accounts.get_mut(&cookie));
             if let (Some(account), Some(bytes)) = (account, bytes) {
                 account.has_unseen |= !account.written.can_reach(bytes.end);
@@ -456,7 +476,7 @@ impl Judge {
         let [a, b] = &mut talk.flows;
         let (me, peer) = if note.from_b { (b, a) } else { (a, b) };
         let rows = [&mut me.little, &mut peer.little];
-        self.remarks.segment(Sight { segment: &segment, held, rows });
+        self.remarks.segment(Sight { segment: &segment, held, timed, rows, timers: &mut me.timers });
         Some(segment)
     }
 

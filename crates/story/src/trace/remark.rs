@@ -12,6 +12,7 @@ mod sent_to_gone;
 mod short_writes;
 mod small_reads;
 mod small_writes;
+mod timer_moved;
 
 use super::account::Account;
 use super::event::Segment;
@@ -29,8 +30,8 @@ const MOST_NAMED: usize = 16;
 const ROW: u64 = 8;
 
 /// The rules for segments.
-const OF_SEGMENTS: [fn(&mut Sight<'_>, &mut Remarks); 4] =
-    [small_writes::look, nagle_delayed_ack::look, left_unread::look, sent_to_gone::look];
+const OF_SEGMENTS: [fn(&mut Sight<'_>, &mut Remarks); 5] =
+    [small_writes::look, nagle_delayed_ack::look, left_unread::look, sent_to_gone::look, timer_moved::look];
 
 /// The rules for calls on a socket.
 const OF_CALLS: [fn(&mut Called<'_>, &mut Remarks); 4] =
@@ -104,11 +105,18 @@ pub enum Remarked {
     },
     /// The program did not close the connection before its process ended, which closed it.
     LeftToExit,
+    /// Timers sent segments after a time in which the tracer held programs for long: they may have run out because of it.
+    TimerMoved {
+        /// How many segments.
+        count: u64,
+        /// For how long, in nanoseconds, programs were held before them.
+        held: i64,
+    },
 }
 
 impl Remarked {
     /// All ids.
-    pub const IDS: [&'static str; 9] = [
+    pub const IDS: [&'static str; 10] = [
         "small-writes",
         "small-reads",
         "nagle-delayed-ack",
@@ -118,6 +126,7 @@ impl Remarked {
         "nothing-there",
         "short-writes",
         "left-to-exit",
+        "timer-moved",
     ];
 
     /// Its id.
@@ -132,6 +141,7 @@ impl Remarked {
             Self::NothingThere { .. } => "nothing-there",
             Self::ShortWrites { .. } => "short-writes",
             Self::LeftToExit => "left-to-exit",
+            Self::TimerMoved { .. } => "timer-moved",
         }
     }
 }
@@ -144,12 +154,24 @@ pub(super) struct Held {
     pub(super) waited: i64,
 }
 
+/// A segment that a timer sent, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timed {
+    /// After what it answers or repeats.
+    pub(super) waited: i64,
+    /// For how long of that programs were held.
+    pub(super) held: i64,
+}
+
 /// A segment, as rules see it.
 pub(super) struct Sight<'s> {
     pub(super) segment: &'s Segment,
     pub(super) held: Option<Held>,
+    pub(super) timed: Option<Timed>,
     /// Little segments of its sender in a row, and of the peer.
     pub(super) rows: [&'s mut Row; 2],
+    /// Those of its sender that a timer sent too early, perhaps.
+    pub(super) timers: &'s mut Row,
 }
 
 impl Sight<'_> {
@@ -227,12 +249,11 @@ pub(super) struct Row {
 }
 
 impl Row {
-    fn add(&mut self, bytes: u64, call: CallId, frame: Option<u64>) {
+    /// One more, of so many bytes (or nanoseconds), shown by a call, a frame or both.
+    fn add(&mut self, bytes: u64, call: Option<CallId>, frame: Option<u64>) {
         (self.count, self.bytes) = (self.count + 1, self.bytes.saturating_add(bytes));
-        if self.calls.len() < MOST_NAMED {
-            self.calls.push(call);
-            self.frames.extend(frame);
-        }
+        self.calls.extend(call.filter(|_| self.calls.len() < MOST_NAMED));
+        self.frames.extend(frame.filter(|_| self.frames.len() < MOST_NAMED));
     }
 }
 

@@ -60,8 +60,12 @@ pub(super) struct Flow {
     pub(super) since_peer: u64,
     /// When its last segment with something to acknowledge came, and which it was.
     pub(super) moved: Option<(u64, Timestamp)>,
+    /// For how long programs had been held then.
+    pub(super) held: u64,
     /// Its segments with few bytes, in a row.
     pub(super) little: Little,
+    /// Its segments that a timer sent, which tracing may have let run out.
+    pub(super) timers: Little,
     /// It has acknowledged the peer's SYN.
     pub(super) has_completed: bool,
 }

@@ -33,7 +33,8 @@ pub(crate) const C: u64 = 2;
 pub(crate) const S: u64 = 3;
 
 enum Step {
-    Fact(Happened),
+    /// What happened, and for how long programs had been held.
+    Fact(Happened, u64),
     Frame(Vec<u8>),
 }
 
@@ -44,6 +45,8 @@ pub(crate) struct Play {
     calls: u64,
     /// What the kernel says of the sockets that the next call drops.
     pub(crate) before: Vec<Reading>,
+    /// For how long programs have been held.
+    pub(crate) held: u64,
     pub(crate) names: HashMap<CallId, String>,
     /// The number of the SYN of the client and of the server.
     pub(crate) first: (u32, u32),
@@ -63,7 +66,16 @@ pub(crate) const fn bytes(wanted: u64) -> Arguments {
 impl Play {
     pub(crate) fn new() -> Self {
         let (steps, names, before) = (Vec::new(), HashMap::new(), Vec::new());
-        Self { steps, now: 1_000_000_000, calls: 0, before, names, first: (1_000, 5_000), ports: PORTS }
+        Self {
+            steps,
+            now: 1_000_000_000,
+            calls: 0,
+            before,
+            held: 0,
+            names,
+            first: (1_000, 5_000),
+            ports: PORTS,
+        }
     }
 
     pub(crate) fn wait(&mut self, nanos: i64) {
@@ -72,7 +84,7 @@ impl Play {
 
     pub(crate) fn fact(&mut self, happened: Happened) {
         self.now += 10_000;
-        self.steps.push((Timestamp::from_nanos(self.now), Step::Fact(happened)));
+        self.steps.push((Timestamp::from_nanos(self.now), Step::Fact(happened, self.held)));
     }
 
     /// Of program 0 (the server) where the socket is the listening or the accepted one, else of program 1.
@@ -229,8 +241,8 @@ impl Play {
     pub(crate) fn judged(&self) -> (Vec<Event>, Judge) {
         let mut scout = Scout::new();
         for (time, step) in &self.steps {
-            if let Step::Fact(happened) = step {
-                scout.fact(&Fact { time: *time, happened: happened.clone() });
+            if let Step::Fact(happened, held) = step {
+                scout.fact(&Fact { time: *time, held: *held, happened: happened.clone() });
             }
         }
         let mut judge = Judge::new(scout.finish());
@@ -242,8 +254,8 @@ impl Play {
         let mut out = Vec::new();
         for (time, step) in &self.steps {
             match step {
-                Step::Fact(happened) => {
-                    judge.fact(&Fact { time: *time, happened: happened.clone() }, &mut out);
+                Step::Fact(happened, held) => {
+                    judge.fact(&Fact { time: *time, held: *held, happened: happened.clone() }, &mut out);
                 }
                 Step::Frame(frame) => {
                     let mut block = Vec::new();

@@ -13,8 +13,11 @@ use proptest::option;
 use proptest::prelude::*;
 
 pub(crate) fn fact() -> impl Strategy<Value = Fact> {
-    (any::<i64>(), happened())
-        .prop_map(|(nanos, happened)| Fact { time: Timestamp::from_nanos(nanos), happened })
+    (any::<i64>(), any::<u64>(), happened()).prop_map(|(nanos, held, happened)| Fact {
+        time: Timestamp::from_nanos(nanos),
+        held,
+        happened,
+    })
 }
 
 fn happened() -> impl Strategy<Value = Happened> {

@@ -95,6 +95,10 @@ pub struct Tracer {
     early: HashSet<u32>,
     calls: u64,
     time: Timestamp,
+    /// When the stop that is being answered was told of.
+    since: Timestamp,
+    /// For how many nanoseconds programs were held at stops before it.
+    held: i64,
 }
 
 impl Tracer {
@@ -119,12 +123,13 @@ impl Tracer {
     }
 
     fn happened(&mut self, happened: Happened) {
-        self.facts.push(Fact { time: self.time, happened });
+        let held = self.held.saturating_add(self.time.since(self.since));
+        self.facts.push(Fact { time: self.time, held: u64::try_from(held).unwrap_or(0), happened });
     }
 
     /// Takes what a thread told at this time, and lets it go on.
     pub fn take(&mut self, time: Timestamp, tid: u32, news: News) {
-        self.time = time;
+        (self.time, self.since) = (time, time);
         let (how, signal) = match news {
             News::Entering(entry) => (self.entering(tid, entry), 0),
             News::Left(result) => {
@@ -159,6 +164,7 @@ impl Tracer {
         };
         // Who was killed meanwhile is told to have ended.
         let _ = ptrace::resume(tid, how, signal);
+        self.held = self.held.saturating_add(now().since(self.since).max(0));
     }
 
     fn entering(&mut self, tid: u32, entry: Entry) -> How {

@@ -183,7 +183,7 @@ fn call_left(left: &Left) -> Value {
         "socket": left.socket.map(|cookie| cookie.0), "conversation": of, "end": end(left.of),
         "result": result, "error": error,
         "never": (left.outcome == Outcome::Never).then_some(true),
-        "duration_ns": left.duration, "made": made,
+        "duration_ns": left.duration, "held_ns": left.held, "made": made,
         "wrote": left.wrote.iter().map(moved).collect::<Vec<_>>(),
         "read": left.read.iter().map(moved).collect::<Vec<_>>(),
         "from": left.from.numbers,

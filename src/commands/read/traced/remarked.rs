@@ -1,7 +1,7 @@
 //! What is worth a second look in a recording: in sentences, and as objects of JSON.
 
 use super::super::ladder::object as plain;
-use super::super::words::{duration, say};
+use super::super::words::{duration, numbers, say};
 use super::book::Book;
 use super::object;
 use crate::catalogue::Catalogue;
@@ -40,6 +40,7 @@ impl Remarking<'_> {
         let calls = self.book.placed(&remark.calls, catalogue);
         let frame = |at: usize| remark.frames.get(at).map_or_else(String::new, u64::to_string);
         let (first, second, third) = (frame(0), frame(1), frame(2));
+        let frames = numbers(&remark.frames);
         let Numbers { count, bytes, nanos } = remark.what.into();
         let time = duration(nanos);
         let texts = [
@@ -48,10 +49,11 @@ impl Remarking<'_> {
             ("first", &first),
             ("second", &second),
             ("third", &third),
+            ("frames", &frames),
             ("time", &time),
         ];
-        let numbers = [("count", count), ("bytes", bytes)];
-        let said = say(catalogue, &format!("remarked-{id}"), &texts, &numbers);
+        let counts = [("count", count), ("bytes", bytes)];
+        let said = say(catalogue, &format!("remarked-{id}"), &texts, &counts);
         let said = match remark.certainty {
             Certainty::Proved => said,
             Certainty::Inferred => say(catalogue, "told-inferred", &[("text", &said)], &[]),
@@ -111,6 +113,7 @@ impl Remarking<'_> {
             Remarked::AnsweredBeforeAllRead { unread } => json!({ "unread": unread }),
             Remarked::NothingThere { count, over } => json!({"count": count, "over_ns": over}),
             Remarked::ShortWrites { count, missing } => json!({"count": count, "missing": missing}),
+            Remarked::TimerMoved { count, held } => json!({"count": count, "held_ns": held}),
             Remarked::SentToGone | Remarked::LeftToExit => json!({}),
         };
         object::merge(&mut keys, &numbers);
@@ -139,6 +142,7 @@ impl From<Remarked> for Numbers {
             }
             Remarked::NothingThere { count, over } => Self { count, nanos: over, ..none },
             Remarked::ShortWrites { count, missing } => Self { count, bytes: missing, ..none },
+            Remarked::TimerMoved { count, held } => Self { count, nanos: held, ..none },
             Remarked::SentToGone | Remarked::LeftToExit => none,
         }
     }

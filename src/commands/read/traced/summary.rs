@@ -25,10 +25,14 @@ const LEAST_SAID: i64 = 1_000_000;
 /// What the calls on a socket come to.
 #[derive(Clone, Debug, Default, Serialize)]
 struct Calls {
-    calls: u64,
+    #[serde(rename = "calls")]
+    count: u64,
     /// How long they took, by their names.
     #[serde(serialize_with = "by_name")]
     waited_ns: BTreeMap<Syscall, i64>,
+    /// For how long of that the tracer held programs, where that is known.
+    #[serde(serialize_with = "by_name", skip_serializing_if = "BTreeMap::is_empty")]
+    held_ns: BTreeMap<Syscall, i64>,
 }
 
 fn by_name<S: Serializer>(waits: &BTreeMap<Syscall, i64>, to: S) -> Result<S::Ok, S::Error> {
@@ -38,15 +42,31 @@ fn by_name<S: Serializer>(waits: &BTreeMap<Syscall, i64>, to: S) -> Result<S::Ok
 impl Calls {
     fn add(&mut self, left: &Left) {
         let Some(syscall) = left.syscall.filter(|syscall| !calls::is_detail(*syscall)) else { return };
-        self.calls += 1;
-        *self.waited_ns.entry(syscall).or_default() += left.duration.unwrap_or_default().max(0);
+        self.count += 1;
+        let waited = left.duration.unwrap_or_default().max(0);
+        *self.waited_ns.entry(syscall).or_default() += waited;
+        if let Some(held) = left.held {
+            *self.held_ns.entry(syscall).or_default() += held.clamp(0, waited);
+        }
     }
 
     fn join(&mut self, other: Self) {
-        self.calls += other.calls;
-        for (syscall, nanos) in other.waited_ns {
-            *self.waited_ns.entry(syscall).or_default() += nanos;
+        self.count += other.count;
+        let both = [(&mut self.waited_ns, other.waited_ns), (&mut self.held_ns, other.held_ns)];
+        for (own, other) in both {
+            for (syscall, nanos) in other {
+                *own.entry(syscall).or_default() += nanos;
+            }
         }
+    }
+
+    /// How long they took, without the time in which the tracer held programs.
+    fn waits(&self) -> Vec<(&'static str, i64)> {
+        let held = |syscall| self.held_ns.get(syscall).copied().unwrap_or_default();
+        self.waited_ns
+            .iter()
+            .map(|(syscall, nanos)| (calls::name(*syscall), nanos.saturating_sub(held(syscall))))
+            .collect()
     }
 }
 
@@ -198,17 +218,21 @@ impl Summary {
         &self.book
     }
 
-    /// Writes an object a connection.
-    pub fn objects(&self, out: &mut impl Write) -> io::Result<()> {
+    /// Writes an object a connection, and one for all.
+    pub fn objects(&self, held: u64, out: &mut impl Write) -> io::Result<()> {
         for connection in self.connections.values() {
             serde_json::to_writer(&mut *out, connection)?;
+            writeln!(out)?;
+        }
+        if held > 0 && !self.connections.is_empty() {
+            serde_json::to_writer(&mut *out, &serde_json::json!({"event": "tracing", "held_ns": held}))?;
             writeln!(out)?;
         }
         Ok(())
     }
 
     /// Writes some lines a connection.
-    pub fn write(&self, out: &mut impl Write, catalogue: &Catalogue) -> io::Result<()> {
+    pub fn write(&self, held: u64, out: &mut impl Write, catalogue: &Catalogue) -> io::Result<()> {
         let teller = Teller { book: &self.book, catalogue };
         for connection in self.connections.values().take(MOST_WRITTEN) {
             teller.lines(connection).iter().try_for_each(|line| writeln!(out, "{line}"))?;
@@ -217,6 +241,10 @@ impl Summary {
         let more = u64::try_from(more).unwrap_or(u64::MAX).saturating_add(self.left_out);
         if more > 0 {
             writeln!(out, "{}", say(catalogue, "summary-more", &[], &[("count", more)]))?;
+        }
+        if held > 0 && !self.connections.is_empty() {
+            let time = human_time(Duration::from_nanos(held));
+            writeln!(out, "{}", say(catalogue, "summary-held", &[("time", &time)], &[]))?;
         }
         Ok(())
     }
@@ -263,20 +291,25 @@ impl Teller<'_> {
     }
 
     fn side(&self, side: &Side) -> String {
-        let mut waits: Vec<(&str, i64)> =
-            side.calls.waited_ns.iter().map(|(call, nanos)| (calls::name(*call), *nanos)).collect();
+        let mut waits = side.calls.waits();
         waits.retain(|(_, nanos)| *nanos >= LEAST_SAID);
         waits.sort_by_key(|(_, nanos)| -nanos);
         let said = |(name, nanos): &(&str, i64)| {
             format!("{name} {}", human_time(Duration::from_nanos(nanos.unsigned_abs())))
         };
         let waits: Vec<String> = waits.iter().map(said).collect();
-        let counts = [("bytes", side.bytes), ("segments", side.segments), ("calls", side.calls.calls)];
+        let counts = [("bytes", side.bytes), ("segments", side.segments), ("calls", side.calls.count)];
         let text = say(self.catalogue, "summary-side", &[("who", &self.who(side))], &counts);
         if waits.is_empty() {
             return text;
         }
-        format!("{text}; {}", self.say("summary-waited", &[("calls", &waits.join(", "))]))
+        let waited = self.say("summary-waited", &[("calls", &waits.join(", "))]);
+        let held: i64 = side.calls.held_ns.values().sum();
+        if held == 0 {
+            return format!("{text}; {waited}");
+        }
+        let held = human_time(Duration::from_nanos(held.unsigned_abs()));
+        format!("{text}; {waited} {}", self.say("summary-taken-off", &[("time", &held)]))
     }
 
     fn say(&self, id: &str, texts: &[(&'static str, &str)]) -> String {

@@ -19,7 +19,7 @@ pub(super) fn look(called: &mut Called<'_>, remarks: &mut Remarks) {
         if row.count == 0 {
             row.since = entered;
         }
-        row.add(0, called.id, None);
+        row.add(0, Some(called.id), None);
         let Row { count, since, .. } = row;
         let over = left.since(since);
         remarks.row(&mut row, ROW, called.remark(Remarked::NothingThere { count, over }));

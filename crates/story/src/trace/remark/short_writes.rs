@@ -10,7 +10,7 @@ pub(super) fn look(called: &mut Called<'_>, remarks: &mut Remarks) {
         return;
     }
     let mut row = std::mem::take(&mut called.account.habits.short_writes);
-    row.add(wanted - count, called.id, None);
+    row.add(wanted - count, Some(called.id), None);
     let Row { count, bytes: missing, .. } = row;
     remarks.row(&mut row, 1, called.remark(Remarked::ShortWrites { count, missing }));
     called.account.habits.short_writes = row;

@@ -12,7 +12,7 @@ pub(super) fn look(called: &mut Called<'_>, remarks: &mut Remarks) {
     let mut row = std::mem::take(&mut called.account.habits.small_reads);
     let [_, unread] = called.unread;
     if count > 0 && count < FEW && called.wanted == Some(count) && unread > 0 {
-        row.add(count, called.id, None);
+        row.add(count, Some(called.id), None);
         let Row { count, bytes, .. } = row;
         remarks.row(&mut row, ROW, called.remark(Remarked::SmallReads { count, bytes }));
         called.account.habits.small_reads = row;

@@ -20,7 +20,7 @@ pub(super) fn look(sight: &mut Sight<'_>, remarks: &mut Remarks) {
         return;
     };
     let frame = sight.segment.row.frame;
-    sight.rows[0].add(bytes.len(), call, Some(frame));
+    sight.rows[0].add(bytes.len(), Some(call), Some(frame));
     let Row { count, bytes, .. } = *sight.rows[0];
     let remark = sight.remark(Remarked::SmallWrites { count, bytes }, Vec::new(), Certainty::Proved);
     remarks.row(sight.rows[0], ROW, remark);
