@@ -11,6 +11,8 @@ pub enum Code {
     Bad,
     /// It could not run.
     CouldNotRun,
+    /// That of a program which was run.
+    Program(u8),
 }
 
 impl From<Code> for ExitCode {
@@ -19,6 +21,7 @@ impl From<Code> for ExitCode {
             Code::Fine => 0,
             Code::Bad => 1,
             Code::CouldNotRun => 2,
+            Code::Program(status) => status,
         })
     }
 }

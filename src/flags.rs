@@ -271,13 +271,28 @@ pub struct Network {
     pub no_packets: bool,
 }
 
-/// What traced programs print on.
-#[derive(Clone, Copy, Debug, Default, Args)]
+/// What traced programs read from and print on.
+#[derive(Clone, Debug, Default, Args)]
 pub struct Console {
     #[arg(long, conflicts_with = "pipes")]
     pub pty: bool,
     #[arg(long)]
     pub pipes: bool,
+    #[arg(long, value_name = "N")]
+    pub stdin: Option<String>,
+}
+
+/// How traced programs begin, and how they end.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Course {
+    #[arg(long, value_name = "TIME")]
+    pub drain: Option<String>,
+    #[arg(long, value_name = "TIME")]
+    pub start_timeout: Option<String>,
+    #[arg(long)]
+    pub start_anyway: bool,
+    #[arg(long)]
+    pub exit_status: bool,
 }
 
 /// `enchufe trace`
@@ -290,10 +305,13 @@ pub struct Trace {
     pub program: Vec<std::ffi::OsString>,
     #[arg(short, long, value_name = "FILE")]
     pub write: Option<std::path::PathBuf>,
-    #[arg(long, value_name = "TIME")]
-    pub drain: Option<String>,
-    #[arg(long, value_name = "TIME")]
-    pub start_timeout: Option<String>,
+    #[command(flatten)]
+    pub course: Course,
+    #[arg(long, value_name = "SIZE")]
+    pub limit: Option<String>,
+    /// Refused in words.
+    #[arg(long, value_name = "PID", hide = true)]
+    pub pid: Option<String>,
     #[command(flatten)]
     pub network: Network,
     #[command(flatten)]
@@ -304,6 +322,8 @@ pub struct Trace {
     pub explain: bool,
     #[arg(long, value_name = "N", conflicts_with = "explain")]
     pub conversation: Option<String>,
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub columns: Vec<String>,
     #[arg(long)]
     pub json: bool,
 }

@@ -96,6 +96,27 @@ pub fn number<N: std::str::FromStr + PartialOrd + std::fmt::Display>(
     })
 }
 
+/// A number of bytes, as `64KiB`, `10MB` or `1GiB`.
+pub fn size(flag: &'static str, text: &str) -> Result<u64, Problem> {
+    const UNITS: [(&str, u64); 8] = [
+        ("", 1),
+        ("B", 1),
+        ("kB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+    ];
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
+    let unit = UNITS.iter().find(|(name, _)| *name == unit.trim_start()).map(|(_, bytes)| *bytes);
+    let size = number.parse::<u64>().ok().zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
+    size.ok_or_else(|| {
+        Problem::new(Kind::BadSize).with("flag", flag).with("word", crate::text::escape(text.as_bytes()))
+    })
+}
+
 /// Where to listen or connect.
 pub fn endpoint(text: &str) -> Result<Endpoint, Problem> {
     text.parse().map_err(|error| {

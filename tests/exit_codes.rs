@@ -8,9 +8,10 @@ use std::io::Write;
 
 /// Makes a test of each row, and one that holds the table to them.
 macro_rules! rows {
-    ($($name:ident: $code:literal $when:literal $body:block)*) => {
+    ($($(#[$attribute:meta])* $name:ident: $code:literal $when:literal $body:block)*) => {
         $(
             #[test]
+            $(#[$attribute])*
             fn $name() {
                 let code: Option<i32> = $body;
                 assert_eq!(code, Some($code), $when);
@@ -53,6 +54,20 @@ rows! {
     }
     a_server_that_was_ended_is_zero: 0 "a server was ended by Ctrl-C or SIGTERM and nothing was cut" {
         Server::json(&["echo"]).stop().code
+    }
+    #[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+    a_trace_is_zero: 0 "programs were traced, however they ended" {
+        run(&["trace", "-q", "false"]).code
+    }
+    #[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+    a_trace_that_was_interrupted_is_zero: 0 "a trace was ended by Ctrl-C: what was recorded is shown" {
+        let server = concat!(env!("CARGO_BIN_EXE_enchufe"), " serve echo --listen 127.0.0.1:4000");
+        let mut process = Process::start(enchufe("en", &["trace", server]));
+        process.errors_until("listens on 127.0.0.1:4000");
+        process.signal("INT");
+        let done = process.finish();
+        assert!(done.text().contains("listen"), "{}", done.text());
+        done.code
     }
     output_that_nobody_reads_is_zero: 0 "nobody reads the output any more" {
         let line = format!("{{ '{}' demo; echo $? >&2; }} | head -1", env!("CARGO_BIN_EXE_enchufe"));
@@ -166,6 +181,12 @@ rows! {
     }
     no_terminal_is_two: 2 "there is no terminal where one is needed" {
         run(&["serve", "ask", "--listen", "127.0.0.1:0"]).code
+    }
+    a_command_that_is_not_there_is_two: 2 "a program cannot be traced, or a recording cannot be shown so" {
+        run(&["trace", "no-such-program"]).could_not_run(
+            "the command no-such-program is not found: give its path, or look at PATH",
+        );
+        run(&["trace", "--view", "rows", "true"]).code
     }
     a_full_disk_is_two: 2 "the result cannot be written" {
         let program = env!("CARGO_BIN_EXE_enchufe");

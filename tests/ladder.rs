@@ -117,7 +117,7 @@ fn a_filter_chooses_conversations_whole() {
 fn what_does_not_go_together_is_refused_in_one_sentence() {
     let refused = |words: &[&str], sentence: &str| read_in("en", words).could_not_run(sentence);
     refused(&["--ladder", "--tsv"], "--ladder and --tsv exclude each other: leave one out");
-    refused(&["--view", "ladder", "--tsv"], "--tsv has no effect in --view: leave it out");
+    refused(&["--view", "ladder", "--tsv"], "--tsv has no effect in --view ladder: leave it out");
     refused(&["--ladder", "--explain"], "--ladder and --explain exclude each other: leave one out");
     refused(&["--ladder", "--time", "utc"], "--time has no effect in --ladder: leave it out");
     refused(

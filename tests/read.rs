@@ -270,7 +270,7 @@ fn what_only_the_packet_table_knows_is_refused_elsewhere() {
     let report = report();
     report
         .read(&["--view", "findings", "--time", "utc"])
-        .could_not_run("--time has no effect in --view: leave it out");
+        .could_not_run("--time has no effect in --view findings: leave it out");
     report
         .read(&["--explain", "--json"])
         .could_not_run("--explain and --json exclude each other: leave one out");

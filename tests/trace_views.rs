@@ -264,7 +264,7 @@ fn what_cannot_be_shown_is_said_before_anything_runs() {
         "docs/practica/informe.pcap is no recording of programs, or cannot be read twice: --view calls shows what enchufe trace -w FILE wrote",
     );
     run(&["read", "--view", "calls", "--tsv", "docs/practica/informe.pcap"])
-        .could_not_run("--tsv has no effect in --view: leave it out");
+        .could_not_run("--tsv has no effect in --view calls: leave it out");
 }
 
 #[test]

@@ -113,15 +113,17 @@ fn asked(path: &Path, flags: &flags::Trace) -> flags::Read {
     read.views.explain = flags.explain;
     read.views.view = flags.view.clone().or_else(|| (!flags.explain).then(|| "ladder".to_owned()));
     read.one.conversation.clone_from(&flags.conversation);
+    read.rows.columns.clone_from(&flags.columns);
     read.rows.json = flags.json;
     read
 }
 
 /// Whether a recording that will be made can be shown so.
 pub(super) fn can_show(flags: &flags::Trace) -> Result<(), Problem> {
-    let view = view(&asked(Path::new(""), flags), false);
+    let asked = asked(Path::new(""), flags);
+    Layout::of(&asked.rows)?;
     // `trace` has no `--ladder`.
-    view.map(|_| ()).map_err(|problem| problem.with("other", "--view ladder"))
+    view(&asked, false).map(|_| ()).map_err(|problem| problem.with("other", "--view ladder"))
 }
 
 /// Shows a recording that was just made.
@@ -440,7 +442,11 @@ fn view(flags: &flags::Read, has_filter: bool) -> Result<View, Problem> {
                 View::Copied => "-w",
                 View::Ladder(Some(_)) | View::Calls(Some(_)) => "--conversation",
                 View::Ladder(None) if flags.views.ladder => "--ladder",
-                _ => "--view",
+                View::Ladder(None) => "--view ladder",
+                View::Calls(None) => "--view calls",
+                View::Conversations => "--view conversations",
+                View::Findings => "--view findings",
+                View::Packets => "--view packets",
             };
             Err(Problem::new(Kind::FlagNotUsed).with("flag", flag).with("service", service))
         }

@@ -10,9 +10,9 @@ use crate::plan::{self, Common};
 use crate::problem::{Kind, Problem};
 use crate::text::escape;
 use enchufe_story::State;
-use enchufe_story::fact::{Fact, Happened};
+use enchufe_story::fact::{Fact, Happened, Status};
 use enchufe_sys::children::Children;
-use enchufe_watch::trace::{Audience, CommandError, Console, Options, Recorder, TraceError, run};
+use enchufe_watch::trace::{Audience, CommandError, Console, Options, Recorder, TraceError, WHOLE, run};
 use network::Network;
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -29,7 +29,11 @@ const START: Duration = Duration::from_secs(10);
 const SIZE: (u16, u16) = (80, 24);
 
 pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
+    if flags.pid.is_some() {
+        return Err(Problem::new(Kind::PidNotOffered));
+    }
     let options = options(flags)?;
+    let limit = flags.limit.as_deref().map(|text| plan::size("--limit", text)).transpose()?;
     super::read::can_show(flags)?;
     if flags.write.as_deref() == Some(Path::new("-")) {
         return Err(Problem::new(Kind::RecordingToStdout));
@@ -51,7 +55,8 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     // Of a network with others in it nothing is kept that is not the programs', not even for a while.
     let (file, path) = recording(flags.write.as_deref().filter(|_| !is_shared))?;
     let cannot_write = |error: &io::Error| Problem::unwritable("write", &path, error);
-    let mut recorder = Recorder::new(&file, capture).map_err(|error| cannot_write(&error))?;
+    let recorder = Recorder::new(&file, capture).map_err(|error| cannot_write(&error))?;
+    let mut recorder = recorder.limited(limit.unwrap_or(WHOLE));
     let stdin = io::stdin();
     let mut live = live::Live::new(common);
     let mut alone = match options.commands.as_slice() {
@@ -70,7 +75,8 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     let is_cut = recorder.is_cut();
     let ended = recorder.finish(&bell);
     if is_cut && !common.quiet {
-        crate::style::complain(&catalogue.plain("note-trace-cut"));
+        let size = flags.limit.as_deref().unwrap_or("256MiB");
+        crate::style::complain(&super::read::words::say(catalogue, "note-trace-cut", &[("size", size)], &[]));
     }
     if let Err(TraceError::Record(error)) = &ran {
         return Err(cannot_write(error));
@@ -85,8 +91,19 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
         ));
     }
     let shown = show(&path, is_shared, flags, common, catalogue);
-    ran.map_err(failed)?;
-    shown
+    let ended = ran.map_err(failed)?;
+    let shown = shown?;
+    let status = ended.statuses.last().copied().flatten().filter(|_| flags.course.exit_status);
+    Ok(status.map_or(shown, own_status))
+}
+
+/// The status of a program as a shell has it.
+fn own_status(status: Status) -> Code {
+    let code = match status {
+        Status::Exited(status) => status & 0xff,
+        Status::Killed(signal) => 128 + signal,
+    };
+    Code::Program(u8::try_from(code).unwrap_or(u8::MAX))
 }
 
 /// Finishes the recording where it is kept or has what is others', and shows it.
@@ -134,11 +151,17 @@ fn options(flags: &flags::Trace) -> Result<Options, Problem> {
     let wants_terminal = flags.console.pty || io::stdout().is_terminal() && !flags.console.pipes;
     let size = terminal_size::terminal_size_of(io::stdout());
     let (columns, rows) = size.map_or(SIZE, |(width, height)| (width.0, height.0));
+    let commands = commands(flags)?;
+    let reader = flags.console.stdin.as_deref();
+    let reader = reader.map(|text| plan::number("--stdin", text, 1..=commands.len())).transpose()?;
     Ok(Options {
-        commands: commands(flags)?,
+        reader: reader.unwrap_or(commands.len()).saturating_sub(1),
+        commands,
         console: if wants_terminal { Console::Terminal { columns, rows } } else { Console::Pipes },
-        drain: plan::time("--drain", flags.drain.as_deref())?.unwrap_or(DRAIN),
-        start_timeout: plan::limit("--start-timeout", flags.start_timeout.as_deref())?.unwrap_or(START),
+        drain: plan::time("--drain", flags.course.drain.as_deref())?.unwrap_or(DRAIN),
+        start_timeout: plan::limit("--start-timeout", flags.course.start_timeout.as_deref())?
+            .unwrap_or(START),
+        start_anyway: flags.course.start_anyway,
     })
 }
 

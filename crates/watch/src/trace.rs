@@ -19,5 +19,5 @@ mod sockets;
 mod tracer;
 
 pub use programs::{CommandError, Console, find};
-pub use record::Recorder;
+pub use record::{Recorder, WHOLE};
 pub use run::{Audience, Ended, Options, TraceError, probe, run};

@@ -13,7 +13,7 @@ use std::time::Instant;
 /// nothing newer shows that there are none.
 const LATEST: i64 = 250_000_000;
 
-/// So many bytes of frames are recorded whole; of those that come later, [`HEADERS`].
+/// So many bytes of frames are recorded whole, if nothing else is asked for; of those that come later, [`HEADERS`].
 pub const WHOLE: u64 = 256 << 20;
 /// Enough of a frame for all that is judged: the longest headers of Ethernet, IPv6 and TCP, with room for extensions.
 pub const HEADERS: usize = 256;
@@ -27,8 +27,9 @@ pub struct Recorder<W: Write> {
     capture: Option<Capture>,
     facts: VecDeque<Fact>,
     encoded: Vec<u8>,
-    /// Bytes of frames so far.
+    /// Bytes of frames so far, and how many are recorded whole.
     bytes: u64,
+    whole: u64,
 }
 
 impl<W: Write> Recorder<W> {
@@ -42,6 +43,7 @@ impl<W: Write> Recorder<W> {
             facts: VecDeque::new(),
             encoded: Vec::new(),
             bytes: 0,
+            whole: WHOLE,
         };
         recorder.writer.section(&mut recorder.buffer, APPLICATION);
         let link = recorder.capture.as_ref().map_or(enchufe_wire::LinkType::ETHERNET, Capture::link);
@@ -51,9 +53,15 @@ impl<W: Write> Recorder<W> {
         Ok(recorder)
     }
 
+    /// The same, with so many bytes of frames recorded whole.
+    #[must_use]
+    pub fn limited(self, whole: u64) -> Self {
+        Self { whole, ..self }
+    }
+
     /// Whether frames are cut, as there were too many bytes.
     pub const fn is_cut(&self) -> bool {
-        self.bytes > WHOLE
+        self.bytes > self.whole
     }
 
     /// What to wait on for packets.

@@ -33,6 +33,10 @@ pub struct Options {
     pub drain: Duration,
     /// How long a program may take until it listens, connects or ends.
     pub start_timeout: Duration,
+    /// Whether the next one is started when it has not.
+    pub start_anyway: bool,
+    /// The place of the one that reads what the audience gives.
+    pub reader: usize,
 }
 
 /// How it went.
@@ -66,7 +70,7 @@ pub enum TraceError {
 
 /// What a run has to do with who watches it.
 pub struct Audience<'a> {
-    /// What the last program reads: itself where it has pipes, what comes from it where it has a terminal of its own.
+    /// What one of the programs reads ([`Options::reader`]): itself where it has pipes, what comes from it where it has a terminal of its own.
     pub input: Option<BorrowedFd<'a>>,
     /// Rings when the run is to end.
     pub stop: &'a Bell,
@@ -177,7 +181,7 @@ impl Running<'_> {
         let place = self.launched.len();
         let Some(command) = self.options.commands.get(place) else { return Ok(()) };
         let is_last = place + 1 == self.options.commands.len();
-        let input = self.audience.input.filter(|_| is_last);
+        let input = self.audience.input.filter(|_| place == self.options.reader);
         let (launched, outputs) = programs::start(command, self.options.console, input, &self.filter)?;
         self.tracer.launched(launched.pid, command.clone())?;
         self.launched.push(Some(launched));
@@ -215,6 +219,9 @@ impl Running<'_> {
                 if last.is_some_and(|program| program.is_ready || program.status.is_some()) {
                     self.start()?;
                 } else if self.since.elapsed() >= self.options.start_timeout {
+                    if self.options.start_anyway {
+                        return self.start();
+                    }
                     let command = last.map(Progress::name).unwrap_or_default();
                     return Err(TraceError::NotReady { command });
                 }
@@ -262,13 +269,13 @@ impl Running<'_> {
         }
     }
 
-    /// Whether what comes from the audience is typed to the last program.
+    /// Whether what comes from the audience is typed to a program.
     fn types(&self) -> bool {
         let terminal = matches!(self.options.console, Console::Terminal { .. });
-        terminal && self.phase == Phase::Running
+        terminal && self.phase <= Phase::Running && self.outputs.len() > self.options.reader
     }
 
-    /// Types what has come to the last program.
+    /// Types what has come to the program that reads.
     fn type_in(&mut self) -> io::Result<()> {
         let Some(input) = self.audience.input.filter(|_| self.types()) else { return Ok(()) };
         if !is_ready(&input)? {
@@ -283,7 +290,7 @@ impl Running<'_> {
         // At the beginning of a line it is the end of the input (termios(3), VEOF).
         let typed = if typed.is_empty() { &[END_OF_INPUT][..] } else { typed };
         // A program that is gone reads nothing.
-        self.outputs.last_mut().map_or(Ok(()), |last| last.type_in(typed).or(Ok(())))
+        self.outputs.get_mut(self.options.reader).map_or(Ok(()), |reader| reader.type_in(typed).or(Ok(())))
     }
 
     fn wait<W: Write>(&mut self, children: &Children, recorder: &Recorder<W>) -> io::Result<()> {
