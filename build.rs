@@ -28,6 +28,9 @@ fn main() {
     say("openbsd_nc", netcat.is_some());
     say("ipv6", TcpListener::bind("[::1]:0").is_ok());
     say("namespaces", succeeds("unshare", &["--user", "--map-root-user", "--net", "true"]));
+    // io_uring_setup(2) has this number on every machine.
+    let ring = "import ctypes, sys; sys.exit(ctypes.CDLL(None).syscall(425, 1, ctypes.create_string_buffer(120)) < 0)";
+    say("io_uring", succeeds("python3", &["-c", ring]));
     say("reserved_ports", is_root() && first_free_port() > 80);
 
     // Installing what is missing changes one of these folders.

@@ -269,6 +269,8 @@ pub struct Network {
     pub net: Option<String>,
     #[arg(long)]
     pub no_packets: bool,
+    #[arg(long, value_name = "refuse|allow")]
+    pub io_uring: Option<String>,
 }
 
 /// What traced programs read from and print on.

@@ -108,6 +108,33 @@ fn there_is_no_io_uring_where_its_bytes_would_be_seen_by_nobody() {
     assert_eq!(status(&traced(&[edges().to_str().unwrap(), "no-uring"])), 0);
 }
 
+#[test]
+#[cfg_attr(
+    not(all(have_cc, have_io_uring, have_namespaces)),
+    ignore = "needs a C compiler, io_uring, user and network namespaces"
+)]
+fn what_goes_through_a_ring_that_is_allowed_is_said_to_be_unseen_and_nothing_is_proved() {
+    let words =
+        ["trace", "-q", "--json", "--io-uring", "allow", "--", edges().to_str().unwrap(), "ring-used"];
+    let done = run(&words);
+    assert_eq!((done.code, done.errors()), (Some(0), ""), "{}", done.text());
+    let events: Vec<Value> = done.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(named(&events, "disagreement").is_empty(), "{}", done.text());
+    assert_eq!(status(&events), 0);
+    let setup = named(&events, "call_entered").into_iter().find(|call| call["name"] == "io_uring_setup");
+    assert!(setup.is_some());
+    // Whose bytes they are may still be told, as inferred; what the ring did has no call.
+    assert_eq!(causes(&events), ["connect inferred", "sendto inferred", "", ""]);
+    // Before the first segment nothing is known of what a segment's socket did.
+    for segment in named(&events, "segment").iter().skip(1) {
+        assert_eq!(segment["ends"]["a"]["off"], "unseen-calls", "{segment}");
+    }
+    let client = named(&events, "segment")[0]["ends"]["a"]["socket"].clone();
+    let on_client = named(&events, "call_entered").into_iter().filter(|call| call["socket"] == client);
+    let names: Vec<&str> = on_client.map(|call| call["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["connect", "sendto"], "what is written to the pipe is not the socket's");
+}
+
 /// What a command prints and how it ends, without a tracer.
 fn untraced(words: &[&str]) -> (String, Option<i32>) {
     let output = Command::new(words[0]).args(&words[1..]).stdin(Stdio::null()).output().unwrap();

@@ -482,6 +482,7 @@ flag-limit = So much of the packets is recorded whole, of later ones only the he
 flag-pid = A program that runs already: not offered
 flag-net = Where the programs run: in a network of their own (private) or in this machine's (host)
 flag-no-packets = Do not look at packets: calls, states and output only
+flag-io-uring = Whether programs may use io_uring, whose calls are not seen: if not, they are told that there is none (refuse)
 flag-pty = Give each program a terminal of its own (so it is where standard output is one)
 flag-pipes = Give each program pipes instead of a terminal
 flag-file = Send what is in FILE

@@ -483,6 +483,7 @@ flag-limit = Tanto de los paquetes se graba completo, de los que siguen solo los
 flag-pid = Un programa que ya corre: no se ofrece
 flag-net = Dónde corren los programas: en una red propia (private) o en la de esta máquina (host)
 flag-no-packets = No ver paquetes: solo llamadas, estados y salida
+flag-io-uring = Si los programas pueden usar io_uring, cuyas llamadas no se ven: si no, se les dice que no existe (refuse)
 flag-pty = Dar a cada programa una terminal propia (así es cuando la salida estándar es una)
 flag-pipes = Dar a cada programa tuberías en vez de una terminal
 flag-file = Enviar el contenido de ARCHIVO

@@ -154,6 +154,8 @@ fn options(flags: &flags::Trace) -> Result<Options, Problem> {
     let commands = commands(flags)?;
     let reader = flags.console.stdin.as_deref();
     let reader = reader.map(|text| plan::number("--stdin", text, 1..=commands.len())).transpose()?;
+    let rings = flags.network.io_uring.as_deref();
+    let rings = rings.map(|word| plan::choice("--io-uring", word, &["refuse", "allow"]));
     Ok(Options {
         reader: reader.unwrap_or(commands.len()).saturating_sub(1),
         commands,
@@ -162,6 +164,7 @@ fn options(flags: &flags::Trace) -> Result<Options, Problem> {
         start_timeout: plan::limit("--start-timeout", flags.course.start_timeout.as_deref())?
             .unwrap_or(START),
         start_anyway: flags.course.start_anyway,
+        io_uring: rings.transpose()? == Some("allow"),
     })
 }
 

@@ -2,6 +2,7 @@
 
 #include "../scenarios/scenario.h"
 #include <linux/filter.h>
+#include <linux/io_uring.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -194,6 +195,46 @@ static void no_uring(void) {
     if (syscall(SYS_io_uring_setup, 4, parameters) >= 0 || errno != ENOSYS) errx(1, "there is one");
 }
 
+struct ring { int fd; unsigned *tail; struct io_uring_sqe *entry; };
+
+static struct ring make_ring(void) {
+    struct io_uring_params parameters = {0};
+    struct ring ring = {.fd = (int)CHECK(syscall(SYS_io_uring_setup, 1, &parameters))};
+    size_t length = parameters.sq_off.array + sizeof(unsigned);
+    int shared = MAP_SHARED | MAP_POPULATE;
+    char *queue = mmap(NULL, length, PROT_READ | PROT_WRITE, shared, ring.fd, IORING_OFF_SQ_RING);
+    ring.entry = mmap(NULL, sizeof *ring.entry, PROT_READ | PROT_WRITE, shared, ring.fd, IORING_OFF_SQES);
+    if (queue == MAP_FAILED || ring.entry == MAP_FAILED) err(1, "mmap");
+    ring.tail = (unsigned *)(queue + parameters.sq_off.tail);
+    return ring;
+}
+
+// One operation, to its end.
+static void by_ring(struct ring ring, int operation, int fd, const void *bytes, unsigned length) {
+    *ring.entry = (struct io_uring_sqe){.opcode = (unsigned char)operation, .fd = fd, .len = length};
+    ring.entry->addr = (unsigned long)bytes;
+    __atomic_store_n(ring.tail, *ring.tail + 1, __ATOMIC_RELEASE);
+    CHECK(syscall(SYS_io_uring_enter, ring.fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0));
+}
+
+// Bytes by a call, bytes by a ring, and the socket closed by a ring, so that its number is a pipe's afterwards.
+static void ring_used(void) {
+    struct ring ring = make_ring();
+    struct ends both = ends();
+    say(both.client, 5, 0);
+    if (hear(both.server, 5) != 5) errx(1, "not five bytes");
+    by_ring(ring, IORING_OP_SEND, both.client, bytes(both.client, 7), 7);
+    by_ring(ring, IORING_OP_CLOSE, both.client, NULL, 0);
+    int pipes[2];
+    CHECK(pipe(pipes));
+    if (pipes[1] != both.client) errx(1, "another number");
+    CHECK(write(pipes[1], "x", 1));
+    char byte;
+    CHECK(read(pipes[0], &byte, 1));
+    if (hear(both.server, (size_t)-1) != 7) errx(1, "not seven bytes");
+    CHECK(close(both.server));
+}
+
 // A failed exec closes nothing.
 static void failed_exec(void) {
     struct ends both = ends();
@@ -215,7 +256,8 @@ static const struct scenario ALL[] = {
     {"exec-from-a-thread", exec_from_a_thread}, {"shared-table", shared_table}, {"spawned", spawned},
     {"vforked", vforked}, {"stopped", stopped}, {"restarted", restarted}, {"not-restarted", not_restarted},
     {"own-filter", own_filter}, {"asks-to-be-traced", asks_to_be_traced}, {"untraced-clone", untraced_clone},
-    {"untraced-clone3", untraced_clone3}, {"no-uring", no_uring}, {"failed-exec", failed_exec}, {0},
+    {"untraced-clone3", untraced_clone3}, {"no-uring", no_uring}, {"failed-exec", failed_exec},
+    {"ring-used", ring_used}, {0},
 };
 
 int main(int count, char **words) {

@@ -50,6 +50,8 @@ pub(super) struct Account {
     pub(super) shown: Shown,
     /// Bytes of its stream were written by calls that were not seen.
     pub(super) has_unseen: bool,
+    /// It may be used without a call that is seen.
+    pub(super) has_rings: bool,
     /// Its bytes are others than those that calls write.
     pub(super) has_other_bytes: bool,
     pub(super) habits: Habits,
@@ -58,6 +60,10 @@ pub(super) struct Account {
 }
 
 impl Account {
+    pub(super) fn new(has_rings: bool) -> Self {
+        Self { has_rings, ..Self::default() }
+    }
+
     /// Remembers what was written; gives how many more stretches are remembered now.
     pub(super) fn wrote(&mut self, stretch: Stretch, is_full: bool) -> isize {
         self.has_unseen |= stretch.is_unseen;
@@ -76,8 +82,8 @@ impl Account {
     pub(super) fn begins(&mut self, of: (u32, bool)) {
         if self.of.is_some() {
             // It connects again: the kernel counts from 0.
-            let Self { linger, nodelay, shown, has_other_bytes, .. } = *self;
-            *self = Self { linger, nodelay, shown, has_other_bytes, ..Self::default() };
+            let Self { linger, nodelay, shown, has_rings, has_other_bytes, .. } = *self;
+            *self = Self { linger, nodelay, shown, has_rings, has_other_bytes, ..Self::default() };
         }
         self.of = Some(of);
     }

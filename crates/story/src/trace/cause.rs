@@ -79,8 +79,10 @@ impl Case<'_> {
         })
     }
 
-    /// As sure as the socket of the end is.
+    /// As sure as the socket of the end is, and as that nothing else used it.
     fn by(&self, deed: Deed, calls: Vec<CallId>, certainty: Certainty) -> By {
+        let has_rings = self.account.is_some_and(|account| account.has_rings);
+        let certainty = if has_rings { Certainty::Inferred } else { certainty };
         By { deed, calls, certainty: certainty.min(self.side.certainty) }
     }
 

@@ -96,6 +96,8 @@ pub struct Judge {
     time: Timestamp,
     /// For how long programs have been held.
     held: u64,
+    /// A program has made a ring (`io_uring(7)`): from then on any socket may be used without a call that is seen.
+    has_rings: bool,
     calls: HashMap<CallId, Call>,
     accounts: HashMap<Cookie, Account>,
     /// States of ends without a socket.
@@ -174,7 +176,8 @@ impl Judge {
         if self.accounts.len() >= MOST_SOCKETS {
             return self.accounts.get_mut(&cookie);
         }
-        Some(self.accounts.entry(cookie).or_default())
+        let has_rings = self.has_rings;
+        Some(self.accounts.entry(cookie).or_insert_with(|| Account::new(has_rings)))
     }
 
     fn entered(&mut self, entered: &Entered) -> Told {
@@ -352,6 +355,10 @@ impl Judge {
     /// What the call did to its socket.
     fn does(&mut self, call: &Call, left: &crate::fact::Left, changes: &mut Vec<SocketChange>) {
         let succeeded = matches!(left.outcome, Outcome::Returned(at) if at >= 0);
+        if call.syscall == Syscall::IoUringSetup && succeeded {
+            self.has_rings = true;
+            self.accounts.values_mut().for_each(|account| account.has_rings = true);
+        }
         if let Some((cookie, account)) = call.socket.and_then(|cookie| Some((cookie, self.account(cookie)?)))
         {
             match call.syscall {

@@ -177,7 +177,9 @@ pub(super) fn turns_off(talk: &mut Talk, accounts: &HashMap<Cookie, Account>) {
             () if ladder.roles() == Roles::Itself => Some(Off::Itself),
             () if side.socket.is_none() && side.listener.is_none() => Some(Off::NoSocket),
             () if account.is_some_and(|account| account.has_other_bytes) => Some(Off::OtherBytes),
-            () if account.is_some_and(|account| account.has_unseen) => Some(Off::UnseenCalls),
+            () if account.is_some_and(|account| account.has_unseen || account.has_rings) => {
+                Some(Off::UnseenCalls)
+            }
             () if flow.last > 0 && !flow.is_known() => Some(Off::NoStart),
             () => None,
         };

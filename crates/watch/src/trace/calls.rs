@@ -1,6 +1,7 @@
 //! The calls that stop a program, and what is to be known of each.
 
 use enchufe_story::fact::Syscall;
+use enchufe_sys::ptrace::Filter;
 
 /// How a call is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub enum Kind {
     Clones,
     /// The same: flags at its first argument.
     Clones3,
+    /// It makes a ring (`io_uring(7)`), by which sockets are used without calls.
+    Rings,
 }
 
 /// Where a call that writes has its bytes.
@@ -97,6 +100,7 @@ const CALLS: &[(libc::c_long, Known)] = &[
     told(libc::SYS_pidfd_getfd, Syscall::Dup, Kind::Gets),
     told(libc::SYS_execve, Syscall::Execve, Kind::Executes),
     told(libc::SYS_execveat, Syscall::Execve, Kind::Executes),
+    told(libc::SYS_io_uring_setup, Syscall::IoUringSetup, Kind::Rings),
     seen(libc::SYS_rt_sigreturn, Kind::Returns),
     seen(libc::SYS_clone, Kind::Clones),
     seen(libc::SYS_clone3, Kind::Clones3),
@@ -104,14 +108,15 @@ const CALLS: &[(libc::c_long, Known)] = &[
     told(libc::SYS_dup2, Syscall::Dup2, Kind::Duplicates),
 ];
 
-/// The numbers of all calls that stop a program.
-pub fn numbers() -> Vec<u32> {
-    CALLS.iter().filter_map(|(number, _)| u32::try_from(*number).ok()).collect()
-}
-
-/// The calls that a program is told not to exist: their bytes would be seen by nobody.
-pub fn absent() -> [u32; 1] {
-    [u32::try_from(libc::SYS_io_uring_setup).unwrap_or(u32::MAX)]
+/// Stops a program at these calls. What goes through rings is seen by nobody: if they are not allowed, the program is told
+/// that there are none.
+pub fn filter(rings: bool) -> Filter {
+    let (absent, stops): (Vec<_>, Vec<_>) =
+        CALLS.iter().partition(|(_, known)| known.kind == Kind::Rings && !rings);
+    let numbers = |calls: Vec<&(libc::c_long, Known)>| -> Vec<u32> {
+        calls.into_iter().filter_map(|(number, _)| u32::try_from(*number).ok()).collect()
+    };
+    Filter::new(&numbers(stops), &numbers(absent))
 }
 
 /// What is to be known of the call with this number.

@@ -3,6 +3,7 @@
 use super::calls::{self, Buffer, Kind, Known};
 use super::descriptors::{Shared, Slot};
 use super::memory;
+use super::sockets::Sockets;
 use super::tracer::Tracer;
 use enchufe_story::fact::{Arguments, Cookie, Reading, Syscall};
 use enchufe_sys::ptrace::Entry;
@@ -22,6 +23,8 @@ pub enum After {
     Overwrites,
     /// The counters of its socket.
     Reads,
+    /// If it succeeds, descriptors may come and go without a call.
+    Rings,
     /// What it gives is a descriptor of another process.
     Gets,
     /// It sends descriptors of these sockets to another process, if it succeeds.
@@ -74,8 +77,12 @@ impl Tracer {
         let (pid, files) = (thread.pid, thread.files.clone());
         let [first, second, ..] = entry.arguments;
         let (fd, other) = (memory::int(first), memory::int(second));
+        if self.has_rings {
+            self.look_again(pid, &files, fd);
+        }
         let slot = files.borrow().get(fd);
         match (known.kind, slot) {
+            (Kind::Rings, _) => Some(Plan::new(syscall, -1, None, After::Rings)),
             (Kind::Makes, _) => makes(syscall, entry),
             (Kind::OnSocket | Kind::Writes(_), Some(Slot::Socket(socket))) => {
                 let arguments = arguments(syscall, pid, entry);
@@ -125,6 +132,21 @@ impl Tracer {
             }
             (Kind::Duplicates, slot) => self.duplicates(tid, syscall, (fd, slot), other),
             _ => None,
+        }
+    }
+
+    /// Through a ring a socket may have been made, or closed and its number given to something else.
+    fn look_again(&mut self, pid: u32, files: &Shared, fd: i32) {
+        let Some(process) = self.processes.get(&pid) else { return };
+        let (known, found) = (files.borrow().socket(fd), Sockets::identify(&process.handle, fd));
+        match found {
+            Some(socket) if known != found => {
+                self.references.set(files, fd, Slot::Socket(socket));
+            }
+            None if known.is_some() => {
+                self.references.close(files, fd);
+            }
+            _ => {}
         }
     }
 

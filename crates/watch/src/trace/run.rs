@@ -37,6 +37,8 @@ pub struct Options {
     pub start_anyway: bool,
     /// The place of the one that reads what the audience gives.
     pub reader: usize,
+    /// Whether they may use rings (`io_uring(7)`), whose calls are not seen.
+    pub io_uring: bool,
 }
 
 /// How it went.
@@ -94,7 +96,7 @@ pub fn run<'r, W: Write>(
     recorder: &mut Recorder<W>,
     audience: Audience<'r>,
 ) -> Result<Ended, TraceError> {
-    let filter = Filter::new(&calls::numbers(), &calls::absent());
+    let filter = calls::filter(options.io_uring);
     let mut running = Running {
         options,
         filter,
@@ -318,7 +320,7 @@ fn is_ready(handle: &impl AsFd) -> io::Result<bool> {
 ///
 /// Fails as [`run`] does where no program may be traced.
 pub fn probe(command: &[Vec<u8>]) -> Result<bool, TraceError> {
-    let filter = Filter::new(&calls::numbers(), &calls::absent());
+    let filter = calls::filter(false);
     let (launched, mut outputs) = programs::start(command, Console::Pipes, None, &filter)?;
     let (mut stopped, mut running) = (false, true);
     while running {

@@ -95,6 +95,8 @@ pub struct Tracer {
     early: HashSet<u32>,
     calls: u64,
     time: Timestamp,
+    /// A program has made a ring.
+    pub has_rings: bool,
     /// When the stop that is being answered was told of.
     since: Timestamp,
     /// For how many nanoseconds programs were held at stops before it.
@@ -277,6 +279,10 @@ impl Tracer {
             }
             After::Gets => {
                 self.take_in(pid, files, fd);
+                None
+            }
+            After::Rings => {
+                self.has_rings = true;
                 None
             }
             After::Nothing | After::Reads | After::Passes | After::Takes { .. } => None,
