@@ -31,6 +31,7 @@ fn main() {
     // io_uring_setup(2) has this number on every machine.
     let ring = "import ctypes, sys; sys.exit(ctypes.CDLL(None).syscall(425, 1, ctypes.create_string_buffer(120)) < 0)";
     say("io_uring", succeeds("python3", &["-c", ring]));
+    say("root", is_root());
     say("reserved_ports", is_root() && first_free_port() > 80);
 
     // Installing what is missing changes one of these folders.

@@ -307,6 +307,11 @@ pub struct Trace {
     pub program: Vec<std::ffi::OsString>,
     #[arg(short, long, value_name = "FILE")]
     pub write: Option<std::path::PathBuf>,
+    /// Empty: the only trace that runs.
+    #[arg(long, value_name = "PID", num_args = 0..=1, default_missing_value = "", conflicts_with_all = [
+        "write", "limit", "drain", "start_timeout", "start_anyway", "exit_status", "net", "no_packets", "io_uring", "pty",
+        "pipes", "stdin", "view", "explain", "conversation", "columns", "json"])]
+    pub join: Option<std::ffi::OsString>,
     #[command(flatten)]
     pub course: Course,
     #[arg(long, value_name = "SIZE")]

@@ -1,5 +1,6 @@
 //! `enchufe trace`
 
+mod join;
 mod live;
 pub mod network;
 
@@ -12,8 +13,10 @@ use crate::text::escape;
 use enchufe_story::State;
 use enchufe_story::fact::{Fact, Happened, Status};
 use enchufe_sys::children::Children;
+use enchufe_watch::trace::join::Door;
 use enchufe_watch::trace::{Audience, CommandError, Console, Options, Recorder, TraceError, WHOLE, run};
 use network::Network;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, AsRawFd};
@@ -31,6 +34,9 @@ const SIZE: (u16, u16) = (80, 24);
 pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
     if flags.pid.is_some() {
         return Err(Problem::new(Kind::PidNotOffered));
+    }
+    if let Some(word) = &flags.join {
+        return join::join(word, flags, common, catalogue);
     }
     let options = options(flags)?;
     let limit = flags.limit.as_deref().map(|text| plan::size("--limit", text)).transpose()?;
@@ -69,7 +75,9 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
             alone(fact);
         }
     };
-    let audience = Audience { input: Some(stdin.as_fd()), stop: &bell, told: &mut told };
+    // Where there is no folder for it nobody joins, and who wants to is told so.
+    let door = Door::open().ok();
+    let audience = Audience { input: Some(stdin.as_fd()), stop: &bell, door, told: &mut told };
     let ran = run(&options, &children, &mut recorder, audience);
     live.end();
     let is_cut = recorder.is_cut();
@@ -171,18 +179,20 @@ fn options(flags: &flags::Trace) -> Result<Options, Problem> {
 fn commands(flags: &flags::Trace) -> Result<Vec<Vec<Vec<u8>>>, Problem> {
     let mut all = Vec::new();
     for text in &flags.programs {
-        let word = || escape(text.as_bytes());
-        let words = shlex::bytes::split(text.as_bytes());
-        let words = words.ok_or_else(|| Problem::new(Kind::OpenQuote).with("word", word()))?;
-        if words.is_empty() {
-            return Err(Problem::new(Kind::EmptyCommand));
-        }
-        all.push(words);
+        all.push(words(text)?);
     }
     if !flags.program.is_empty() {
         all.push(flags.program.iter().map(|word| word.as_bytes().to_vec()).collect());
     }
     if all.is_empty() { Err(Problem::new(Kind::NoProgram)) } else { Ok(all) }
+}
+
+/// The words of a command, as a shell splits them.
+fn words(text: &OsStr) -> Result<Vec<Vec<u8>>, Problem> {
+    let word = || escape(text.as_bytes());
+    let words = shlex::bytes::split(text.as_bytes());
+    let words = words.ok_or_else(|| Problem::new(Kind::OpenQuote).with("word", word()))?;
+    if words.is_empty() { Err(Problem::new(Kind::EmptyCommand)) } else { Ok(words) }
 }
 
 /// Where the recording goes: the file of `-w`, else one without a name; and a path by which it can be read.

@@ -39,4 +39,5 @@ pub mod signals;
 pub mod sock_diag;
 pub mod tcp_info;
 pub mod termios;
+pub mod unix;
 pub mod usage;

@@ -3,12 +3,15 @@
 //!
 //! **Start reading** at [`run()`]: one loop starts the programs, answers each stop, and writes everything into a
 //! [`Recorder`]. `tracer` knows who is traced and what a stop means; `plan` decides what is told of a call, `descriptors`
-//! counts who has which socket, `sockets` asks the kernel about them, `lines` where in its source a program is.
+//! counts who has which socket, `sockets` asks the kernel about them, `lines` where in its source a program is. Programs from elsewhere
+//! come in through [`join`].
 //!
 //! Nothing is judged here: what caused which packet is said afterwards, by `enchufe_story`.
 
 mod calls;
 mod descriptors;
+mod guests;
+pub mod join;
 mod lines;
 mod memory;
 mod plan;

@@ -19,10 +19,23 @@ pub struct Launch<'l> {
     pub environment: &'l [CString],
     /// What becomes its descriptors 0, 1 and 2.
     pub stdio: [BorrowedFd<'l>; 3],
-    /// Whether the first of them is a terminal that is to control it, in a session of its own.
-    pub terminal: bool,
+    /// Which session it is in.
+    pub session: Session,
+    /// The folder that it begins in; none: ours.
+    pub folder: Option<BorrowedFd<'l>>,
     /// Where it is to stop.
     pub filter: &'l Filter,
+}
+
+/// The session of a program (setsid(2)), by which a terminal sends it signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Session {
+    /// That of who launches it.
+    Shared,
+    /// One of its own, without a terminal.
+    Own,
+    /// One of its own, which its descriptor 0, a terminal, controls.
+    Terminal,
 }
 
 /// A program that was launched.
@@ -93,12 +106,16 @@ fn run(
             return Err(io::Error::from_raw_os_error(libc::EPERM));
         }
         default_signals()?;
-        if launch.terminal {
+        if let Some(folder) = launch.folder {
+            // SAFETY: no memory is passed.
+            check(unsafe { libc::fchdir(folder.as_raw_fd()) })?;
+        }
+        if launch.session != Session::Shared {
             // SAFETY: no memory is passed.
             check(unsafe { libc::setsid() })?;
         }
         stdio(launch.stdio)?;
-        if launch.terminal {
+        if launch.session == Session::Terminal {
             // SAFETY: no memory is passed.
             check(unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) })?;
         }

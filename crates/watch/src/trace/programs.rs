@@ -1,6 +1,8 @@
 //! Programs as they are given: a command found, and given what it reads and prints on.
 
-use enchufe_sys::ptrace::{self, Filter, Launch, Launched};
+use super::join::Request;
+use super::join::message::DESCRIPTORS;
+use enchufe_sys::ptrace::{self, Filter, Launch, Launched, Session};
 use enchufe_sys::pty;
 use std::env;
 use std::ffi::{CString, OsStr};
@@ -115,29 +117,61 @@ pub fn start(
     filter: &Filter,
 ) -> Result<(Launched, Outputs), CommandError> {
     let first = command.first().map_or(&[][..], Vec::as_slice);
-    let file = find(first)?;
     let refused = |error| CommandError::Refused { command: first.to_vec(), error };
-    let text = |bytes: Vec<u8>| CString::new(bytes).map_err(|error| refused(error.into()));
-    let file = text(file.into_os_string().into_vec())?;
-    let arguments: Vec<CString> = command.iter().cloned().map(text).collect::<Result<_, _>>()?;
-    let environment: Vec<CString> = env::vars_os()
-        .map(|(name, value)| text([name.as_bytes(), b"=", value.as_bytes()].concat()))
-        .collect::<Result<_, _>>()?;
+    let file = find(first)?.into_os_string().into_vec();
+    let environment: Vec<Vec<u8>> =
+        env::vars_os().map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat()).collect();
     let nothing = File::open("/dev/null").map_err(refused)?;
     let ends = Ends::new(console).map_err(refused)?;
-    let terminal = matches!(console, Console::Terminal { .. });
     let [out, err] = ends.theirs.each_ref().map(OwnedFd::as_fd);
-    let stdin = if terminal { out } else { input.unwrap_or(nothing.as_fd()) };
-    let launched = ptrace::launch(&Launch {
+    let (session, stdin) = match console {
+        Console::Terminal { .. } => (Session::Terminal, out),
+        Console::Pipes => (Session::Shared, input.unwrap_or(nothing.as_fd())),
+    };
+    let place = Place { stdio: [stdin, out, err], session, folder: None };
+    let launched = launch(&file, command, &environment, place, filter).map_err(refused)?;
+    Ok((launched, Outputs(ends.ours)))
+}
+
+/// Starts what a guest asks for, on its descriptors and in its folder, traced by this thread. Its terminal stays the guest's, whose
+/// Ctrl-C is handed on.
+pub fn start_guest(
+    request: &Request,
+    descriptors: &[OwnedFd; DESCRIPTORS],
+    filter: &Filter,
+) -> io::Result<Launched> {
+    let [stdin, out, err, folder] = descriptors.each_ref().map(OwnedFd::as_fd);
+    let place = Place { stdio: [stdin, out, err], session: Session::Own, folder: Some(folder) };
+    launch(&request.file, &request.command, &request.environment, place, filter)
+}
+
+/// Where a program is started.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    stdio: [BorrowedFd<'p>; 3],
+    session: Session,
+    folder: Option<BorrowedFd<'p>>,
+}
+
+fn launch(
+    file: &[u8],
+    command: &[Vec<u8>],
+    environment: &[Vec<u8>],
+    place: Place<'_>,
+    filter: &Filter,
+) -> io::Result<Launched> {
+    let texts = |all: &[Vec<u8>]| all.iter().cloned().map(CString::new).collect::<Result<Vec<_>, _>>();
+    let (file, arguments, environment) = (CString::new(file)?, texts(command)?, texts(environment)?);
+    let Place { stdio, session, folder } = place;
+    ptrace::launch(&Launch {
         file: &file,
         arguments: &arguments,
         environment: &environment,
-        stdio: [stdin, out, err],
-        terminal,
+        stdio,
+        session,
+        folder,
         filter,
     })
-    .map_err(refused)?;
-    Ok((launched, Outputs(ends.ours)))
 }
 
 struct Ends {

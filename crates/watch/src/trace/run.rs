@@ -1,6 +1,7 @@
 //! The programs, from the first one's start to the last one's end.
 
 use super::calls;
+use super::join::Door;
 use super::programs::{self, CommandError, Console, Outputs};
 use super::record::Recorder;
 use super::tracer::{Progress, Tracer, now};
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(30);
 
 /// Who does not end when asked to is killed after this.
-const GRACE: Duration = Duration::from_secs(2);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 
 /// What Ctrl-D types.
 const END_OF_INPUT: u8 = 4;
@@ -44,7 +45,7 @@ pub struct Options {
 /// How it went.
 #[derive(Debug)]
 pub struct Ended {
-    /// How the first process of each program that was started ended; none where it is not known.
+    /// How the first process of each program of the options that was started ended; none where it is not known.
     pub statuses: Vec<Option<Status>>,
     /// Whether the bell ended it.
     pub stopped: bool,
@@ -76,6 +77,8 @@ pub struct Audience<'a> {
     pub input: Option<BorrowedFd<'a>>,
     /// Rings when the run is to end.
     pub stop: &'a Bell,
+    /// Where other programs may come in, while the run is not about to end.
+    pub door: Option<Door>,
     /// Sees everything that happens, as it happens.
     pub told: &'a mut dyn FnMut(&Fact),
 }
@@ -103,6 +106,8 @@ pub fn run<'r, W: Write>(
         audience,
         tracer: Tracer::default(),
         launched: Vec::new(),
+        own: Vec::new(),
+        leaving: Vec::new(),
         outputs: Vec::new(),
         phase: Phase::Starting,
         since: Instant::now(),
@@ -113,13 +118,13 @@ pub fn run<'r, W: Write>(
         running.kill_all(children);
     }
     ran?;
-    let statuses = running.tracer.programs.iter().map(|program| program.status).collect();
+    let statuses = running.own().map(|program| program.status).collect();
     Ok(Ended { statuses, stopped: running.stopped })
 }
 
 /// Where the run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Phase {
+pub(super) enum Phase {
     /// Programs are still to be started.
     Starting,
     /// All were started.
@@ -132,14 +137,20 @@ enum Phase {
     Killing,
 }
 
-struct Running<'r> {
+pub(super) struct Running<'r> {
     options: &'r Options,
-    filter: Filter,
-    audience: Audience<'r>,
-    tracer: Tracer,
-    launched: Vec<Option<Launched>>,
+    pub(super) filter: Filter,
+    pub(super) audience: Audience<'r>,
+    pub(super) tracer: Tracer,
+    /// As many as the tracer has programs.
+    pub(super) launched: Vec<Option<Launched>>,
+    /// The numbers of the programs of the options; the others have joined.
+    own: Vec<usize>,
+    /// Programs whose guests are gone, and since when.
+    pub(super) leaving: Vec<(u32, Instant)>,
+    /// Of the programs of the options.
     outputs: Vec<Outputs>,
-    phase: Phase,
+    pub(super) phase: Phase,
     /// When the phase began, or the last program was started.
     since: Instant,
     stopped: bool,
@@ -156,6 +167,7 @@ impl Running<'_> {
             recorder.take(facts, now()).map_err(TraceError::Record)?;
             self.outputs.iter_mut().for_each(Outputs::drain);
             self.failed_start()?;
+            self.receive_guests();
             self.advance(is_ready(self.audience.stop)?)?;
             if self.tracer.processes.is_empty() {
                 return Ok(());
@@ -180,12 +192,13 @@ impl Running<'_> {
 
     /// Starts the next program.
     fn start(&mut self) -> Result<(), TraceError> {
-        let place = self.launched.len();
+        let place = self.own.len();
         let Some(command) = self.options.commands.get(place) else { return Ok(()) };
         let is_last = place + 1 == self.options.commands.len();
         let input = self.audience.input.filter(|_| place == self.options.reader);
         let (launched, outputs) = programs::start(command, self.options.console, input, &self.filter)?;
         self.tracer.launched(launched.pid, command.clone())?;
+        self.own.push(self.launched.len());
         self.launched.push(Some(launched));
         self.outputs.push(outputs);
         self.since = Instant::now();
@@ -197,16 +210,25 @@ impl Running<'_> {
 
     /// Why a program that was launched could not be executed, if one could not.
     fn failed_start(&mut self) -> Result<(), TraceError> {
-        for (launched, program) in self.launched.iter_mut().zip(&self.tracer.programs) {
-            if program.status.is_none() || program.runs {
-                continue;
-            }
-            let error = launched.take().and_then(Launched::failure);
-            let command = program.name();
-            let error = error.unwrap_or_else(|| io::ErrorKind::Interrupted.into());
-            return Err(CommandError::Refused { command, error }.into());
-        }
-        Ok(())
+        let failed = self.own.iter().copied().find(|place| self.has_failed(*place));
+        let Some(place) = failed else { return Ok(()) };
+        let command = self.tracer.programs.get(place).map(Progress::name).unwrap_or_default();
+        Err(CommandError::Refused { command, error: self.failure(place) }.into())
+    }
+
+    /// Whether a program has ended without having run.
+    pub(super) fn has_failed(&self, place: usize) -> bool {
+        self.tracer.programs.get(place).is_some_and(|program| program.status.is_some() && !program.runs)
+    }
+
+    /// Why a program did not run.
+    pub(super) fn failure(&mut self, place: usize) -> io::Error {
+        let failure = self.launched.get_mut(place).and_then(Option::take).and_then(Launched::failure);
+        failure.unwrap_or_else(|| io::ErrorKind::Interrupted.into())
+    }
+
+    fn own(&self) -> impl DoubleEndedIterator<Item = &Progress> {
+        self.own.iter().filter_map(|place| self.tracer.programs.get(*place))
     }
 
     /// Goes on to what comes next.
@@ -215,7 +237,7 @@ impl Running<'_> {
             self.stopped = true;
             self.ask_to_end();
         }
-        let last = self.tracer.programs.last();
+        let last = self.own().next_back();
         match self.phase {
             Phase::Starting => {
                 if last.is_some_and(|program| program.is_ready || program.status.is_some()) {
@@ -246,6 +268,7 @@ impl Running<'_> {
     /// Ctrl-C is what the programs would get in a terminal, too.
     fn ask_to_end(&mut self) {
         (self.phase, self.since) = (Phase::Ending, Instant::now());
+        self.audience.door.iter_mut().for_each(Door::ends);
         self.signal_all(if self.stopped { libc::SIGINT } else { libc::SIGTERM });
     }
 
@@ -303,7 +326,9 @@ impl Running<'_> {
         watches.extend(recorder.capture().map(|capture| Watch::new(capture, Interest::READ)));
         let input = self.audience.input.filter(|_| self.types());
         watches.extend(input.iter().map(|input| Watch::new(input, Interest::READ)));
-        let handles: Vec<BorrowedFd<'_>> = self.outputs.iter().flat_map(Outputs::handles).collect();
+        let outputs = self.outputs.iter().flat_map(Outputs::handles);
+        let handles: Vec<BorrowedFd<'_>> =
+            outputs.chain(self.audience.door.iter().flat_map(Door::handles)).collect();
         watches.extend(handles.iter().map(|handle| Watch::new(handle, Interest::READ)));
         match host::wait(&mut watches, Some(TICK)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),

@@ -107,8 +107,8 @@ impl Tracer {
     /// A program was launched.
     pub fn launched(&mut self, pid: u32, command: Vec<Vec<u8>>) -> io::Result<()> {
         let program = u32::try_from(self.programs.len()).unwrap_or(u32::MAX);
-        self.programs.push(Progress { command, pid, ..Progress::default() });
         self.add_process(pid, program)?;
+        self.programs.push(Progress { command, pid, ..Progress::default() });
         self.add_thread(pid, pid, Shared::default());
         Ok(())
     }
@@ -486,9 +486,14 @@ impl Tracer {
         if self.processes.remove(&tid).is_none() {
             return;
         }
-        self.happened(Happened::Ended { pid: tid, status });
-        if let Some(progress) = self.programs.iter_mut().find(|progress| progress.pid == tid) {
+        let progress = self.programs.iter_mut().find(|progress| progress.pid == tid);
+        // What never ran did not begin in the recording either.
+        let has_begun = progress.as_ref().is_none_or(|progress| progress.runs);
+        if let Some(progress) = progress {
             progress.status = Some(status);
+        }
+        if has_begun {
+            self.happened(Happened::Ended { pid: tid, status });
         }
     }
 }
