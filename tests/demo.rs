@@ -5,21 +5,68 @@ mod common;
 
 use common::{Done, Process, enchufe};
 use std::collections::BTreeSet;
-use std::net::TcpListener;
-use std::time::Duration;
+
+/// What stands in a column, of as many as the rows have. Rows that were wrapped are one text again.
+fn column(done: &Done, count: usize, place: usize) -> String {
+    let rows = done.text().lines().map(|row| row.split('│').map(str::trim).collect::<Vec<_>>());
+    let rows = rows.filter(|row| row.len() == count).map(|row| row[place].to_owned());
+    rows.collect::<Vec<_>>().join(" ")
+}
 
 /// The left and the right column of every row that has two.
 fn columns(done: &Done) -> (String, String) {
-    let rows = done.text().lines().filter_map(|row| row.split_once('│'));
-    let (left, right): (Vec<&str>, Vec<&str>) = rows.map(|(left, right)| (left.trim(), right.trim())).unzip();
-    // Rows that were wrapped are one text again.
-    (left.join(" "), right.join(" "))
+    (column(done, 2, 0), column(done, 2, 1))
+}
+
+/// Where no programs are traced: where there can be no network for them. Runs this first there, in a shell.
+fn untraced(language: &str, first: &str, words: &[&str]) -> Done {
+    let program = env!("CARGO_BIN_EXE_enchufe");
+    let forbid = if cfg!(have_namespaces) { "echo 0 > /proc/sys/user/max_net_namespaces &&" } else { "" };
+    let script = format!("program='{program}'; {first} {forbid} $program --lang {language} demo \"$@\"");
+    let mut command = common::other("sh", &["-c", &script, "sh"]);
+    command.args(words);
+    if cfg!(have_namespaces) {
+        enchufe_sys::namespace::isolate(&mut command);
+    }
+    let done = Process::start(command).finish();
+    let note = if language == "es" { "enchufe: sin la red, pues" } else { "enchufe: without the wire, for" };
+    assert_eq!((done.code, done.errors().lines().count()), (Some(0), 1), "{}{}", done.text(), done.errors());
+    assert!(done.errors().starts_with(note), "{}", done.errors());
+    done
 }
 
 fn demo(language: &str, message: &str) -> Done {
-    let done = Process::start(enchufe(language, &["demo", message])).finish();
+    untraced(language, "", &[message])
+}
+
+#[test]
+#[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+fn between_the_two_programs_stands_the_wire() {
+    let noise = common::noise(6, std::process::id().into());
+    let message: String = noise.iter().map(|byte| char::from(b'a' + byte % 26)).collect();
+    let done = Process::start(enchufe("en", &["demo", &message])).finish();
     assert_eq!((done.code, done.errors()), (Some(0), ""), "{}", done.text());
-    done
+    let [client, wire, server] = [0, 1, 2].map(|place| column(&done, 3, place));
+    let count = |text: &str, part: &str| text.matches(part).count();
+    assert_eq!(count(&client, &format!("» Sending (6 bytes): \"{message}\"")), 3, "{client}");
+    assert_eq!(count(&server, &format!("» Received (6 bytes): \"{message}\"")), 3, "{server}");
+    assert_eq!(count(&client, &format!("» Received (6 bytes): \"{message}\"")), 1, "{client}");
+    assert_eq!(count(&client, "» Received (21 bytes): \"Hello from the server\""), 1, "{client}");
+    // Handshakes, the message and once its echo, and two ends each.
+    let wire = wire.replace("  ", " ");
+    for (part, times) in [("─ SYN ─", 3), ("SYN, ACK ─", 3), (" PSH, ACK 1..7 ", 4), (" FIN, ACK ", 6)]
+    {
+        assert_eq!(count(&wire, part), times, "{part}: {wire}");
+    }
+    for (side, call, state) in [
+        (&client, "connect 127.0.0.1:4000", "SYN-SENT"),
+        (&client, "shutdown SHUT_WR", "FIN-WAIT-1"),
+        (&server, "bind 127.0.0.1:8080", "LISTEN"),
+        (&server, "kernel, for listen", "SYN-RECEIVED"),
+    ] {
+        assert!(side.contains(call) && count(side, state) == 3, "{call}, {state}: {side}");
+    }
+    assert_eq!(count(&client, "exits with 0") + count(&server, "exits with 0"), 6);
 }
 
 /// The ports after this word, as the transcript names them.
@@ -58,22 +105,16 @@ fn a_message_that_nobody_could_have_prepared_goes_through_both_programs() {
     assert_eq!(clients.len(), 6, "each conversation had a client port of its own: {clients:?}");
 }
 
-/// Takes a port. Another demonstration gives it back soon; a program that keeps it has it taken, which
-/// is all that is wanted here.
-fn take(port: u16) -> Option<TcpListener> {
-    (0..2000).find_map(|_| {
-        let taken = TcpListener::bind(("127.0.0.1", port)).ok();
-        if taken.is_none() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        taken
-    })
-}
-
 #[test]
-fn the_usual_ports_being_taken_it_uses_others_and_says_so() {
-    let _taken = [take(4000), take(8080)];
-    let done = demo("en", "hola");
+#[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+fn where_it_is_not_traced_and_the_usual_ports_are_taken_it_uses_others_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = folder.path().join("said").display().to_string();
+    let first = format!(
+        "$program serve discard --listen 127.0.0.1:4000 --listen 127.0.0.1:8080 > {said} 2>&1 & \
+         until grep -q 'on 127.0.0.1:8080' {said}; do kill -0 $! || exit 1; done; trap 'kill $!' EXIT;"
+    );
+    let done = untraced("en", &first, &["hola"]);
     assert!(done.text().contains("(port 4000 is taken: a free one is used)\n"), "{}", done.text());
     assert_eq!(done.text().matches("(port 8080 is taken: a free one is used)\n").count(), 2);
     let (_, server) = columns(&done);
@@ -111,10 +152,15 @@ fn it_ends_with_the_lines_that_do_the_same() {
 
 #[test]
 fn a_message_that_looks_like_a_flag_is_a_message() {
-    let done = Process::start(enchufe("en", &["demo", "--", "--once"])).finish();
-    assert_eq!((done.code, done.errors()), (Some(0), ""));
+    let done = untraced("en", "", &["--", "--once"]);
     let (client, _) = columns(&done);
     assert_eq!(client.matches("Sending (6 bytes): \"--once\"").count(), 3, "{client}");
+    if cfg!(have_namespaces) {
+        let done = Process::start(enchufe("en", &["demo", "--", "--once"])).finish();
+        assert_eq!((done.code, done.errors()), (Some(0), ""));
+        let client = column(&done, 3, 0);
+        assert_eq!(client.matches("» Sending (6 bytes): \"--once\"").count(), 3, "{client}");
+    }
 }
 
 #[test]

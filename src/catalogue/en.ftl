@@ -542,6 +542,10 @@ demo-port-taken = (port { $port } is taken: a free one is used)
 demo-client = client
 demo-server = server
 demo-end = Each line was told by one of the two programs when it happened. Try it yourself in two terminals:
+demo-lanes = On the left the client, on the right the server, between them the wire: segments, and the states of both ends
+demo-end-traced = Both programs ran in a network of their own, traced. Try it yourself in two terminals; enchufe trace 'COMMAND' 'COMMAND' shows any programs so:
+note-demo-no-network = without the wire, for the programs have no network of their own ({ $cause }); for the whole picture: { $command }
+note-demo-no-trace = without the wire, for programs may not be traced here ({ $cause }); what is missing: enchufe doctor
 
 ## What a capture says
 

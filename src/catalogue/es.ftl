@@ -543,6 +543,10 @@ demo-port-taken = (el puerto { $port } está ocupado: se usa uno libre)
 demo-client = cliente
 demo-server = servidor
 demo-end = Cada línea la dijo uno de los dos programas cuando pasó. Pruébalo tú en dos terminales:
+demo-lanes = A la izquierda el cliente, a la derecha el servidor, entre ellos la red: segmentos y los estados de ambos extremos
+demo-end-traced = Ambos programas corrieron en una red propia y fueron trazados. Pruébalo en dos terminales; enchufe trace 'COMANDO' 'COMANDO' muestra así cualquier programa:
+note-demo-no-network = sin la red, pues los programas no tienen una propia ({ $cause }); para verlo todo: { $command }
+note-demo-no-trace = sin la red, pues aquí no se permite trazar programas ({ $cause }); qué falta: enchufe doctor
 
 ## Lo que dice una captura
 

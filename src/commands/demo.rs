@@ -1,6 +1,7 @@
 //! `enchufe demo`: the practices, by this same program as server and as client, side by side.
 
 pub(super) mod columns;
+mod traced;
 
 use crate::catalogue::Catalogue;
 use crate::events::{Event, Line};
@@ -47,29 +48,35 @@ impl Typed {
     /// What to type for it, quoted as a shell wants it.
     fn line(&self, command: &str) -> String {
         let mut line = command.to_owned();
-        let dashed = self.words.iter().any(|word| word.as_encoded_bytes().starts_with(b"-"));
-        let apart = OsString::from("--");
-        let words: Vec<&OsString> = if dashed {
-            self.flags.iter().chain([&apart]).chain(&self.words).collect()
-        } else {
-            self.words.iter().chain(&self.flags).collect()
-        };
-        for word in words {
+        for word in self.all() {
             line.extend([" ", &crate::text::shell_quoted(&word.to_string_lossy())]);
         }
         line
     }
+
+    /// All of it, in an order in which no word is taken for a flag.
+    fn all(&self) -> Vec<OsString> {
+        let dashed = self.words.iter().any(|word| word.as_encoded_bytes().starts_with(b"-"));
+        let apart = OsString::from("--");
+        if dashed {
+            self.flags.iter().chain([&apart]).chain(&self.words).cloned().collect()
+        } else {
+            self.words.iter().chain(&self.flags).cloned().collect()
+        }
+    }
 }
 
 pub fn demo(flags: &flags::Demo, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
-    let screen = Columns::for_stdout();
-    let stop = super::stop_on_signals()?;
-    let mut tries = Vec::new();
-    for practice in practices(flags.message.as_ref(), catalogue) {
-        let stage = Stage { practice: &practice, common, catalogue, screen: &screen, stop: &stop };
-        tries.push(stage.run()?);
-    }
-    let mut end = format!("{}\n", catalogue.plain("demo-end"));
+    let practices = practices(flags.message.as_ref(), catalogue);
+    // Before any other thread.
+    let (end, tries) = if let Some(tries) = traced::run(&practices, common, catalogue)? {
+        ("demo-end-traced", tries)
+    } else {
+        let (screen, stop) = (Columns::for_stdout(), super::stop_on_signals()?);
+        let stage = |practice| Stage { practice, common, catalogue, screen: &screen, stop: &stop }.run();
+        ("demo-end", practices.iter().map(stage).collect::<Result<Vec<_>, _>>()?)
+    };
+    let mut end = format!("{}\n", catalogue.plain(end));
     for (server, client) in tries {
         end.extend(["\n    enchufe ", &server, "\n    enchufe ", &client, "\n"]);
     }
@@ -92,13 +99,16 @@ fn practices(message: Option<&OsString>, catalogue: &Catalogue) -> [Practice; 3]
         Practice {
             title: "demo-title-receive",
             port: 8080,
-            server: Typed::new(&["receive".into()], &["--once"]),
+            server: Typed::new(&["receive".into()], &["--engine", "blocking", "--once"]),
             client: Typed::new(&[says("demo-one-way")], &["--no-reply"]),
         },
         Practice {
             title: "demo-title-reply",
             port: 8080,
-            server: Typed::new(&["reply".into(), text("demo-server-answer")], &["--once"]),
+            server: Typed::new(
+                &["reply".into(), text("demo-server-answer")],
+                &["--engine", "blocking", "--once"],
+            ),
             client: Typed::new(&[says("demo-client-message")], &[]),
         },
     ]

@@ -139,6 +139,13 @@ pub(super) fn recorded(
     })
 }
 
+/// Shows the ladder of a recording that was just made.
+pub(super) fn ladder_of(path: &Path, common: Common, catalogue: &Catalogue) -> Result<Code, Problem> {
+    let mut flags = flags::Read { words: vec![path.as_os_str().to_owned()], ..flags::Read::default() };
+    flags.views.ladder = true;
+    self::read(&flags, common, catalogue)
+}
+
 /// Makes of what was written while programs ran the recording that is kept: the causes are comments of its packets, and of
 /// a network that was shared with others it has what is the programs'. Until it is whole nothing else changes.
 pub(super) fn finish_recording(

@@ -167,6 +167,7 @@ fn options(flags: &flags::Trace) -> Result<Options, Problem> {
     Ok(Options {
         reader: reader.unwrap_or(commands.len()).saturating_sub(1),
         commands,
+        file: None,
         console: if wants_terminal { Console::Terminal { columns, rows } } else { Console::Pipes },
         drain: plan::time("--drain", flags.course.drain.as_deref())?.unwrap_or(DRAIN),
         start_timeout: plan::limit("--start-timeout", flags.course.start_timeout.as_deref())?
@@ -196,7 +197,7 @@ fn words(text: &OsStr) -> Result<Vec<Vec<u8>>, Problem> {
 }
 
 /// Where the recording goes: the file of `-w`, else one without a name; and a path by which it can be read.
-fn recording(write: Option<&Path>) -> Result<(File, PathBuf), Problem> {
+pub(super) fn recording(write: Option<&Path>) -> Result<(File, PathBuf), Problem> {
     if let Some(path) = write {
         return Ok((File::create(path).map_err(|error| unwritable(path, &error))?, path.to_owned()));
     }
@@ -215,7 +216,7 @@ fn cannot_run(error: CommandError) -> Problem {
     if let Some(error) = cause { problem.cause(&error) } else { problem }
 }
 
-fn failed(error: TraceError) -> Problem {
+pub(super) fn failed(error: TraceError) -> Problem {
     match error {
         TraceError::Command(error) => cannot_run(error),
         TraceError::NotReady { command } => Problem::new(Kind::NotReady).with("word", escape(&command)),

@@ -46,7 +46,7 @@ impl Network {
         Ok(Self { capture, is_shared: true })
     }
 
-    fn private(no_packets: bool) -> Result<Self, Problem> {
+    pub fn private(no_packets: bool) -> Result<Self, Problem> {
         let capture =
             if no_packets { None } else { Some(Capture::open(Place::Interface("lo"), &Options::default())) };
         let capture = capture.transpose().map_err(|error| failed(&error))?;
@@ -70,7 +70,7 @@ impl Network {
 }
 
 /// Why there is no network for the programs. To `unshare(2)` an error has its own meaning: `ENOSPC` is no full disk.
-fn why(refused: &io::Error, catalogue: &Catalogue) -> String {
+pub fn why(refused: &io::Error, catalogue: &Catalogue) -> String {
     match refused.raw_os_error() {
         Some(NO_SPACE | TOO_MANY_USERS) => catalogue.plain("trace-namespaces-limited"),
         Some(NOT_PERMITTED) => catalogue.plain("trace-namespaces-forbidden"),

@@ -112,13 +112,14 @@ impl Outputs {
 /// Starts a command, traced by this thread.
 pub fn start(
     command: &[Vec<u8>],
+    file: Option<&Path>,
     console: Console,
     input: Option<BorrowedFd<'_>>,
     filter: &Filter,
 ) -> Result<(Launched, Outputs), CommandError> {
     let first = command.first().map_or(&[][..], Vec::as_slice);
     let refused = |error| CommandError::Refused { command: first.to_vec(), error };
-    let file = find(first)?.into_os_string().into_vec();
+    let file = file.map_or_else(|| find(first), |file| Ok(file.to_owned()))?.into_os_string().into_vec();
     let environment: Vec<Vec<u8>> =
         env::vars_os().map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat()).collect();
     let nothing = File::open("/dev/null").map_err(refused)?;

@@ -12,6 +12,7 @@ use enchufe_sys::ptrace::{self, Filter, Launched};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// With something to be written down soon, waiting is no longer than this.
@@ -28,6 +29,8 @@ const END_OF_INPUT: u8 = 4;
 pub struct Options {
     /// The commands, each with its arguments. One is started as soon as the one before listens, has connected, or has ended.
     pub commands: Vec<Vec<Vec<u8>>>,
+    /// The file that all of them are, whatever they call it; none: the one that a shell would find.
+    pub file: Option<PathBuf>,
     /// What they print on.
     pub console: Console,
     /// How long the others may go on when the last one has ended.
@@ -195,8 +198,9 @@ impl Running<'_> {
         let place = self.own.len();
         let Some(command) = self.options.commands.get(place) else { return Ok(()) };
         let is_last = place + 1 == self.options.commands.len();
-        let input = self.audience.input.filter(|_| place == self.options.reader);
-        let (launched, outputs) = programs::start(command, self.options.console, input, &self.filter)?;
+        let Options { console, file, reader, .. } = self.options;
+        let input = self.audience.input.filter(|_| place == *reader);
+        let (launched, outputs) = programs::start(command, file.as_deref(), *console, input, &self.filter)?;
         self.tracer.launched(launched.pid, command.clone())?;
         self.own.push(self.launched.len());
         self.launched.push(Some(launched));
@@ -346,7 +350,7 @@ fn is_ready(handle: &impl AsFd) -> io::Result<bool> {
 /// Fails as [`run`] does where no program may be traced.
 pub fn probe(command: &[Vec<u8>]) -> Result<bool, TraceError> {
     let filter = calls::filter(false);
-    let (launched, mut outputs) = programs::start(command, Console::Pipes, None, &filter)?;
+    let (launched, mut outputs) = programs::start(command, None, Console::Pipes, None, &filter)?;
     let (mut stopped, mut running) = (false, true);
     while running {
         // A stop is answered within microseconds: there is nothing to wait on for longer.
