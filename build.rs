@@ -1,5 +1,6 @@
 //! Finds out what this machine has of what the tests talk with, so that a test whose peer is missing
-//! is ignored and says why. The program itself needs none of it.
+//! is ignored and says why. The program itself needs none of it, but wants to know whether it has the crate that
+//! watches, which the manifest says: by that it has the commands that do.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -14,6 +15,7 @@ const TOOLS: [&str; 6] = ["python3", "ncat", "socat", "setpriv", "curl", "cc"];
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=PATH");
+    say("watch", env::var_os("DEP_ENCHUFE_WATCH_HERE").is_some());
     let path = env::var_os("PATH").unwrap_or_default();
     let places: BTreeSet<PathBuf> = env::split_paths(&path).filter(|place| place.is_absolute()).collect();
 

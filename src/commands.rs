@@ -2,22 +2,28 @@
 //! to an exit code.
 
 mod demo;
+#[cfg(have_watch)]
 mod doctor;
 mod prompt;
 mod read;
 mod send;
 mod serve;
 mod shell;
+#[cfg(have_watch)]
 mod trace;
+#[cfg(have_watch)]
 mod watch;
 
 pub use demo::demo;
+#[cfg(have_watch)]
 pub use doctor::doctor;
 pub use read::read;
 pub use send::send;
 pub use serve::serve;
 pub use shell::{completions, man};
+#[cfg(have_watch)]
 pub use trace::trace;
+#[cfg(have_watch)]
 pub use watch::watch;
 
 use crate::catalogue::Catalogue;

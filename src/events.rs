@@ -59,6 +59,9 @@ impl From<&std::io::Error> for Fault {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    WinsockStarted {
+        version: String,
+    },
     Starting {
         address: String,
     },
@@ -180,6 +183,9 @@ pub enum Event {
     Acknowledged {
         bytes: u64,
     },
+    DeliveryUnknown {
+        bytes: u64,
+    },
     StillWaiting {
         awaited: String,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,6 +205,7 @@ impl Event {
     pub fn of(about: Option<About>, told: &Told<'_>, decode: &mut impl Decode) -> Self {
         let text = |value: &dyn std::fmt::Display| value.to_string();
         match *told {
+            Told::WinsockStarted { version } => Self::WinsockStarted { version: version.to_owned() },
             Told::Starting { address } => Self::Starting { address: text(&address) },
             Told::SocketMade { address } => Self::SocketMade { address: text(&address) },
             Told::Options { list } => Self::Options {
@@ -250,6 +257,7 @@ impl Event {
             Told::Sending { bytes } => Self::Sending { payload: decode.whole(bytes) },
             Told::HalfClosed => Self::HalfClosed {},
             Told::Acknowledged { bytes } => Self::Acknowledged { bytes },
+            Told::DeliveryUnknown { bytes } => Self::DeliveryUnknown { bytes },
             Told::StillWaiting { awaited } => {
                 let missing = if let Awaited::Echo { missing } = awaited { Some(missing) } else { None };
                 Self::StillWaiting { awaited: awaited_id(awaited).to_owned(), missing }

@@ -44,6 +44,9 @@ pub struct Common {
     pub version: Option<bool>,
 }
 
+/// The commands that only a system has which the crate that watches is for (`build.rs`).
+pub const OF_THE_WATCHING: [&str; 3] = ["watch", "trace", "doctor"];
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -51,8 +54,11 @@ pub enum Verb {
     Serve(Box<Serve>),
     Send(Box<Send>),
     Read(Box<Read>),
+    #[cfg(have_watch)]
     Watch(Box<Watch>),
+    #[cfg(have_watch)]
     Trace(Box<Trace>),
+    #[cfg(have_watch)]
     Doctor(Doctor),
     Completions(Completions),
     Man(Man),

@@ -1,5 +1,8 @@
 //! The program: flags in, texts and exit codes out. What it does is in the libraries.
 
+// Where there is no crate that watches, what its commands show is not shown, but read all the same.
+#![cfg_attr(not(have_watch), allow(dead_code, unused_imports))]
+
 mod catalogue;
 mod commands;
 mod events;
@@ -22,6 +25,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
+    style::learn_terminals();
     // Lives as long as the program: threads that nobody waits for speak too.
     let catalogue: &'static Catalogue = Box::leak(Box::new(Catalogue::new(flags::language(&arguments))));
     let result = match flags::parse(arguments, catalogue) {
@@ -45,8 +49,11 @@ fn run(cli: flags::Cli, catalogue: &'static Catalogue) -> Result<exit::Code, Pro
         Some(Verb::Serve(serve)) => commands::serve(&serve, common, catalogue),
         Some(Verb::Send(send)) => commands::send(&send, common, catalogue),
         Some(Verb::Read(read)) => commands::read(&read, common, catalogue),
+        #[cfg(have_watch)]
         Some(Verb::Watch(watch)) => commands::watch(&watch, common, catalogue),
+        #[cfg(have_watch)]
         Some(Verb::Trace(trace)) => commands::trace(&trace, common, catalogue),
+        #[cfg(have_watch)]
         Some(Verb::Doctor(doctor)) => commands::doctor(&doctor, catalogue),
         Some(Verb::Completions(completions)) => commands::completions(&completions, catalogue),
         Some(Verb::Man(man)) => commands::man(&man, catalogue),

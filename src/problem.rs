@@ -3,7 +3,7 @@
 
 use crate::catalogue::{Catalogue, human_time};
 use crate::exit::Code;
-use enchufe_sys::host::{AcceptFault, PortUse, accept_fault};
+use enchufe_sys::host::{self, AcceptFault, PortUse, accept_fault};
 use enchufe_talk::{Call, TalkError};
 use fluent_bundle::{FluentArgs, FluentValue};
 use std::fmt::Display;
@@ -39,6 +39,7 @@ macro_rules! kinds {
 kinds! {
     NoCommand "no-command" CouldNotRun,
     UnknownCommand "unknown-command" CouldNotRun,
+    NotHere "not-here" CouldNotRun,
     UnknownFlag "unknown-flag" CouldNotRun,
     UnknownFlagNear "unknown-flag-near" CouldNotRun,
     MissingValue "missing-value" CouldNotRun,
@@ -167,6 +168,7 @@ kinds! {
     Interrupted "interrupted" Bad,
     Ended "ended" Bad,
     NotAcknowledged "not-acknowledged" Bad,
+    NotTold "not-told" Bad,
     EchoMissing "echo-missing" Bad,
     EchoDiffers "echo-differs" Bad,
     NoLine "no-line" Bad,
@@ -250,7 +252,7 @@ impl Problem {
 
     /// What the system did not give to this call.
     pub fn resources(call: &'static str, error: &io::Error) -> Self {
-        Self::new(Kind::Resources).with("call", call).cause(error)
+        Self::new(Kind::Resources).with("call", host::call_name(call)).cause(error)
     }
 
     /// The sentence.
@@ -323,10 +325,7 @@ impl From<TalkError> for Problem {
                 let said = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
                 let kind = match error.kind() {
                     io::ErrorKind::TimedOut => Kind::ResolveTimeout,
-                    // getaddrinfo's EAI_NONAME and EAI_NODATA, which std gives only as glibc's text.
-                    _ if said.starts_with("Name or service") || said.starts_with("No address") => {
-                        Kind::Unresolved
-                    }
+                    _ if host::is_name_unknown(&error) => Kind::Unresolved,
                     _ => Kind::ResolveFailed,
                 };
                 let said = io::Error::other(said.to_owned());

@@ -6,6 +6,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 /// 0: by the terminal; 1: always; 2: never.
 static WANTED: AtomicU8 = AtomicU8::new(0);
 
+/// Learns whether the terminals here show colours: where they do not, `auto` is `never`.
+pub fn learn_terminals() {
+    if !enchufe_sys::host::prepare_terminals() {
+        set("never");
+    }
+}
+
 /// A colour by its meaning.
 #[derive(Clone, Copy, Debug)]
 pub enum Ink {

@@ -65,7 +65,8 @@ pub enum Timestamps {
 pub const fn is_detail(event: &Event) -> bool {
     matches!(
         event,
-        Event::SocketMade { .. }
+        Event::WinsockStarted { .. }
+            | Event::SocketMade { .. }
             | Event::Options { .. }
             | Event::Skipped { .. }
             | Event::Resolving { .. }

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-fn main() {
+pub(crate) fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=/proc/sys/user/max_net_namespaces");
     println!("cargo::rustc-check-cfg=cfg(have_namespaces)");

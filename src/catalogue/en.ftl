@@ -2,6 +2,7 @@
 
 ## What happens in a conversation
 
+event-winsock_started = Winsock { $version } started
 event-starting = Starting up { $ip } port { $port }
 event-socket_made = Socket made for { $address }
 event-options = Socket options as the system reports them: { $options }
@@ -84,6 +85,10 @@ event-acknowledged = Acknowledged by the peer's TCP: { $bytes ->
         [one] 1 byte
        *[other] { $bytes } bytes
     } and the end (this does not prove that its program read them)
+event-delivery_unknown = Sent: { $bytes ->
+        [one] 1 byte
+       *[other] { $bytes } bytes
+    } and the end, and the peer has ended; whether its TCP acknowledged them, this system does not tell
 event-still_waiting = { $awaited ->
         [connection] Still no answer to the connection (--connect-timeout 5s sets a limit)
         [echo] Still to come back: { $missing ->
@@ -151,6 +156,7 @@ way-another = name another file
 
 problem-no-command = say what to do; to begin with: "enchufe demo" (all there is: "enchufe --help")
 problem-unknown-command = "{ $word }" is no command of enchufe; there are "enchufe demo", "enchufe serve" and "enchufe send" ("enchufe --help" explains them)
+problem-not-here = "enchufe { $word }" is not part of enchufe on this system: it needs Linux. Wireshark captures here, and "enchufe read FILE --ladder" shows what it captured
 problem-unknown-flag = there is no flag { $flag } here ("--help" shows those there are; if it is none, put -- before it)
 problem-unknown-flag-near = there is no flag { $flag } here; did you mean { $near }?
 problem-missing-value = { $flag } needs a value
@@ -302,6 +308,7 @@ problem-connect-failed = connect { $address }: { $cause }; check the address and
 problem-interrupted = interrupted before it was done
 problem-ended = the connection with { $peer } did not end well: { $why }
 problem-not-acknowledged = not known to have arrived: { $why } before { $peer } had acknowledged everything
+problem-not-told = not known to have arrived: { $why }, and this system does not tell what { $peer } had acknowledged
 problem-echo-missing = the echo is not complete: { $missing ->
         [one] 1 byte
        *[other] { $missing } bytes

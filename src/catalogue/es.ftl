@@ -2,6 +2,7 @@
 
 ## Lo que pasa en una conversación
 
+event-winsock_started = Winsock { $version } inicializado
 event-starting = Empezando a levantar { $ip } puerto { $port }
 event-socket_made = Socket creado para { $address }
 event-options = Opciones del socket, como las informa el sistema: { $options }
@@ -85,6 +86,10 @@ event-acknowledged = { $bytes ->
         [one] Confirmado por el TCP del otro extremo: 1 byte
        *[other] Confirmado por el TCP del otro extremo: { $bytes } bytes
     } y el fin (eso no prueba que su programa los haya leído)
+event-delivery_unknown = { $bytes ->
+        [one] Enviado: 1 byte
+       *[other] Enviado: { $bytes } bytes
+    } y el fin, y el otro extremo ya terminó; este sistema no dice si su TCP los confirmó
 event-still_waiting = { $awaited ->
         [connection] Sigue sin haber respuesta a la conexión (--connect-timeout 5s pone un límite)
         [echo] Faltan por volver { $missing ->
@@ -152,6 +157,7 @@ way-another = da otro archivo
 
 problem-no-command = dime qué hacer; para empezar: «enchufe demo» (todo lo que hay: «enchufe --help»)
 problem-unknown-command = «{ $word }» no es una orden de enchufe; están «enchufe demo», «enchufe serve» y «enchufe send» («enchufe --help» las explica)
+problem-not-here = «enchufe { $word }» no forma parte de enchufe en este sistema: necesita Linux. Aquí captura Wireshark, y «enchufe read ARCHIVO --ladder» muestra lo que capturó
 problem-unknown-flag = la opción { $flag } no existe aquí («--help» muestra las que hay; si no es una opción, pon -- antes)
 problem-unknown-flag-near = la opción { $flag } no existe aquí; ¿querías { $near }?
 problem-missing-value = a { $flag } le falta su valor
@@ -303,6 +309,7 @@ problem-connect-failed = connect { $address }: { $cause }; revisa la dirección 
 problem-interrupted = se interrumpió antes de terminar
 problem-ended = la conexión con { $peer } no terminó bien: { $why }
 problem-not-acknowledged = no se sabe si llegó: { $why } antes de que { $peer } confirmara todo
+problem-not-told = no se sabe si llegó: { $why }, y este sistema no dice qué había confirmado { $peer }
 problem-echo-missing = el eco no está completo: no { $missing ->
         [one] volvió 1 byte
        *[other] volvieron { $missing } bytes

@@ -183,6 +183,7 @@ fn judge(
             Err(Problem::new(Kind::NotAcknowledged).with("peer", peer).with("why", why()))
         }
         (_, Reason::PeerFinished | Reason::OwnEnd) => Ok(Code::Fine),
+        (Verdict::NotTold, _) => Err(Problem::new(Kind::NotTold).with("peer", peer).with("why", why())),
         _ => Err(Problem::new(Kind::Ended).with("peer", peer).with("why", why())),
     }
 }

@@ -40,7 +40,7 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     }
     let options = options(flags)?;
     let limit = flags.limit.as_deref().map(|text| plan::size("--limit", text)).transpose()?;
-    super::read::can_show(flags)?;
+    super::read::recorded::can_show(flags)?;
     if flags.write.as_deref() == Some(Path::new("-")) {
         return Err(Problem::new(Kind::RecordingToStdout));
     }
@@ -123,16 +123,16 @@ fn show(
     catalogue: &'static Catalogue,
 ) -> Result<Code, Problem> {
     if let Some(to) = &flags.write {
-        super::read::finish_recording(raw, to, is_shared, common, catalogue)?;
-        return super::read::recorded(to, flags, common, catalogue);
+        super::read::recorded::finish_recording(raw, to, is_shared, common, catalogue)?;
+        return super::read::recorded::recorded(to, flags, common, catalogue);
     }
     if !is_shared {
-        return super::read::recorded(raw, flags, common, catalogue);
+        return super::read::recorded::recorded(raw, flags, common, catalogue);
     }
     let folder = tempfile::tempdir().map_err(|error| unwritable(&std::env::temp_dir(), &error))?;
     let path = folder.path().join("trace.pcapng");
-    super::read::finish_recording(raw, &path, is_shared, common, catalogue)?;
-    super::read::recorded(&path, flags, common, catalogue)
+    super::read::recorded::finish_recording(raw, &path, is_shared, common, catalogue)?;
+    super::read::recorded::recorded(&path, flags, common, catalogue)
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Problem {

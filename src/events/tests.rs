@@ -34,6 +34,7 @@ fn samples() -> Vec<Event> {
     let short = |of: &str, limit| Event::Short { of: of.into(), limit };
     let waiting = |awaited: &str, missing| Event::StillWaiting { awaited: awaited.into(), missing };
     let mut all = vec![
+        Event::WinsockStarted { version: "2.2".into() },
         Event::Starting { address: address() },
         Event::SocketMade { address: address() },
         Event::Options { options: [("nodelay".into(), "on".into())].into() },
@@ -75,6 +76,7 @@ fn samples() -> Vec<Event> {
         Event::Sending { payload: payload() },
         Event::HalfClosed {},
         Event::Acknowledged { bytes: 19 },
+        Event::DeliveryUnknown { bytes: 19 },
         waiting("connection", None),
         waiting("echo", Some(7)),
         waiting("expected", None),

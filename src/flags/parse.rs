@@ -1,6 +1,6 @@
 //! From the words that were typed to [`Cli`], help, or the problem with them.
 
-use super::{Cli, localize};
+use super::{Cli, OF_THE_WATCHING, localize};
 use crate::catalogue::{Catalogue, Language};
 use crate::problem::{Kind, Problem};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -60,7 +60,10 @@ fn explain(error: &clap::Error) -> Problem {
         }
         ErrorKind::InvalidSubcommand => {
             let word = context(ContextKind::InvalidSubcommand).unwrap_or_default();
-            Problem::new(Kind::UnknownCommand).with("word", crate::text::escape(word.as_bytes()))
+            // Where one of these is unknown, it is not there.
+            let is_missing = OF_THE_WATCHING.contains(&word.as_str());
+            let kind = if is_missing { Kind::NotHere } else { Kind::UnknownCommand };
+            Problem::new(kind).with("word", crate::text::escape(word.as_bytes()))
         }
         ErrorKind::InvalidValue | ErrorKind::TooFewValues | ErrorKind::WrongNumberOfValues => {
             Problem::new(Kind::MissingValue).with("flag", argument)

@@ -1,26 +1,41 @@
 //! What enchufe needs of a system and neither std nor socket2 has: the portable face of this crate.
 //!
-//! The types are here; the rest is in one file for each system, picked below and nowhere else. Linux is the
-//! one that there is. Another system brings these names with these meanings, or answers `None`:
+//! The types are here; the rest is in one file for each system, picked below and nowhere else: Linux, and
+//! Windows. Another system brings these names with these meanings, or answers `None`:
 //!
 //! * waiting: [`wait`] on [`Watch`]es of any [`AsHandle`], a [`Bell`] for other threads, [`StopSignals`];
-//! * TCP: [`reuse_address`], and how far the peer has acknowledged ([`delivery`]);
+//! * TCP: [`start_sockets`], [`reuse_address`], [`keep_alive_time`], what went wrong with a connection ([`take_error`]), and how far the
+//!   peer has acknowledged ([`delivery`]);
 //! * the machine's sockets: who is in the way of a `bind` ([`port_use`]), who waits to be accepted
 //!   ([`queued_peers`], [`queue_length`]), whether a peer on this machine closed ([`peer_is_open`]);
 //! * limits: [`descriptor_limit`], [`raise_descriptor_limit`];
-//! * the terminal as it was: [`TerminalMode`], [`redraw`]; programs that end with us: [`end_with_us`].
+//! * the terminal: [`prepare_terminals`], as it was ([`TerminalMode`]), [`redraw`]; programs that end with us:
+//!   [`end_with_us`];
+//! * what an error means ([`accept_fault`], [`is_in_progress`], [`is_family_missing`], [`is_name_unknown`]), and what
+//!   a call is called here ([`call_name`]).
 
 use std::io;
 use std::time::Duration;
 
 #[cfg(target_os = "linux")]
+#[path = "linux.rs"]
+pub mod kernel;
+#[cfg(target_os = "linux")]
 #[path = "host/linux.rs"]
 mod system;
 
+#[cfg(windows)]
+#[path = "windows.rs"]
+pub mod kernel;
+#[cfg(windows)]
+#[path = "host/windows.rs"]
+mod system;
+
 pub use system::{
-    AsHandle, Bell, StopSignals, TerminalMode, Watch, accept_fault, delivery, descriptor_limit, end_with_us,
-    is_family_missing, is_in_progress, is_reserved, peer_is_open, port_use, queue_length, queued_peers,
-    raise_descriptor_limit, redraw, reuse_address, wait,
+    AsHandle, Bell, StopSignals, TerminalMode, Watch, accept_fault, call_name, delivery, descriptor_limit,
+    end_with_us, is_family_missing, is_in_progress, is_name_unknown, is_reserved, keep_alive_time,
+    peer_is_open, port_use, prepare_terminals, queue_length, queued_peers, raise_descriptor_limit, redraw,
+    reuse_address, start_sockets, take_error, wait,
 };
 
 /// What to wait for.
@@ -91,6 +106,8 @@ pub enum Delivery {
     /// The connection is gone, reset or timed out; what was not acknowledged before is unknown. The error
     /// is the cause, or [`io::ErrorKind::NotConnected`] where an earlier call has taken it.
     Lost(io::Error),
+    /// The connection is there, and the system does not tell what was acknowledged (Windows).
+    Unknown,
 }
 
 /// A process, as far as this user may see it.

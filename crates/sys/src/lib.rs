@@ -7,37 +7,15 @@
 //!
 //! * [`host`] is the portable face: everything here that is not particular to one system. The other crates
 //!   of the project use little else. It picks the system in one place, and each system is one file behind it.
-//! * Every other module is one facility of the Linux kernel, flat: none imports another, except the small
-//!   helpers `errno` and `fd`. What needs two facilities is composed in `host/linux.rs`.
+//! * Every other module is one facility of one kernel, flat: none imports another, except small helpers.
+//!   `linux.rs` and `windows.rs` list them. What needs two facilities is composed in the file of `host/`.
 //!
 //! Numbers of the kernel are taken from its headers; a fact that no manual page states is written beside
 //! the code, with the kernel source it comes from, and proved by a test with real sockets.
 
 #![allow(unsafe_code)] // Calling the kernel is what this crate is for; each block says why it is sound.
 
-mod errno;
-mod fd;
-
-pub mod children;
-pub mod cookie;
-pub mod eventfd;
 pub mod host;
-pub mod interfaces;
-pub mod io_uring;
-pub mod namespace;
-pub mod origin;
-pub mod packet_ring;
-pub mod parent_death;
-pub mod pidfd;
-pub mod poll;
-pub mod process;
-pub mod ptrace;
-pub mod pty;
-pub mod queues;
-pub mod rlimit;
-pub mod signals;
-pub mod sock_diag;
-pub mod tcp_info;
-pub mod termios;
-pub mod unix;
-pub mod usage;
+
+#[doc(inline)]
+pub use host::kernel::*;

@@ -28,7 +28,8 @@ pub enum HalfClose {
 pub enum Reply {
     /// Shows it until the peer ends.
     Show,
-    /// Throws it away: done as soon as the peer's TCP has acknowledged everything.
+    /// Throws it away: done as soon as the peer's TCP has acknowledged everything; where the system does not
+    /// tell that, as soon as the peer has ended.
     Ignore,
 }
 
@@ -43,7 +44,7 @@ pub struct Plan {
     pub expect: Option<Expect>,
     /// Bytes asked for in one `recv`.
     pub read_size: usize,
-    /// For [`Reply::Ignore`], how long the acknowledgement may take; for [`Expect::Nothing`], for
+    /// For [`Reply::Ignore`], how long the acknowledgement, or the peer's end, may take; for [`Expect::Nothing`], for
     /// how long nothing may come.
     pub wait: Duration,
     /// Nothing came at all for so long: over.
@@ -67,6 +68,8 @@ pub enum Verdict {
     Unmet(Unmet),
     /// [`Reply::Ignore`]: the peer's TCP did not acknowledge everything.
     NotAcknowledged,
+    /// [`Reply::Ignore`]: the system does not tell what was acknowledged (Windows). How it ended does.
+    NotTold,
 }
 
 /// How it ended.

@@ -105,6 +105,7 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 /// Connects, trying again as the plan says.
 pub fn connect(plan: &Plan<'_>, reporter: &dyn Reporter, stop: &Stop) -> Result<Connected, TalkError> {
+    crate::listen::start_sockets(reporter)?;
     let give_up = plan.retry.map(|time| (Instant::now() + time, time));
     let mut told = false;
     let quiet = OnlyConnected(reporter);

@@ -45,6 +45,7 @@ pub struct Plan<'a> {
 /// An endpoint that stands for an address of each family (`:4000`) is content with one where the
 /// machine does not have the other.
 pub fn open(plan: &Plan<'_>, reporter: &dyn Reporter, stop: &Stop) -> Result<Vec<Listener>, TalkError> {
+    start_sockets(reporter)?;
     let mut listeners = Vec::new();
     for endpoint in plan.endpoints {
         listeners.extend(open_endpoint(endpoint, plan, reporter, stop)?);
@@ -54,6 +55,14 @@ pub fn open(plan: &Plan<'_>, reporter: &dyn Reporter, stop: &Stop) -> Result<Vec
         reporter.tell(None, &Told::Listening { address, reach: Reach::of(address), backlog });
     }
     Ok(listeners)
+}
+
+/// Starts what sockets need, where that is a step of its own.
+pub(crate) fn start_sockets(reporter: &dyn Reporter) -> Result<(), TalkError> {
+    if let Some(version) = host::start_sockets().map_err(TalkError::resources("WSAStartup"))? {
+        reporter.tell(None, &Told::WinsockStarted { version: &version });
+    }
+    Ok(())
 }
 
 /// How often port 0 is tried anew because the port that one family gave is taken in the other.

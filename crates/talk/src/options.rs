@@ -1,5 +1,6 @@
 //! Socket options by name, set and then read back: the kernel's word is what is told.
 
+use enchufe_sys::host;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::str::FromStr;
@@ -104,9 +105,8 @@ impl SocketOption {
         let switch = |on: bool| if on { "on" } else { "off" }.to_owned();
         Ok(match self {
             Self::NoDelay(_) => switch(socket.tcp_nodelay()?),
-            Self::KeepAlive(_) if socket.keepalive()? => {
-                format!("{}s", socket.tcp_keepalive_time()?.as_secs())
-            }
+            Self::KeepAlive(_) if socket.keepalive()? => host::keep_alive_time(socket)?
+                .map_or_else(|| switch(true), |time| format!("{}s", time.as_secs())),
             Self::KeepAlive(_) => switch(false),
             Self::SendBuffer(_) => socket.send_buffer_size()?.to_string(),
             Self::ReceiveBuffer(_) => socket.recv_buffer_size()?.to_string(),

@@ -78,6 +78,8 @@ pub enum Awaited {
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the line of each variant says what its fields are")]
 pub enum Told<'a> {
+    /// Both: Winsock is there, which on Windows has to be started before there is a socket.
+    WinsockStarted { version: &'a str },
     /// Server: begins to open this address.
     Starting { address: SocketAddr },
     /// Both: a socket was made (`socket(2)`).
@@ -144,6 +146,9 @@ pub enum Told<'a> {
     HalfClosed,
     /// Client: the peer's TCP has acknowledged all bytes and the FIN.
     Acknowledged { bytes: u64 },
+    /// Client: these bytes and the FIN are sent and the peer has ended; this system does not tell whether its TCP has
+    /// acknowledged them.
+    DeliveryUnknown { bytes: u64 },
     /// Client: has waited long.
     StillWaiting { awaited: Awaited },
     /// Client: closes the socket.

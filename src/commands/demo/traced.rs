@@ -2,7 +2,7 @@
 
 use super::{Practice, Typed, say};
 use crate::catalogue::{Catalogue, Language};
-use crate::commands::read::ladder_of;
+use crate::commands::read::recorded::ladder_of;
 use crate::commands::read::words::say as text;
 use crate::commands::trace::network::{Network, remedy, why};
 use crate::commands::trace::{failed, recording};
@@ -134,6 +134,9 @@ impl Stage<'_> {
             console: SIZE,
             drain: PATIENCE,
             start_timeout: PATIENCE,
+            start_anyway: false,
+            reader: 1,
+            io_uring: false,
         })
     }
 }

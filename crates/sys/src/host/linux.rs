@@ -114,12 +114,27 @@ impl AsFd for StopSignals {
     }
 }
 
+/// Nothing: sockets are there from the start.
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+pub const fn start_sockets() -> io::Result<Option<String>> {
+    Ok(None)
+}
+
+/// Takes the error of a connection (`SO_ERROR` of socket(7)).
+pub fn take_error(socket: &Socket) -> io::Result<Option<io::Error>> {
+    socket.take_error()
+}
+
 /// Lets a server bind the port of its predecessor at once, while connections of that are in TIME-WAIT.
 ///
-/// `SO_REUSEADDR`, which on Linux does not let two listeners share a port (socket(7)). Where it would
-/// (Windows), this is `SO_EXCLUSIVEADDRUSE`.
+/// `SO_REUSEADDR`, which on Linux does not let two listeners share a port (socket(7)).
 pub fn reuse_address(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
+}
+
+/// After how long without a segment the first probe is sent (`TCP_KEEPIDLE` of tcp(7)).
+pub fn keep_alive_time(socket: &Socket) -> io::Result<Option<Duration>> {
+    socket.tcp_keepalive_time().map(Some)
 }
 
 /// How far the peer's TCP has acknowledged what was written to this connection.
@@ -328,6 +343,24 @@ pub fn is_reserved(port: u16) -> bool {
     let setting = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
     let first_free = setting.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(1024);
     port < first_free
+}
+
+/// Whether a name has no address: `EAI_NONAME` and `EAI_NODATA` of getaddrinfo(3), of which std gives only
+/// glibc's text.
+pub fn is_name_unknown(error: &io::Error) -> bool {
+    let text = error.to_string();
+    let said = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
+    said.starts_with("Name or service") || said.starts_with("No address")
+}
+
+/// The name of a call: as everywhere here, that of Linux.
+pub const fn call_name(call: &'static str) -> &'static str {
+    call
+}
+
+/// Whether terminals show colours.
+pub const fn prepare_terminals() -> bool {
+    true
 }
 
 /// Asks whoever draws on the terminal to draw anew, as after a change of its size (`SIGWINCH`, which is ignored

@@ -48,7 +48,7 @@ pub fn talk(
         half_closed: None,
         peer_ended: None,
         settled: None,
-        acknowledged: false,
+        delivered: Delivered::NotYet,
         check: FIRST_CHECK,
         checked: None,
         opened: now,
@@ -81,6 +81,15 @@ enum Feed {
     Over,
 }
 
+/// What is known of the acknowledgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Delivered {
+    NotYet,
+    Acknowledged,
+    /// The system does not tell.
+    NotTold,
+}
+
 struct Talk<'a> {
     about: About,
     stream: TcpStream,
@@ -98,7 +107,7 @@ struct Talk<'a> {
     peer_ended: Option<Instant>,
     /// When the expectation was met or failed.
     settled: Option<Instant>,
-    acknowledged: bool,
+    delivered: Delivered,
     check: Duration,
     /// When it was last looked whether a peer that has ended is still there.
     checked: Option<Instant>,
@@ -336,13 +345,19 @@ impl Talk<'_> {
         }
         match host::delivery(&SockRef::from(&self.stream)) {
             Ok(Delivery::Acknowledged) => {
-                self.acknowledged = true;
+                self.delivered = Delivered::Acknowledged;
                 self.tell(&Told::Acknowledged { bytes: self.sent });
                 self.reason = Some(self.first_to_end());
             }
-            Ok(Delivery::Waiting { .. }) if now >= since + self.plan.wait => {
+            Ok(Delivery::Unknown) if self.peer_ended.is_some() => {
+                self.delivered = Delivered::NotTold;
+                self.tell(&Told::DeliveryUnknown { bytes: self.sent });
+                self.reason = Some(self.first_to_end());
+            }
+            Ok(Delivery::Waiting { .. } | Delivery::Unknown) if now >= since + self.plan.wait => {
                 self.reason = Some(Reason::Deadline(self.plan.wait));
             }
+            Ok(Delivery::Unknown) => self.delivered = Delivered::NotTold,
             Ok(Delivery::Waiting { .. }) => self.check = (self.check * 2).min(LAST_CHECK),
             Ok(Delivery::Lost(error)) => {
                 let gone = error.kind() == io::ErrorKind::NotConnected;
@@ -396,7 +411,7 @@ impl Talk<'_> {
         let missing = self.judge.as_ref().map_or(0, Judge::missing);
         if self.written < self.pending.len() {
             Some(Awaited::Room)
-        } else if self.plan.reply == Reply::Ignore && flushed {
+        } else if self.plan.reply == Reply::Ignore && flushed && self.delivered != Delivered::NotTold {
             Some(Awaited::Acknowledgement)
         } else if missing > 0 {
             Some(Awaited::Echo { missing })
@@ -451,8 +466,11 @@ impl Talk<'_> {
     fn close(mut self) -> Outcome {
         let verdict = match (&self.judge, self.plan.reply) {
             (Some(judge), _) => judge.verdict().map_or(Verdict::Met, Verdict::Unmet),
-            (None, Reply::Ignore) if self.acknowledged => Verdict::Met,
-            (None, Reply::Ignore) => Verdict::NotAcknowledged,
+            (None, Reply::Ignore) => match self.delivered {
+                Delivered::Acknowledged => Verdict::Met,
+                Delivered::NotYet => Verdict::NotAcknowledged,
+                Delivered::NotTold => Verdict::NotTold,
+            },
             (None, Reply::Show) => Verdict::NotAsked,
         };
         self.tell(&Told::Closing);

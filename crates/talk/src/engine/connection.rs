@@ -7,6 +7,7 @@ use crate::service::Service;
 use crate::session::{Next, Session};
 use crate::told::About;
 use enchufe_sys::host::{self, Bell, Interest, Watch};
+use socket2::SockRef;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant, SystemTime};
@@ -119,7 +120,7 @@ impl<S: Service> Connection<'_, S> {
     fn read(&mut self) {
         if !self.session.wants_read() {
             // Only an error or the end of both directions brings us here.
-            match self.stream.take_error() {
+            match host::take_error(&SockRef::from(&self.stream)) {
                 Ok(Some(error)) => self.session.failed(Call::Recv, error),
                 _ => self.hung_up = true,
             }

@@ -1,0 +1,28 @@
+//! The facilities of the Linux kernel: one flat module each, beside this file. None imports another, except
+//! the small helpers `errno` and `fd`; what needs two is composed in `host/linux.rs`.
+
+pub(crate) mod errno;
+pub(crate) mod fd;
+
+pub mod children;
+pub mod cookie;
+pub mod eventfd;
+pub mod interfaces;
+pub mod io_uring;
+pub mod namespace;
+pub mod origin;
+pub mod packet_ring;
+pub mod parent_death;
+pub mod pidfd;
+pub mod poll;
+pub mod process;
+pub mod ptrace;
+pub mod pty;
+pub mod queues;
+pub mod rlimit;
+pub mod signals;
+pub mod sock_diag;
+pub mod tcp_info;
+pub mod termios;
+pub mod unix;
+pub mod usage;
