@@ -307,6 +307,7 @@ const fn shortage_id(of: Shortage) -> &'static str {
         Shortage::Descriptors => "descriptors",
         Shortage::Memory => "memory",
         Shortage::Threads => "threads",
+        Shortage::Watches => "watches",
     }
 }
 

@@ -62,6 +62,7 @@ fn samples() -> Vec<Event> {
         short("connections", Some(100)),
         short("descriptors", None),
         short("threads", None),
+        short("watches", None),
         short("memory", None),
         Event::Draining { open: 2, limit_ns: 5_000_000_000 },
         Event::QueueCut { count: 1 },

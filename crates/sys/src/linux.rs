@@ -4,8 +4,10 @@
 pub(crate) mod errno;
 pub(crate) mod fd;
 
+pub mod accept;
 pub mod children;
 pub mod cookie;
+pub mod epoll;
 pub mod eventfd;
 pub mod interfaces;
 pub mod io_uring;

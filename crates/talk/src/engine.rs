@@ -22,8 +22,14 @@
 
 mod accept;
 mod blocking;
+mod buffers;
 mod connection;
+mod entrance;
+mod epoll;
+mod group;
+mod line;
 mod threads;
+mod timers;
 
 use crate::error::TalkError;
 use crate::listen::Listener;
@@ -35,6 +41,7 @@ use crate::session::Session;
 use crate::stop::Stop;
 use crate::told::{Reporter, Told};
 use enchufe_sys::host::{self, Bell, Interest, Watch};
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
@@ -46,6 +53,8 @@ pub enum Kind {
     Blocking,
     /// A thread for each connection.
     Threads,
+    /// A few threads, each with many connections.
+    Epoll,
 }
 
 /// The bounds of a server; what happens at each is in its line.
@@ -67,6 +76,17 @@ pub struct Limits {
     pub read_size: usize,
     /// After a stop, what still runs has this long to end.
     pub drain: Duration,
+    /// Threads of an engine that has a few; `None`: one for each processor that this process may use.
+    pub threads: Option<NonZeroUsize>,
+}
+
+impl Limits {
+    /// What the affinity mask and the quota of the process's control group (`cpu.max`) leave it, where no
+    /// number is given.
+    fn threads_or_all(&self) -> usize {
+        let all = || std::thread::available_parallelism().ok();
+        self.threads.or_else(all).map_or(1, NonZeroUsize::get)
+    }
 }
 
 impl Default for Limits {
@@ -80,6 +100,7 @@ impl Default for Limits {
             accept: None,
             read_size: 64 * 1024,
             drain: Duration::from_secs(5),
+            threads: None,
         }
     }
 }
@@ -142,6 +163,18 @@ impl Drop for RingsLast<'_> {
     }
 }
 
+/// Cuts the server when it goes because a service panics: a thread that has many connections would leave those
+/// of the others running, and clients waiting in a queue that nobody looks at.
+struct CutsAtPanic<'a>(&'a Stop);
+
+impl Drop for CutsAtPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.cut();
+        }
+    }
+}
+
 /// Serves until [`Stop::begin`] or until [`Limits::accept`] connections are over. Errors are those
 /// that leave nothing to serve with.
 pub fn serve<S: Service>(
@@ -159,6 +192,7 @@ pub fn serve<S: Service>(
         match kind {
             Kind::Blocking => blocking::run(listeners, service, host, &tally),
             Kind::Threads => threads::run(listeners, service, host, &tally),
+            Kind::Epoll => epoll::run(listeners, service, host, &tally),
         }
     });
     let summary =

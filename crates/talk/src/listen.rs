@@ -17,6 +17,7 @@ use std::net::{SocketAddr, TcpListener};
 pub struct Listener {
     pub(crate) socket: TcpListener,
     pub(crate) address: SocketAddr,
+    pub(crate) backlog: i32,
 }
 
 impl Listener {
@@ -104,10 +105,7 @@ fn open_all(
                 reporter.tell(None, &Told::Skipped { address, call, error: &error });
                 skipped = Some(explain(call, address, error));
             }
-            Err(Failure::Call(call, error)) => return Err(explain(call, address, error)),
-            Err(Failure::Option(Refusal { option, error })) => {
-                return Err(TalkError::Option { option, address, error });
-            }
+            Err(failure) => return Err(failure.explain(address)),
         }
     }
     match skipped {
@@ -116,9 +114,18 @@ fn open_all(
     }
 }
 
-enum Failure {
+pub(crate) enum Failure {
     Call(Call, io::Error),
     Option(Refusal),
+}
+
+impl Failure {
+    pub(crate) fn explain(self, address: SocketAddr) -> TalkError {
+        match self {
+            Self::Call(call, error) => explain(call, address, error),
+            Self::Option(Refusal { option, error }) => TalkError::Option { option, address, error },
+        }
+    }
 }
 
 fn open_one(address: SocketAddr, plan: &Plan<'_>, reporter: &dyn Reporter) -> Result<Listener, Failure> {
@@ -126,12 +133,7 @@ fn open_one(address: SocketAddr, plan: &Plan<'_>, reporter: &dyn Reporter) -> Re
     reporter.tell(None, &Told::Starting { address });
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).map_err(at(Call::Socket))?;
     reporter.tell(None, &Told::SocketMade { address });
-    host::reuse_address(&socket).map_err(at(Call::SetOption))?;
-    if address.is_ipv6() {
-        // Each family has its own socket here, so that [::]:P leaves 0.0.0.0:P to the other one.
-        socket.set_only_v6(true).map_err(at(Call::SetOption))?;
-    }
-    options::apply(plan.options, &SockRef::from(&socket)).map_err(Failure::Option)?;
+    set_up(&socket, address, plan.options)?;
     socket.bind(&address.into()).map_err(at(Call::Bind))?;
     let backlog = i32::try_from(plan.backlog).unwrap_or(i32::MAX);
     let bound = socket.local_addr().map_err(at(Call::Bind))?.as_socket().unwrap_or(address);
@@ -142,7 +144,18 @@ fn open_one(address: SocketAddr, plan: &Plan<'_>, reporter: &dyn Reporter) -> Re
         let list = options::read_back(plan.options, &SockRef::from(&socket)).map_err(at(Call::SetOption))?;
         reporter.tell(None, &Told::Options { list: &list });
     }
-    Ok(Listener { socket: socket.into(), address: bound })
+    Ok(Listener { socket: socket.into(), address: bound, backlog })
+}
+
+/// What every listener is before it is bound.
+pub(crate) fn set_up(socket: &Socket, address: SocketAddr, options: &[SocketOption]) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::Call(Call::SetOption, error);
+    host::reuse_address(socket).map_err(failed)?;
+    if address.is_ipv6() {
+        // Each family has its own socket here, so that [::]:P leaves 0.0.0.0:P to the other one.
+        socket.set_only_v6(true).map_err(failed)?;
+    }
+    options::apply(options, &SockRef::from(socket)).map_err(Failure::Option)
 }
 
 /// Whether the machine has no such address family, or not this address of it.

@@ -31,6 +31,8 @@ pub enum Call {
     Poll,
     /// `getsockopt(2)`.
     GetOption,
+    /// `epoll_ctl(2)`.
+    EpollCtl,
 }
 
 impl Call {
@@ -49,6 +51,7 @@ impl Call {
             Self::Shutdown => "shutdown",
             Self::Poll => "poll",
             Self::GetOption => "getsockopt",
+            Self::EpollCtl => "epoll_ctl",
         }
     }
 }

@@ -106,6 +106,11 @@ impl<'h, S: Service, B> Session<'h, S, B> {
         session
     }
 
+    /// Which connection it is.
+    pub fn about(&self) -> About {
+        self.about
+    }
+
     /// Whether the engine should read: not while paused, after the peer's end, or while what is
     /// queued for a peer that does not read has reached its bound.
     pub fn wants_read(&self) -> bool {
@@ -196,7 +201,7 @@ impl<'h, S: Service, B> Session<'h, S, B> {
     /// The operator's bell rang.
     pub fn rang(&mut self, now: Instant) {
         let Some(operator) = self.host.operator else { return };
-        if matches!(self.question, Question::None) {
+        if !self.is_asking() {
             return;
         }
         match operator.turn(self.about.id) {
@@ -213,10 +218,15 @@ impl<'h, S: Service, B> Session<'h, S, B> {
         }
     }
 
+    /// Whether a question of its waits or is out.
+    pub fn is_asking(&self) -> bool {
+        !matches!(self.question, Question::None)
+    }
+
     /// Whether a question is out for a peer that has sent its FIN: it may have left, and nothing
     /// would come to say so.
     pub fn may_have_been_left(&self) -> bool {
-        self.peer_ended && !matches!(self.question, Question::None)
+        self.peer_ended && self.is_asking()
     }
 
     /// The peer's program has closed its socket.
@@ -403,7 +413,7 @@ impl<'h, S: Service, B> Session<'h, S, B> {
 
     fn ask(&mut self, question: Vec<u8>) {
         let Some(operator) = self.host.operator else { return };
-        if !matches!(self.question, Question::None) {
+        if self.is_asking() {
             return;
         }
         self.question = Question::Queued(question);

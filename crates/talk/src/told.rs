@@ -52,6 +52,9 @@ pub enum Shortage {
     Memory,
     /// Threads (`EAGAIN`): the new connection was reset.
     Threads,
+    /// What epoll keeps for each connection (`ENOSPC`, `fs.epoll.max_user_watches`; `ENOMEM`): the new one was
+    /// reset.
+    Watches,
 }
 
 /// What a client has been waiting for longer than [`client::PATIENCE`](crate::client::PATIENCE).

@@ -107,8 +107,8 @@ macro_rules! for_real_sockets {
         cases! { $worlds;
             sockets_only:
                 without_descriptors_who_waits_is_served_when_one_leaves
-                without_a_descriptor_for_the_bell_an_asker_waits_outside
                 a_client_that_closed_altogether_takes_its_question_back
+                what_comes_behind_urgent_data_is_read_too
                 a_connection_that_waits_takes_no_time
                 every_address_of_a_server_is_served
                 a_panic_of_a_service_does_not_hang_the_server;
@@ -118,19 +118,38 @@ macro_rules! for_real_sockets {
 
 mod blocking {
     use super::*;
-    for_every_engine!(Sockets::of(Kind::Blocking));
-    for_real_sockets!(Sockets::of(Kind::Blocking));
+    for_every_engine!(Sockets::of("blocking", Kind::Blocking));
+    for_real_sockets!(Sockets::of("blocking", Kind::Blocking));
     // Only an engine that serves one at a time lets the others wait.
-    cases! { Sockets::of(Kind::Blocking);
+    cases! { Sockets::of("blocking", Kind::Blocking);
         waiting:
             who_waits_is_told_by_address_and_waiting_again_after_each;
+        // Only where each connection has a thread to itself does it need a bell of its own.
+        sockets_only:
+            without_a_descriptor_for_the_bell_an_asker_waits_outside;
     }
 }
 
 mod threads {
     use super::*;
-    for_every_engine!(Sockets::of(Kind::Threads));
-    for_real_sockets!(Sockets::of(Kind::Threads));
+    for_every_engine!(Sockets::of("threads", Kind::Threads));
+    for_real_sockets!(Sockets::of("threads", Kind::Threads));
+    cases! { Sockets::of("threads", Kind::Threads);
+        sockets_only:
+            without_a_descriptor_for_the_bell_an_asker_waits_outside;
+    }
+}
+
+mod epoll {
+    use super::*;
+    for_every_engine!(Sockets::of("epoll", Kind::Epoll));
+    for_real_sockets!(Sockets::of("epoll", Kind::Epoll));
+}
+
+mod epoll_on_three_threads {
+    use super::*;
+    for_every_engine!(Sockets::on(3, "epoll_on_three_threads", Kind::Epoll));
+    for_real_sockets!(Sockets::on(3, "epoll_on_three_threads", Kind::Epoll));
 }
 
 mod scripted_completions {

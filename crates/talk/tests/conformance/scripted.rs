@@ -59,6 +59,10 @@ impl World for Scripted {
         false
     }
 
+    fn name(&self) -> &'static str {
+        "scripted_completions"
+    }
+
     fn run<S: Service>(&self, service: &S, setup: &Setup, case: impl FnOnce(&dyn Server)) -> Report {
         let (recorder, stop, operator) = (Recorder::new(), Stop::new().unwrap(), Operator::default());
         let mut random = Random::new(self.seed);

@@ -4,7 +4,7 @@ use crate::pattern::Pattern;
 use crate::recorder::{FOR_EVER, Recorder, Report, Seen, What};
 use crate::world::{Peer, Server, Setup, World};
 use enchufe_sys::host::{self, Interest, Watch};
-use enchufe_talk::engine::{self, Host, Kind};
+use enchufe_talk::engine::{self, Host, Kind, Limits};
 use enchufe_talk::listen::{self, Listener, Plan};
 use enchufe_talk::options::{self, SocketOption};
 use enchufe_talk::{Operator, Service, Stop, connect};
@@ -12,6 +12,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use std::cell::Cell;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
@@ -25,12 +26,23 @@ const SMALL: usize = 1024;
 
 /// An engine of the crate.
 #[derive(Clone, Copy)]
-pub(crate) struct Sockets(Kind);
+pub(crate) struct Sockets {
+    /// The module of its tests.
+    name: &'static str,
+    kind: Kind,
+    /// Of an engine that has a few.
+    threads: NonZeroUsize,
+}
 
 impl Sockets {
     /// The only world of this engine.
-    pub(crate) fn of(kind: Kind) -> [Self; 1] {
-        [Self(kind)]
+    pub(crate) fn of(name: &'static str, kind: Kind) -> [Self; 1] {
+        [Self { name, kind, threads: NonZeroUsize::MIN }]
+    }
+
+    /// With so many threads.
+    pub(crate) fn on(threads: usize, name: &'static str, kind: Kind) -> [Self; 1] {
+        [Self { name, kind, threads: NonZeroUsize::new(threads).unwrap() }]
     }
 }
 
@@ -40,7 +52,11 @@ impl World for Sockets {
     }
 
     fn one_at_a_time(&self) -> bool {
-        self.0 == Kind::Blocking
+        self.kind == Kind::Blocking
+    }
+
+    fn name(&self) -> &'static str {
+        self.name
     }
 
     fn run<S: Service>(&self, service: &S, setup: &Setup, case: impl FnOnce(&dyn Server)) -> Report {
@@ -49,7 +65,7 @@ impl World for Sockets {
         let (recorder, stop, operator) = (Recorder::new(), Stop::new().unwrap(), Operator::default());
         let host = Host {
             reporter: &recorder,
-            limits: setup.limits.clone(),
+            limits: Limits { threads: Some(self.threads), ..setup.limits.clone() },
             stop: &stop,
             operator: Some(&operator),
             options: &setup.options,
@@ -70,9 +86,11 @@ impl World for Sockets {
             let server = scope.spawn(move || {
                 let _ends = ends;
                 let _ = gate.recv();
-                engine::serve(self.0, listeners, service, host).unwrap()
+                engine::serve(self.kind, listeners, service, host).unwrap()
             });
-            let running = Running { addresses, recorder, stop, operator, setup, go, turn: Cell::new(0) };
+            let turn = Cell::new(0);
+            let in_order = self.threads > NonZeroUsize::MIN && !setup.held;
+            let running = Running { addresses, recorder, stop, operator, setup, go, turn, in_order };
             if !setup.held {
                 running.go();
             }
@@ -99,6 +117,9 @@ struct Running<'a> {
     go: mpsc::Sender<()>,
     /// Which address is the next peer's.
     turn: Cell<usize>,
+    /// Several threads accept, in any order: a peer is connected when it is let in, so that the numbers of the
+    /// connections are as a case knows them.
+    in_order: bool,
 }
 
 impl Drop for Running<'_> {
@@ -115,7 +136,20 @@ impl Server for Running<'_> {
         let address = self.addresses[self.turn.replace(self.turn.get() + 1) % self.addresses.len()];
         let socket = unconnected(address, &self.setup.peers_options);
         socket.connect(&address.into())?;
-        Ok(Box::new(Client { stream: socket.into(), recorder: self.recorder }))
+        let stream = TcpStream::from(socket);
+        if self.in_order {
+            let own = stream.local_addr().unwrap();
+            let accepted = |seen: &Seen| seen.peer == Some(own) && seen.what == What::Accepted;
+            self.wait("that it is let in, or is not to be", &|seen| {
+                // Looked at without taking the error, which is the case's. After a stop the port may be another
+                // server's by now.
+                let stop = Watch::new(self.stop.begun(), Interest::READ);
+                let mut watches = [Watch::new(&stream, Interest::NONE), stop];
+                host::wait(&mut watches, Some(Duration::ZERO)).unwrap();
+                watches.iter().any(|watch| watch.ready().any()) || seen.iter().rev().any(accepted)
+            });
+        }
+        Ok(Box::new(Client { stream, recorder: self.recorder }))
     }
 
     fn wait(&self, what: &str, condition: &dyn Fn(&[Seen]) -> bool) {

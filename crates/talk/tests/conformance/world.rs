@@ -16,6 +16,9 @@ pub(crate) trait World {
     /// Whether connections are served one after another.
     fn one_at_a_time(&self) -> bool;
 
+    /// The module of its tests.
+    fn name(&self) -> &'static str;
+
     /// Serves while `case` goes on; stops the server then, if it has not ended by itself.
     fn run<S: Service>(&self, service: &S, setup: &Setup, case: impl FnOnce(&dyn Server)) -> Report;
 }

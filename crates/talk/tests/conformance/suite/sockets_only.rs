@@ -9,7 +9,7 @@ use enchufe_sys::rlimit::{self, DescriptorLimit};
 use enchufe_talk::services::{Chargen, Echo};
 use enchufe_talk::told::Shortage;
 use enchufe_talk::{Actions, Event, Service};
-use socket2::Socket;
+use socket2::{SockRef, Socket};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::net::TcpStream;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 /// The name of the test that runs this case.
 fn test_name(world: &impl World, case: &str) -> String {
-    format!("{}::{case}", if world.one_at_a_time() { "blocking" } else { "threads" })
+    format!("{}::{case}", world.name())
 }
 
 /// Takes descriptors until there are no more. The server has its own by then.
@@ -156,6 +156,20 @@ pub(crate) fn every_address_of_a_server_is_served<W: World>(world: &W) {
     let skipped = report.count(|what| *what == What::Skipped);
     assert_eq!(addresses + skipped, 2);
     assert_eq!(report.summary.served, 2 * addresses as u64);
+}
+
+/// A read stops where TCP's urgent pointer stood, with more behind it.
+pub(crate) fn what_comes_behind_urgent_data_is_read_too<W: World>(world: &W) {
+    let setup = Setup { held: true, ..Setup::default() };
+    world.run(&Echo, &setup, |server| {
+        let mut client = connect(server, unconnected(server.addresses()[0], &[]));
+        SockRef::from(&client).send_out_of_band(b"1!").unwrap();
+        client.write_all(b"23").unwrap();
+        server.go();
+        let mut back = [0; 3];
+        client.read_exact(&mut back).unwrap();
+        assert_eq!(&back, b"123", "the urgent byte itself is not in the stream");
+    });
 }
 
 /// Ends its direction and reads nothing.

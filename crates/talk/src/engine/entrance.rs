@@ -1,0 +1,139 @@
+//! Who is let in: what every engine does with a connection that was accepted, or that could not be.
+
+use super::{Host, Tally};
+use crate::error::TalkError;
+use crate::listen::Listener;
+use crate::options::{self, Refusal};
+use crate::reason::{Call, End, Reason};
+use crate::told::{About, ConnectionId, Shortage, Told};
+use enchufe_sys::host::{self, AcceptFault};
+use socket2::SockRef;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long the queue is left alone after a shortage, unless a connection ends before.
+pub(super) const SHORTAGE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Shared by the threads that accept.
+pub(super) struct Entrance<'a> {
+    pub(super) host: &'a Host<'a>,
+    tally: &'a Tally,
+    /// Of the last connection.
+    number: AtomicU64,
+    /// A shortage that was told and is not over.
+    short: Mutex<Option<Shortage>>,
+}
+
+/// Why nobody came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nobody {
+    /// There was none.
+    There,
+    /// No descriptors or no memory: who waits outside goes on waiting.
+    Room,
+}
+
+impl<'a> Entrance<'a> {
+    pub(super) fn new(host: &'a Host<'a>, tally: &'a Tally) -> Self {
+        Self { host, tally, number: AtomicU64::new(0), short: Mutex::new(None) }
+    }
+
+    /// Counts a connection that was accepted and tells of it; `None`: there is no room for it, and it is
+    /// ended.
+    pub(super) fn admit(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        local: SocketAddr,
+    ) -> Option<(TcpStream, About)> {
+        // Counted before it is told: whoever hears of it may stop the server at once.
+        let open = self.tally.open.fetch_add(1, Ordering::Relaxed);
+        let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
+        let about = About { id: ConnectionId(number), peer };
+        self.host.reporter.tell(Some(about), &Told::Accepted { peer, local });
+        let limit = self.host.limits.connections;
+        if open >= limit {
+            self.refuse(stream, about, Shortage::Connections(limit));
+            return None;
+        }
+        if let Err(Refusal { error, .. }) = options::apply(self.host.options, &SockRef::from(&stream)) {
+            self.end_unserved(stream, about, Reason::Failed(Call::SetOption, error));
+            return None;
+        }
+        Some((stream, about))
+    }
+
+    /// One more is served. Whether it is the last that may be.
+    pub(super) fn serves(&self) -> bool {
+        let served = self.tally.served.fetch_add(1, Ordering::Relaxed) + 1;
+        self.host.limits.accept.is_some_and(|most| served >= most)
+    }
+
+    /// One that was to be served is not after all.
+    pub(super) fn turn_away(&self, stream: TcpStream, about: About, shortage: Shortage) {
+        self.tally.served.fetch_sub(1, Ordering::Relaxed);
+        self.refuse(stream, about, shortage);
+    }
+
+    /// Ends a connection for which there is no room with RST, so that its client knows at once.
+    fn refuse(&self, stream: TcpStream, about: About, shortage: Shortage) {
+        self.tell_short(shortage);
+        // It is about to be closed: without the option its client learns of it a little later.
+        let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        self.end_unserved(stream, about, Reason::Limit);
+    }
+
+    fn end_unserved(&self, stream: TcpStream, about: About, reason: Reason) {
+        drop(stream);
+        self.tally.open.fetch_sub(1, Ordering::Relaxed);
+        let end = End { reason, received: 0, sent: 0, unsent: 0, lasted: Duration::ZERO };
+        self.host.reporter.tell(Some(about), &Told::Closed { end: &end });
+    }
+
+    /// What an `accept` that failed says about those who wait. Fails where the listener is of no use any
+    /// more.
+    pub(super) fn fault(&self, error: io::Error, address: SocketAddr) -> Result<Nobody, TalkError> {
+        self.tell_short(match host::accept_fault(&error) {
+            AcceptFault::Nobody => return Ok(Nobody::There),
+            AcceptFault::Descriptors => Shortage::Descriptors,
+            AcceptFault::Memory => Shortage::Memory,
+            AcceptFault::Fatal => return Err(TalkError::Call { call: Call::Accept, address, error }),
+        });
+        Ok(Nobody::Room)
+    }
+
+    /// Tells of a shortage once for all whom it concerns.
+    pub(super) fn tell_short(&self, of: Shortage) {
+        let mut short = self.short.lock().unwrap_or_else(PoisonError::into_inner);
+        if *short != Some(of) {
+            self.host.reporter.tell(None, &Told::Short { of });
+        }
+        *short = Some(of);
+    }
+
+    /// One was let in: what was short is not any more.
+    pub(super) fn had_room(&self) {
+        *self.short.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Stops listening because the server is stopped: who still waits in the queue is cut.
+    pub(super) fn stop(&self, listeners: Vec<Listener>) {
+        let cut = self.close(listeners);
+        self.tally.cut.fetch_add(u64::from(cut), Ordering::Relaxed);
+    }
+
+    /// Stops listening. The kernel resets who still waits in the queue: that is told; how many.
+    pub(super) fn close(&self, listeners: Vec<Listener>) -> u32 {
+        let count =
+            listeners.iter().filter_map(|listener| host::queue_length(&SockRef::from(&listener.socket)));
+        let count: u32 = count.sum();
+        drop(listeners);
+        if count > 0 {
+            self.host.reporter.tell(None, &Told::QueueCut { count });
+        }
+        count
+    }
+}

@@ -1,0 +1,286 @@
+//! Threads that each accept for themselves: a listener for each of them at every address.
+//!
+//! The kernel shares new connections out among the sockets of one address (`SO_REUSEPORT`, socket(7)), by a hash
+//! of both ends. One socket that all threads wait on would give connections that are made while little is going
+//! on all to the same thread, and they stay where they were accepted.
+
+use super::entrance::{Entrance, Nobody};
+use super::{Host, Tally};
+use crate::error::TalkError;
+use crate::listen::{self, Failure, Listener};
+use crate::options::SocketOption;
+use crate::reason::Call;
+use crate::told::About;
+use enchufe_sys::accept::accept;
+use enchufe_sys::host::Bell;
+use socket2::{Domain, SockRef, Socket, Type};
+use std::io;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+
+type Listeners = Vec<Vec<Listener>>;
+
+/// What the threads share.
+pub(super) struct Group<'a> {
+    pub(super) entrance: Entrance<'a>,
+    /// Of each thread; none once no more are accepted.
+    listeners: RwLock<Listeners>,
+    closed: AtomicBool,
+    /// Of each thread: something changed at the door, or the operator has something to say.
+    bells: Vec<Arc<Bell>>,
+    /// Threads that leave their queue alone until a connection ends.
+    waiting: AtomicUsize,
+}
+
+/// What is left of a queue that somebody was taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Queue {
+    /// As many came as were asked for.
+    More,
+    /// Nobody waits any more.
+    Empty,
+    /// Who waits cannot be let in now.
+    Stuck,
+}
+
+impl<'a> Group<'a> {
+    /// Opens the addresses again, so that each of `threads` threads has a listener for each. One thread does
+    /// it, in the order of the threads: the kernel numbers the sockets of an address as they come.
+    pub(super) fn new(
+        host: &'a Host<'a>,
+        tally: &'a Tally,
+        listeners: Vec<Listener>,
+        threads: usize,
+    ) -> Result<Self, TalkError> {
+        let mut all: Listeners = (0..threads).map(|_| Vec::new()).collect();
+        for listener in listeners {
+            let others = open_again(&listener, threads.saturating_sub(1), host.options)?;
+            for (own, one) in all.iter_mut().zip(std::iter::once(listener).chain(others)) {
+                own.push(one);
+            }
+        }
+        let bells: Result<Vec<_>, _> = (0..threads).map(|_| Bell::new().map(Arc::new)).collect();
+        Ok(Self {
+            entrance: Entrance::new(host, tally),
+            listeners: RwLock::new(all),
+            closed: AtomicBool::new(false),
+            bells: bells.map_err(TalkError::resources("eventfd"))?,
+            waiting: AtomicUsize::new(0),
+        })
+    }
+
+    /// The bell of a thread.
+    pub(super) fn bell(&self, thread: usize) -> Option<Arc<Bell>> {
+        self.bells.get(thread).cloned()
+    }
+
+    /// Does something with each listener of a thread and its index.
+    pub(super) fn each_listener<E>(
+        &self,
+        thread: usize,
+        act: impl FnMut((usize, &Listener)) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let all = self.listeners.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(thread).into_iter().flatten().enumerate().try_for_each(act)
+    }
+
+    /// Lets in at most `most` of those who wait at a listener of a thread.
+    pub(super) fn accept(
+        &self,
+        (thread, index): (usize, usize),
+        most: usize,
+        arrivals: &mut Vec<(TcpStream, About)>,
+    ) -> Result<Queue, TalkError> {
+        if self.entrance.host.limits.accept.is_some() {
+            // One thread at a time, so that no more are accepted than may be.
+            let mut all = self.write();
+            let mut last = false;
+            let queue = self.accept_from(find(&all, thread, index), most, arrivals, &mut last);
+            if last {
+                let closed = self.take(&mut all);
+                self.entrance.close(closed);
+            }
+            return queue;
+        }
+        let all = self.listeners.read().unwrap_or_else(PoisonError::into_inner);
+        self.accept_from(find(&all, thread, index), most, arrivals, &mut false)
+    }
+
+    fn accept_from(
+        &self,
+        listener: Option<&Listener>,
+        most: usize,
+        arrivals: &mut Vec<(TcpStream, About)>,
+        last: &mut bool,
+    ) -> Result<Queue, TalkError> {
+        let Some(listener) = listener else { return Ok(Queue::Empty) };
+        for _ in 0..most {
+            let (stream, peer) = match accept(&listener.socket) {
+                Ok(arrival) => arrival,
+                Err(error) => {
+                    return Ok(match self.entrance.fault(error, listener.address)? {
+                        Nobody::There => Queue::Empty,
+                        Nobody::Room => Queue::Stuck,
+                    });
+                }
+            };
+            let local = match listener.address {
+                any if any.ip().is_unspecified() => stream.local_addr().unwrap_or(any),
+                one => one,
+            };
+            if let Some(arrival) = self.entrance.admit(stream, peer, local) {
+                arrivals.push(arrival);
+                if self.entrance.serves() {
+                    *last = true;
+                    return Ok(Queue::Empty);
+                }
+            }
+        }
+        Ok(Queue::More)
+    }
+
+    /// Whether no more are accepted.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Stops listening because the server is stopped.
+    pub(super) fn stop(&self) {
+        let closed = self.take(&mut self.write());
+        self.entrance.stop(closed);
+    }
+
+    /// Stops listening because it cannot go on.
+    pub(super) fn close(&self) {
+        let closed = self.take(&mut self.write());
+        self.entrance.close(closed);
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Listeners> {
+        self.listeners.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, all: &mut Listeners) -> Vec<Listener> {
+        self.closed.store(true, Ordering::Release);
+        let taken = std::mem::take(all).into_iter().flatten().collect();
+        self.ring();
+        taken
+    }
+
+    fn ring(&self) {
+        for bell in &self.bells {
+            bell.ring();
+        }
+    }
+
+    /// A thread leaves its queue alone from now on, or no longer.
+    pub(super) fn waits(&self, waits: bool) {
+        if waits {
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A connection has ended: who waits for that is woken.
+    pub(super) fn freed(&self) {
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            self.ring();
+        }
+    }
+}
+
+fn find(all: &Listeners, thread: usize, index: usize) -> Option<&Listener> {
+    all.get(thread)?.get(index)
+}
+
+/// `count` more listeners at the address of `first`, which was bound as one that shares with nobody: an address in
+/// use was found to be.
+fn open_again(first: &Listener, count: usize, options: &[SocketOption]) -> Result<Vec<Listener>, TalkError> {
+    let at = |call: Call| move |error: io::Error| Failure::Call(call, error);
+    let Listener { address, backlog, .. } = *first;
+    let open = |_| {
+        let socket =
+            Socket::new(Domain::for_address(address), Type::STREAM, None).map_err(at(Call::Socket))?;
+        listen::set_up(&socket, address, options)?;
+        socket.set_reuse_port(true).map_err(at(Call::SetOption))?;
+        socket.bind(&address.into()).map_err(at(Call::Bind))?;
+        socket.listen(backlog).map_err(at(Call::Listen))?;
+        socket.set_nonblocking(true).map_err(at(Call::SetOption))?;
+        Ok(Listener { socket: socket.into(), address, backlog })
+    };
+    let shared = if count > 0 { SockRef::from(&first.socket).set_reuse_port(true) } else { Ok(()) };
+    let opened = shared.map_err(at(Call::SetOption)).and_then(|()| (0..count).map(open).collect());
+    opened.map_err(|failure: Failure| failure.explain(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Endpoint;
+    use crate::connect::Family;
+    use crate::engine::Limits;
+    use crate::stop::Stop;
+    use crate::told::Silent;
+    use std::net::SocketAddr;
+
+    const THREADS: usize = 3;
+
+    fn listeners(at: &str) -> Result<Vec<Listener>, TalkError> {
+        let endpoints: [Endpoint; 1] = [at.parse().unwrap()];
+        let plan = listen::Plan { endpoints: &endpoints, family: Family::Any, backlog: 1024, options: &[] };
+        listen::open(&plan, &Silent, &Stop::new().unwrap())
+    }
+
+    /// What a test does with a group that listens here.
+    fn with_group(limits: Limits, test: impl FnOnce(&Group<'_>, SocketAddr)) {
+        let (stop, tally) = (Stop::new().unwrap(), Tally::default());
+        let host = Host { reporter: &Silent, limits, stop: &stop, operator: None, options: &[] };
+        let listeners = listeners("127.0.0.1:0").unwrap();
+        let address = listeners[0].address();
+        test(&Group::new(&host, &tally, listeners, THREADS).unwrap(), address);
+    }
+
+    fn connect(address: SocketAddr, count: usize) -> Vec<TcpStream> {
+        (0..count).map(|_| TcpStream::connect(address).unwrap()).collect()
+    }
+
+    /// How many each thread has let in when nobody waits any more.
+    fn let_in(group: &Group<'_>) -> Vec<usize> {
+        let all = |thread| {
+            let mut arrivals = Vec::new();
+            while group.accept((thread, 0), 16, &mut arrivals).unwrap() == Queue::More {}
+            arrivals.len()
+        };
+        (0..THREADS).map(all).collect()
+    }
+
+    #[test]
+    fn every_thread_has_a_share_of_those_who_come() {
+        with_group(Limits::default(), |group, address| {
+            let clients = connect(address, 300);
+            let shares = let_in(group);
+            assert_eq!(shares.iter().sum::<usize>(), clients.len());
+            // By chance one of three has none once in 10^52 runs.
+            assert!(shares.iter().all(|share| *share > 0), "{shares:?}");
+        });
+    }
+
+    #[test]
+    fn no_more_are_let_in_than_may_be_whichever_thread_they_come_to() {
+        with_group(Limits { accept: Some(10), ..Limits::default() }, |group, address| {
+            let _clients = connect(address, 50);
+            assert!(!group.is_closed());
+            assert_eq!(let_in(group).iter().sum::<usize>(), 10);
+            assert!(group.is_closed() && TcpStream::connect(address).is_err());
+        });
+    }
+
+    #[test]
+    fn an_address_that_threads_share_is_in_use_for_everybody_else() {
+        with_group(Limits::default(), |_, address| {
+            assert!(matches!(listeners(&address.to_string()), Err(TalkError::AddressInUse { .. })));
+        });
+    }
+}

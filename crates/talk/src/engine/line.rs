@@ -1,0 +1,157 @@
+//! One connection and its socket: the calls that carry bytes, for the engines that learn that a socket is
+//! ready and then call.
+
+use super::buffers::Buffers;
+use crate::reason::Call;
+use crate::service::Service;
+use crate::session::{Next, Session};
+use enchufe_sys::host;
+use socket2::SockRef;
+use std::io::{self, Read as _, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+/// How often a peer that has sent FIN is looked for while a question of its is out.
+const PEER_CHECK: Duration = Duration::from_secs(1);
+
+pub(super) struct Line<'h, S: Service> {
+    pub(super) session: Session<'h, S, usize>,
+    pub(super) stream: TcpStream,
+    check_peer: Option<Instant>,
+}
+
+/// What came of a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// So many bytes; the buffer, if the session keeps it.
+    Bytes(usize, Option<usize>),
+    /// The peer's end, or the connection's.
+    End,
+    /// Nothing is there.
+    Nothing,
+}
+
+/// What came of sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// Nothing is left to be sent, or the connection is over.
+    All,
+    /// A turn's worth; there is more.
+    Turn,
+    /// The kernel takes no more now.
+    Full,
+}
+
+impl<'h, S: Service> Line<'h, S> {
+    pub(super) fn new(session: Session<'h, S, usize>, stream: TcpStream) -> Self {
+        Self { session, stream, check_peer: None }
+    }
+
+    pub(super) fn read(&mut self, buffers: &mut Buffers, now: Instant) -> Read {
+        let index = buffers.take();
+        let result = self.stream.read(buffers.bytes_mut(index));
+        let (freed, read) = match result {
+            Ok(0) => {
+                self.session.peer_ended(now);
+                (Some(index), Read::End)
+            }
+            Ok(count) => {
+                let bytes = buffers.bytes(index).get(..count).unwrap_or_default();
+                let freed = self.session.received(bytes, index, now);
+                (freed, Read::Bytes(count, freed.xor(Some(index))))
+            }
+            Err(error) => (Some(index), if self.fail(Call::Recv, error) { Read::End } else { Read::Nothing }),
+        };
+        if let Some(index) = freed {
+            buffers.give(index);
+        }
+        read
+    }
+
+    /// Hands the kernel what it takes. One turn of a service that never ends is one buffer of its:
+    /// the peer's bytes and the stop are looked at between two of them.
+    pub(super) fn flush(&mut self, buffers: &mut Buffers, now: Instant) -> Sent {
+        let mut turn = self.session.queued();
+        while turn > 0 || matches!(self.session.next(), Some(Next::HalfClose)) {
+            let result = match self.session.next() {
+                None => return Sent::All,
+                Some(Next::HalfClose) => {
+                    // ENOTCONN: the peer's RST was faster; the next read says so.
+                    let _ = self.stream.shutdown(Shutdown::Write);
+                    self.session.half_closed(now);
+                    continue;
+                }
+                Some(Next::Lent(index, range)) => {
+                    self.stream.write(buffers.bytes(*index).get(range).unwrap_or_default())
+                }
+                Some(Next::Bytes(bytes)) => self.stream.write(bytes),
+            };
+            match result {
+                Ok(count) => {
+                    turn = turn.saturating_sub(count.max(1));
+                    if let Some(freed) = self.session.sent(count, now) {
+                        buffers.give(freed);
+                    }
+                }
+                Err(error) => return if self.fail(Call::Send, error) { Sent::All } else { Sent::Full },
+            }
+        }
+        if self.session.next().is_some() { Sent::Turn } else { Sent::All }
+    }
+
+    /// Whether the error ends the connection.
+    fn fail(&mut self, call: Call, error: io::Error) -> bool {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => false,
+            _ => {
+                self.session.failed(call, error);
+                true
+            }
+        }
+    }
+
+    /// An error is pending or both directions are over, and nothing is to be read: whether it is the
+    /// latter, of which the kernel may go on telling.
+    pub(super) fn look_for_error(&mut self) -> bool {
+        match host::take_error(&SockRef::from(&self.stream)) {
+            Ok(Some(error)) => {
+                self.session.failed(Call::Recv, error);
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// When [`Self::expire`] is to be called, if nothing happens before.
+    pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
+        if S::ASKS && self.session.may_have_been_left() {
+            self.check_peer.get_or_insert(now + PEER_CHECK);
+        } else {
+            self.check_peer = None;
+        }
+        [self.session.deadline(), self.check_peer].into_iter().flatten().min()
+    }
+
+    pub(super) fn expire(&mut self, now: Instant) {
+        if self.check_peer.is_some_and(|at| now >= at) {
+            self.check_peer = None;
+            let (local, peer) = (self.stream.local_addr(), self.session.about().peer);
+            if local.is_ok_and(|local| host::peer_is_open(local, peer) == Some(false)) {
+                self.session.peer_left();
+            }
+        }
+        if self.session.deadline().is_some_and(|at| now >= at) {
+            self.session.expired(now);
+        }
+    }
+
+    /// Closes the descriptor; the session's end is still to be told. It keeps no buffer.
+    pub(super) fn close(self, buffers: &mut Buffers) -> Session<'h, S, usize> {
+        let Self { mut session, stream, .. } = self;
+        drop(stream);
+        while let Some(index) = session.take_back() {
+            buffers.give(index);
+        }
+        session
+    }
+}
