@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Programs that tests start.
-const TOOLS: [&str; 6] = ["python3", "ncat", "socat", "setpriv", "curl", "cc"];
+const TOOLS: [&str; 7] = ["python3", "ncat", "socat", "setpriv", "curl", "cc", "go"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -28,6 +28,10 @@ fn main() {
     let netcat = find("nc", &places).filter(|path| is_openbsd(path));
     all_there &= netcat.is_some();
     say("openbsd_nc", netcat.is_some());
+    let cpp = find("c++", &places).is_some();
+    all_there &= cpp;
+    say("cxx", cpp);
+    say("static_libc", links_statically());
     say("ipv6", TcpListener::bind("[::1]:0").is_ok());
     say("namespaces", succeeds("unshare", &["--user", "--map-root-user", "--net", "true"]));
     // io_uring_setup(2) has this number on every machine.
@@ -68,6 +72,13 @@ fn is_openbsd(path: &Path) -> bool {
 
 fn succeeds(program: &str, arguments: &[&str]) -> bool {
     Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+}
+
+/// Whether the C library can be put into a program.
+fn links_statically() -> bool {
+    let (folder, source) = (env::var("OUT_DIR").unwrap_or_default(), "int main(void) { return 0; }");
+    let [from, to] = ["static.c", "static"].map(|name| format!("{folder}/{name}"));
+    fs::write(&from, source).is_ok() && succeeds("cc", &["-static", "-o", &to, &from])
 }
 
 /// Whether tests can start the program as a user that may less.

@@ -60,7 +60,26 @@ fn sends_five(scenario: &str, ends: &str) -> Vec<Value> {
     assert_eq!(status(&events), 0);
     let expected = ["connect proved", "sendto proved", &format!("{ends} proved")];
     assert_eq!(causes(&events), expected, "{events:#?}");
+    every_call_is_in_its_line(&events);
     events
+}
+
+/// Whoever makes a call, and however its process came to be: the line that is told of it has it in the source.
+#[track_caller]
+fn every_call_is_in_its_line(events: &[Value]) {
+    for call in named(events, "call_entered") {
+        let written = match call["name"].as_str().unwrap() {
+            "exit_group" => continue,
+            "sendto" => "send",
+            "recvfrom" => "recv",
+            "execve" => "exec",
+            name => name,
+        };
+        let line = call["line"]["line"].as_u64().unwrap_or_else(|| panic!("no line: {call}"));
+        let source = std::fs::read_to_string(call["line"]["file"].as_str().unwrap()).unwrap();
+        let text = source.lines().nth(usize::try_from(line).unwrap() - 1).unwrap();
+        assert!(text.contains(written), "{text}: {call}");
+    }
 }
 
 macro_rules! edges {

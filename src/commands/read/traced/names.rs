@@ -29,16 +29,35 @@ pub fn program(command: &[Vec<u8>]) -> String {
     name
 }
 
-/// A place in the source: the line, and of another file than the program's own its name.
+/// A place in the source: the line, and of another file than the program's own its name; the function where no more is known.
 pub fn place(line: Option<&Line>, program: &str) -> String {
     let Some(line) = line else { return String::new() };
     let file =
         Path::new(&line.file).file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
-    match (file == program, line.line) {
-        (true | false, 0) => line.function.clone(),
+    match (file == program || compiled(&file) == Some(program), line.line) {
+        (true | false, 0) => short(&line.function),
         (true, number) => format!(":{number}"),
         (false, number) => format!("{file}:{number}"),
     }
+}
+
+/// What a program is called that is compiled from this one file.
+fn compiled(file: &str) -> Option<&str> {
+    let (name, extension) = file.rsplit_once('.')?;
+    ["c", "cc", "cpp", "cxx", "go", "rs"].contains(&extension).then_some(name)
+}
+
+/// A function without its parameters, and without what it is in where that is long: `Client::say(int)`, `<A as B>::say`.
+fn short(function: &str) -> String {
+    const LONGEST: usize = 32;
+    let end =
+        function.find('(').filter(|at| *at > 0 && !function.contains("(anonymous")).unwrap_or(function.len());
+    let name = function.get(..end).unwrap_or(function);
+    if name.chars().count() <= LONGEST {
+        return name.to_owned();
+    }
+    let last = name.rsplit("::").next().unwrap_or(name);
+    format!("…{}", last.chars().take(LONGEST).collect::<String>())
 }
 
 /// The names of `errno`, as errno(3) has them.
@@ -235,6 +254,22 @@ fn flags(known: &[(i32, &str)], number: i32) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_of_the_programs_only_file_needs_no_name() {
+        let place = |file: &str, line, function: &str, program| {
+            place(Some(&Line { file: file.to_owned(), line, function: function.to_owned() }), program)
+        };
+        assert_eq!(place("servidor.py", 7, "main", "servidor.py"), ":7");
+        assert_eq!(place("/home/ana/cliente.c", 12, "main", "cliente"), ":12");
+        assert_eq!(place("/home/ana/cliente.h", 12, "main", "cliente"), "cliente.h:12");
+        assert_eq!(place("src/main.rs", 12, "main", "cliente"), "main.rs:12");
+        assert_eq!(place("/usr/bin/curl", 0, "curl_easy_perform", "curl"), "curl_easy_perform");
+        assert_eq!(place("a", 0, "Wire::say(std::string const&)", "a"), "Wire::say");
+        assert_eq!(place("a", 0, "(anonymous namespace)::say(int)", "a"), "(anonymous namespace)::say(int)");
+        let long = "<cliente::protocolo::Cable as std::io::Write>::write_all";
+        assert_eq!(place("a", 0, long, "a"), "…write_all");
+    }
 
     #[test]
     fn a_program_is_called_by_its_script() {

@@ -65,8 +65,6 @@ pub struct Step {
     pub instruction: Saved,
     /// Its frame pointer.
     pub frame: Saved,
-    /// Whether a signal interrupted it, so that the instruction is the one that comes next, and the stack another.
-    pub interrupted: bool,
 }
 
 /// The rules of a file.
@@ -157,12 +155,15 @@ fn step<S: UnwindSection<Reader>>(
     address: u64,
 ) -> Option<Step> {
     let mut context = UnwindContext::new();
+    // Who was interrupted by a signal did not call what its handler calls.
+    if entry.is_signal_trampoline() {
+        return None;
+    }
     let row = entry.unwind_info_for_address(section, bases, &mut context, address).ok()?;
     let encoding = Encoding { address_size: 8, format: Format::Dwarf32, version: 4 };
     let rules = Rules { section, row, encoding };
-    let interrupted = entry.is_signal_trampoline();
-    // A stack pointer that is not where the frame begins is known of signals only, where the rules say both alike.
-    if !interrupted && row.register(numbers::STACK).is_some() {
+    // The caller's stack pointer is where its frame begins. A rule of its own for it is no compiler's.
+    if row.register(numbers::STACK).is_some() {
         return None;
     }
     let begins = rules.begins()?;
@@ -172,7 +173,7 @@ fn step<S: UnwindSection<Reader>>(
         Saved::Lost => return None,
         saved => saved,
     };
-    Some(Step { begins, instruction, frame: rules.saved(numbers::FRAME), interrupted })
+    Some(Step { begins, instruction, frame: rules.saved(numbers::FRAME) })
 }
 
 struct Rules<'a, S> {

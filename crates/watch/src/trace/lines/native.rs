@@ -57,9 +57,8 @@ struct Frame {
     stack: u64,
     /// The frame pointer; none where it is not known.
     pointer: Option<u64>,
+    /// Where the innermost function returns to, if a register says.
     link: Option<u64>,
-    /// The instruction comes next, and is not the one after a call.
-    interrupted: bool,
 }
 
 impl Native {
@@ -92,20 +91,19 @@ impl Native {
             stack: registers.stack,
             pointer: Some(registers.frame),
             link: registers.link,
-            interrupted: false,
         };
         for _ in 0..MOST_FRAMES {
             // A call may be the last instruction of its function: what comes after it may be another's.
-            let address = frame.instruction.wrapping_sub(u64::from(!frame.interrupted));
+            let address = frame.instruction.wrapping_sub(1);
             let Some((place, module)) = self.find(modules, address) else { break };
             let Some(mapped) = self.mappings.get(place) else { break };
             if !mapped.stays && !passed.contains(&place) {
                 passed.push(place);
             }
             let offset = (address - mapped.mapping.start).wrapping_add(mapped.mapping.offset);
-            let mut module = module.borrow_mut();
-            let Some(address) = module.address_of(offset) else { break };
-            let known = module.known(address, mapped.role, &root, &mapped.mapping.path);
+            let address = module.borrow().address_of(offset);
+            let Some(address) = address else { break };
+            let known = module.borrow_mut().known(address, mapped.role, &root, &mapped.mapping.path);
             match &*known.place {
                 Place::Own(line) => return self.confirm(&passed, Some(line.clone())),
                 Place::Function(line) => note(&mut function, line, mapped.role),
@@ -217,8 +215,8 @@ impl Frame {
                 stack.word(register(from)?.wrapping_add_signed(offset))?.wrapping_add_signed(plus)
             }
         };
-        // Stacks grow downwards. Who handles a signal may have a stack elsewhere.
-        if begins < self.stack && !step.interrupted {
+        // Stacks grow downwards.
+        if begins < self.stack {
             return None;
         }
         let mut read = |saved, kept| match saved {
@@ -230,7 +228,7 @@ impl Frame {
         let instruction = read(step.instruction, self.link)?;
         let pointer = read(step.frame, self.pointer);
         // Only the innermost function can return to where a register says.
-        Some(Self { instruction, stack: begins, pointer, link: None, interrupted: step.interrupted })
+        Some(Self { instruction, stack: begins, pointer, link: None })
     }
 }
 

@@ -79,7 +79,7 @@ impl Sources {
             Some(place) => place,
             // Go's own functions look like anybody's.
             None if self.goroot.is_some() => Place::Other,
-            None => self.functions.at(address).map_or(Place::Other, |function| {
+            None => self.functions.own(address).map_or(Place::Other, |function| {
                 Place::Function(Line { file: file.to_string_lossy().into_owned(), line: 0, function })
             }),
         }
@@ -101,21 +101,21 @@ impl Sources {
         let mut is_known = false;
         while let Ok(Some(frame)) = frames.next() {
             is_known |= frame.location.is_some();
-            if let Some(line) = self.own(&frame) {
+            if let Some(line) = self.own(&frame, address) {
                 return Some(Place::Own(line));
             }
         }
         is_known.then_some(Place::Other)
     }
 
-    fn own(&self, frame: &Frame<'_, Reader>) -> Option<Line> {
+    fn own(&self, frame: &Frame<'_, Reader>, address: u64) -> Option<Line> {
         let location = frame.location.as_ref()?;
         let file = location.file.map(plain).filter(|file| own::is_own(file, self.goroot.as_deref()))?;
         // 0: made by the compiler, of no line.
         let line = location.line.filter(|line| *line > 0)?;
         let function = frame.function.as_ref().and_then(|function| function.demangle().ok());
-        let function = function.map_or_else(String::new, std::borrow::Cow::into_owned);
-        Some(Line { file, line, function })
+        let function = function.map(std::borrow::Cow::into_owned).or_else(|| self.functions.at(address));
+        Some(Line { file, line, function: function.unwrap_or_default() })
     }
 
     /// What `-gsplit-dwarf` put into a file beside the objects.
@@ -208,12 +208,20 @@ impl Functions {
         str::from_utf8(name.get(..end)?).ok()
     }
 
-    /// The program's own function that has this address, as its source names it.
+    /// The function that has this address, as its source names it.
     fn at(&self, address: u64) -> Option<String> {
+        self.raw(address).map(|raw| addr2line::demangle_auto(raw.into(), None).into_owned())
+    }
+
+    /// The same, if it is the program's own.
+    fn own(&self, address: u64) -> Option<String> {
+        let is_mangled = |name: &String| self.raw(address) != Some(name);
+        self.at(address).filter(|name| own::is_own_function(name, is_mangled(name), self.is_static))
+    }
+
+    fn raw(&self, address: u64) -> Option<&str> {
         let place = self.all.partition_point(|(begins, ..)| *begins <= address).checked_sub(1)?;
         let (_, _, name) = self.all.get(place).filter(|(_, ends, _)| address < *ends)?;
-        let raw = self.name(*name)?;
-        let told = addr2line::demangle_auto(raw.into(), None);
-        own::is_own_function(&told, told != raw, self.is_static).then(|| told.into_owned())
+        self.name(*name)
     }
 }
