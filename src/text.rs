@@ -97,7 +97,7 @@ fn escape_text(valid: &str, text: &mut String) {
 /// A word as it is typed to a shell: in quotes where it needs them.
 pub fn shell_quoted(word: &str) -> String {
     let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '/' | ':' | '_'));
-    if plain && !word.is_empty() { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    if plain && !word.is_empty() { word.to_owned() } else { enchufe_sys::host::quote(word) }
 }
 
 /// Lines of 16 bytes: offset, hexadecimal, printable ASCII.

@@ -10,8 +10,8 @@ use crate::sock_diag::{self, Entry, Question};
 use crate::tcp_info::{TcpState, tcp_info};
 use crate::termios::{self, Mode};
 use crate::{origin, process, queues};
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::io::{self, Read};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -130,6 +130,12 @@ pub fn take_error(socket: &Socket) -> io::Result<Option<io::Error>> {
 /// `SO_REUSEADDR`, which on Linux does not let two listeners share a port (socket(7)).
 pub fn reuse_address(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
+}
+
+/// Receives from a connection.
+pub fn receive(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut stream = stream;
+    stream.read(buffer)
 }
 
 /// After how long without a segment the first probe is sent (`TCP_KEEPIDLE` of tcp(7)).
@@ -356,6 +362,11 @@ pub fn is_name_unknown(error: &io::Error) -> bool {
 /// The name of a call: as everywhere here, that of Linux.
 pub const fn call_name(call: &'static str) -> &'static str {
     call
+}
+
+/// A word in quotes, as shells take it.
+pub fn quote(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// Whether terminals show colours.

@@ -7,9 +7,9 @@ use crate::event::{self, Event};
 use crate::tcp_table::{self, Entry};
 use crate::{job, winsock};
 use std::cell::OnceCell;
-use std::io;
+use std::io::{self, Read};
 use std::mem::MaybeUninit;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::windows::io::{AsHandle as _, AsRawHandle, AsSocket, BorrowedHandle, RawSocket};
 use std::time::Duration;
 
@@ -85,6 +85,11 @@ thread_local! {
 /// The time is not rounded down. It may end early with `Ok(0)` and nothing ready, so callers look at their clock and
 /// wait again. Fails with more than 63 bells.
 pub fn wait(watches: &mut [Watch<'_>], timeout: Option<Duration>) -> io::Result<usize> {
+    with_answered(|event| wait_with(event, watches, timeout))
+}
+
+/// What a question of this thread signals.
+fn with_answered<T>(with: impl FnOnce(&Event) -> io::Result<T>) -> io::Result<T> {
     ANSWERED.with(|answered| {
         let event = match answered.get() {
             Some(event) => event,
@@ -93,7 +98,7 @@ pub fn wait(watches: &mut [Watch<'_>], timeout: Option<Duration>) -> io::Result<
                 answered.get_or_init(|| event)
             }
         };
-        wait_with(event, watches, timeout)
+        with(event)
     })
 }
 
@@ -205,6 +210,25 @@ pub fn start_sockets() -> io::Result<Option<String>> {
 /// `SO_REUSEADDR` would let another program take the port from under a server.
 pub fn reuse_address(socket: &Socket) -> io::Result<()> {
     winsock::claim_address(socket)
+}
+
+/// Receives from a connection. The driver is asked whether an end was a reset: Windows says so in the read already, Wine
+/// (8.0) reads 0 bytes then, which would be the peer's FIN.
+pub fn receive(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut stream = stream;
+    let count = stream.read(buffer)?;
+    if count == 0 && !buffer.is_empty() && is_reset(stream)? {
+        return Err(io::Error::from_raw_os_error(WSAECONNRESET));
+    }
+    Ok(count)
+}
+
+fn is_reset(stream: &TcpStream) -> io::Result<bool> {
+    with_answered(|event| {
+        let question = [(winsock::base(stream.as_socket()), afd::ABORT)];
+        let found = Polling::begin(&question, event.as_handle())?.finish()?;
+        Ok(found.iter().any(|(_, events)| events & afd::ABORT != 0))
+    })
 }
 
 /// Windows does not tell what was set.
@@ -338,6 +362,11 @@ pub fn call_name(call: &'static str) -> &'static str {
         "waitpid" => "WaitForSingleObject",
         other => other,
     }
+}
+
+/// A word in quotes, as the command prompt and PowerShell both take it, and programs read it (`CommandLineToArgvW`).
+pub fn quote(word: &str) -> String {
+    format!("\"{}\"", word.replace('"', "\\\""))
 }
 
 /// Whether terminals here show colours; asked once, at the start, for consoles must be told so.

@@ -8,7 +8,7 @@ use crate::stop::Stop;
 use crate::told::{About, Awaited, ConnectionId, Reporter, Told};
 use enchufe_sys::host::{self, Delivery, Interest, Watch};
 use socket2::SockRef;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -279,7 +279,7 @@ impl Talk<'_> {
     }
 
     fn read(&mut self) {
-        match self.stream.read(&mut self.buffer) {
+        match host::receive(&self.stream, &mut self.buffer) {
             Ok(0) => {
                 if self.peer_ended.is_none() {
                     self.active = Instant::now();

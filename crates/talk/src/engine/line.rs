@@ -7,7 +7,7 @@ use crate::service::Service;
 use crate::session::{Next, Session};
 use enchufe_sys::host;
 use socket2::SockRef;
-use std::io::{self, Read as _, Write};
+use std::io::{self, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ impl<'h, S: Service> Line<'h, S> {
 
     pub(super) fn read(&mut self, buffers: &mut Buffers, now: Instant) -> Read {
         let index = buffers.take();
-        let result = self.stream.read(buffers.bytes_mut(index));
+        let result = host::receive(&self.stream, buffers.bytes_mut(index));
         let (freed, read) = match result {
             Ok(0) => {
                 self.session.peer_ended(now);
