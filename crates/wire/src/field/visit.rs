@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::{Field, FieldId, Value, by_name, id};
 use crate::bytes::Bytes;
 use crate::layer::{
-    Arp, Dns, DnsFlavour, DnsPart, Ethernet, Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment, Layer, Placed, Sll,
-    Sll2, Source, Tcp, TcpFlags, TcpOption, Udp, View, Vlan, write_name,
+    Arp, Dns, DnsFlavour, DnsPart, Ethernet, Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment, Layer, Placed,
+    Protocol, Sll, Sll2, Source, Tcp, TcpFlags, TcpOption, Udp, View, Vlan, write_name,
 };
 use crate::session::{Echo, Frame};
 use crate::tcp::{Flag, TcpNote};
@@ -330,7 +330,8 @@ impl<'a> Walk<'_, 'a> {
         self.number(id::TCP_CHECKSUM, 16, 2, header.checksum);
         self.number(id::TCP_URGENT_POINTER, 18, 2, header.urgent);
         self.tcp_options(header, &note);
-        if own {
+        let read = self.frame.packet.stop().is_none_or(|stop| stop.protocol != Protocol::Tcp);
+        if own && read {
             self.analysis(&note);
         }
         self.payload(id::TCP_PAYLOAD, header_len.max(Tcp::LEN));
@@ -381,12 +382,10 @@ impl<'a> Walk<'_, 'a> {
                     }
                 }
                 (TcpOption::SACK, data) => {
-                    for (block, edges) in data.chunks_exact(8).enumerate() {
-                        let start = at + 2 + block * 8;
-                        for (id, offset) in [(id::TCP_OPTIONS_SACK_LE, 0), (id::TCP_OPTIONS_SACK_RE, 4)] {
-                            let edge = edges.be32(offset).unwrap_or_default().wrapping_sub(note.sack_base.0);
-                            self.number(id, start + offset, 4, edge);
-                        }
+                    let ids = [id::TCP_OPTIONS_SACK_LE, id::TCP_OPTIONS_SACK_RE].into_iter().cycle();
+                    for ((offset, edge), id) in (0..).step_by(4).zip(data.chunks_exact(4)).zip(ids) {
+                        let edge = edge.be32(0).unwrap_or_default().wrapping_sub(note.sack_base.0);
+                        self.number(id, at + 2 + offset, 4, edge);
                     }
                 }
                 _ => {}

@@ -4,7 +4,7 @@ use super::dns::{Dns, DnsFlavour};
 use super::ip::{Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment, jumbo_len, options_end, short_option};
 use super::link::{Ethernet, Loopback, Sll, Sll2, Vlan};
 use super::plain::Plain;
-use super::transport::{Tcp, Udp};
+use super::transport::{CutOptions, Tcp, Udp};
 use super::{
     Arp, Http, Icmp, Icmpv6, Layer, MOST_LAYERS, Packet, Placed, Protocol, Source, StopReason, View,
 };
@@ -519,16 +519,17 @@ impl Walk<'_, '_> {
             let len = u8::try_from(header).unwrap_or_default();
             return self.stop(Protocol::Tcp, view, StopReason::HeaderLength(len));
         }
-        if view.lacks(header).is_some() {
-            let cut = tcp.cut_inside_option(self.packet.slice(view));
-            return match view.lacks(header) {
-                Some(StopReason::Malformed) if cut => {
-                    self.stop(Protocol::Tcp, view, StopReason::MalformedOption)
+        if let Some(lacks) = view.lacks(header) {
+            match (lacks, tcp.cut_options(self.packet.slice(view))) {
+                (_, CutOptions::Read) => {}
+                (_, CutOptions::Broken) => return self.stop(Protocol::Tcp, view, StopReason::Malformed),
+                (StopReason::Malformed, CutOptions::Inside) => {
+                    return self.stop(Protocol::Tcp, view, StopReason::MalformedOption);
                 }
-                _ => self.lack(Protocol::Tcp, view, header),
-            };
+                _ => return self.lack(Protocol::Tcp, view, header),
+            }
         }
-        if tcp.has_broken_sack(self.packet.slice(view)) {
+        if tcp.has_broken_option(self.packet.slice(view)) {
             return self.stop(Protocol::Tcp, view, StopReason::Malformed);
         }
         let payload = view.after(header);

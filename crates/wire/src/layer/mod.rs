@@ -24,6 +24,7 @@ pub use link::{Ethernet, Loopback, Sll, Sll2, Vlan};
 pub(crate) use plain::Plain;
 pub(crate) use rdata::Data;
 pub(crate) use ssdp::Http;
+pub(crate) use transport::ByteCounters;
 pub use transport::{Tcp, TcpFlags, TcpOption, TcpOptionError, TcpOptions, Udp};
 
 /// The most layers of one frame: deeper nesting ends as [`StopReason::TooDeep`].

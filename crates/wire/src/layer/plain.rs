@@ -51,7 +51,7 @@ impl Plain {
         tcp.payload_len = u32::try_from(end - options_end).ok();
         let segment = bytes.get(Self::TCP..)?;
         let usual_options = tcp.has_usual_options(segment);
-        if !usual_options && tcp.has_broken_sack(segment) {
+        if !usual_options && tcp.has_broken_option(segment) {
             return None;
         }
         let (captured, reported) = ([captured, captured.min(end)], [reported, end]);

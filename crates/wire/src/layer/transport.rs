@@ -137,22 +137,37 @@ impl Tcp {
         })
     }
 
-    /// Why the options of a header that is longer than its segment cannot be read: an option that fits the header
-    /// but not the segment is another error than none being there.
-    pub(super) fn cut_inside_option(&self, segment: &[u8]) -> bool {
-        let mut at = Self::LEN;
-        while let Some(kind) = segment.get(at) {
-            let len = match (kind, segment.get(at + 1)) {
-                (&TcpOption::NOP, _) => 1,
-                (&TcpOption::END, _) | (_, None | Some(0 | 1)) => return false,
-                (_, Some(len)) => usize::from(*len),
+    /// Whether the header can be read to its end, or to where nothing is read any more.
+    pub(crate) fn options_read(&self, segment: &[u8]) -> bool {
+        let header = usize::from(self.header_len);
+        let fixed = header.min(segment.len()) >= Self::LEN;
+        fixed && (header <= segment.len() || self.cut_options(segment) == CutOptions::Read)
+    }
+
+    /// Where the options of a header end of which `segment` lacks the last bytes.
+    pub(super) fn cut_options(&self, segment: &[u8]) -> CutOptions {
+        let (mut at, header) = (Self::LEN, usize::from(self.header_len));
+        while at < header {
+            let rest = segment.get(at..).unwrap_or_default();
+            let len = match *rest {
+                [TcpOption::NOP, ..] => 1,
+                [] | [_] | [TcpOption::END, ..] => return CutOptions::Between,
+                [_, 0 | 1, ..] => return CutOptions::Read,
+                [_, len, ..] => usize::from(len),
             };
-            if at + len > usize::from(self.header_len) {
-                return false;
+            // Said of all that is left of the header but two bytes, which have to be there.
+            if at + len > header {
+                return if segment.len() + 2 < header { CutOptions::Between } else { CutOptions::Read };
+            }
+            if rest.len() < len && rest.len() < TcpOption::needed(rest) {
+                return CutOptions::Inside;
+            }
+            if rest.first().is_some_and(|kind| TcpOption::breaks(*kind, len)) {
+                return CutOptions::Broken;
             }
             at += len;
         }
-        at > segment.len()
+        CutOptions::Read
     }
 
     /// The options, given the bytes from the header's start.
@@ -163,8 +178,8 @@ impl Tcp {
     }
 
     /// Whether Wireshark reads no further than one of its options.
-    pub(super) fn has_broken_sack(&self, segment: &[u8]) -> bool {
-        self.options(segment).map_while(Result::ok).any(|option| option.is_broken_sack())
+    pub(super) fn has_broken_option(&self, segment: &[u8]) -> bool {
+        self.options(segment).map_while(Result::ok).any(|option| option.is_broken())
     }
 
     /// Whether it has no options, or of the usual ones only timestamps as senders align them (RFC 7323 appendix A).
@@ -188,6 +203,19 @@ impl Tcp {
     }
 }
 
+/// Where the options of a cut header end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CutOptions {
+    /// Nothing that is read of them is missing.
+    Read,
+    /// Inside one that fits the header.
+    Inside,
+    /// At one that nothing can be made of.
+    Broken,
+    /// Between two, or where it cannot be told.
+    Between,
+}
+
 /// One TCP option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpOption<'a> {
@@ -199,7 +227,14 @@ pub struct TcpOption<'a> {
     pub data: &'a [u8],
 }
 
-impl TcpOption<'_> {
+/// Which byte counter of accurate ECN an option begins with (RFC 9768 §3.2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ByteCounters {
+    Ect0First,
+    Ect1First,
+}
+
+impl<'a> TcpOption<'a> {
     pub(crate) const END: u8 = 0;
     pub(crate) const NOP: u8 = 1;
     pub(crate) const MSS: u8 = 2;
@@ -207,13 +242,73 @@ impl TcpOption<'_> {
     pub(crate) const SACK_PERMITTED: u8 = 4;
     pub(crate) const SACK: u8 = 5;
     pub(crate) const TIMESTAMPS: u8 = 8;
+    pub(crate) const SCPS: u8 = 20;
+    const SNACK: u8 = 21;
+    pub(crate) const QUICK_START: u8 = 27;
     pub(crate) const MULTIPATH: u8 = 30;
     pub(crate) const ACCURATE_ECN_0: u8 = 172;
     pub(crate) const ACCURATE_ECN_1: u8 = 174;
+    pub(crate) const EXPERIMENT_1: u8 = 253;
+    pub(crate) const EXPERIMENT_2: u8 = 254;
 
-    /// A SACK option without blocks, or with part of one: Wireshark reads no further.
-    pub(crate) fn is_broken_sack(&self) -> bool {
-        self.kind == Self::SACK && (self.data.is_empty() || !self.data.len().is_multiple_of(8))
+    /// Its byte counters of accurate ECN, of which a sender may leave out the last ones. An option of another length
+    /// has none.
+    pub(crate) fn byte_counters(&self) -> Option<(ByteCounters, &'a [u8])> {
+        let experiment = matches!(self.kind, Self::EXPERIMENT_1 | Self::EXPERIMENT_2);
+        let (first, counters) = match (self.kind, self.data) {
+            (Self::ACCURATE_ECN_0, counters) => (ByteCounters::Ect0First, counters),
+            (Self::ACCURATE_ECN_1, counters) => (ByteCounters::Ect1First, counters),
+            (_, [0xac, 0xc0, counters @ ..]) if experiment => (ByteCounters::Ect0First, counters),
+            (_, [0xac, 0xc1, counters @ ..]) if experiment => (ByteCounters::Ect1First, counters),
+            _ => return None,
+        };
+        matches!(counters.len(), 0 | 3 | 6 | 9).then_some((first, counters))
+    }
+
+    /// One that Wireshark cannot make sense of: it reads no further.
+    pub(crate) fn is_broken(&self) -> bool {
+        Self::breaks(self.kind, self.data.len() + 2)
+    }
+
+    /// The same of its kind and length: a SACK option without a whole block, a multipath option without its kind, and
+    /// every SNACK option.
+    fn breaks(kind: u8, len: usize) -> bool {
+        match kind {
+            Self::SACK => len < 10,
+            Self::MULTIPATH => len < 4,
+            Self::SNACK => len == 6,
+            _ => false,
+        }
+    }
+
+    /// How much of the option that starts here is read. Of one whose length is not its kind's that is no more than to see it.
+    fn needed(bytes: &[u8]) -> usize {
+        const SEEN: usize = 2;
+        let [kind, len, data @ ..] = bytes else { return SEEN };
+        let len = usize::from(*len);
+        let right = match *kind {
+            Self::SACK => {
+                let left = (len - SEEN) % 8;
+                return if left < 4 { len } else { len - left + 4 };
+            }
+            Self::SACK_PERMITTED | 22 | 23 => len == 2,
+            Self::WINDOW_SCALE => len == 3,
+            Self::MSS | Self::SCPS | 28 => len == 4,
+            6 | 7 | 11..=13 | Self::SNACK => len == 6,
+            Self::QUICK_START if len == 8 => return 4,
+            Self::QUICK_START => false,
+            Self::TIMESTAMPS => len == 10,
+            19 => len == 18,
+            29 => len >= 4,
+            Self::ACCURATE_ECN_0 | Self::ACCURATE_ECN_1 => matches!(len, 2 | 5 | 8 | 11),
+            Self::EXPERIMENT_1 | Self::EXPERIMENT_2 => match data {
+                _ if len < 4 => false,
+                [0xac, 0xc0 | 0xc1, ..] if !matches!(len, 4 | 7 | 10 | 13) => return 4,
+                _ => true,
+            },
+            _ => true,
+        };
+        if right { len } else { SEEN }
     }
 }
 
@@ -256,7 +351,7 @@ impl<'a> Iterator for TcpOptions<'a> {
             return Some(self.end(TcpOptionError::Length));
         };
         let option = TcpOption { at, kind, data: option.get(2..).unwrap_or_default() };
-        self.rest = if option.is_broken_sack() { &[] } else { rest };
+        self.rest = if option.is_broken() { &[] } else { rest };
         self.at += len;
         Some(Ok(option))
     }

@@ -2,7 +2,7 @@
 
 use super::{Columns, udp};
 use crate::bytes::Bytes;
-use crate::layer::{Protocol, StopReason, Tcp, TcpFlags, TcpOption};
+use crate::layer::{ByteCounters, Protocol, Tcp, TcpFlags, TcpOption};
 use crate::session::Frame;
 use crate::tcp::{Flag, TcpNote};
 use crate::text;
@@ -36,26 +36,40 @@ pub(super) fn write(columns: &mut Columns, frame: &Frame<'_>, tcp: &Tcp, bytes: 
     if let Some(len) = tcp.payload_len {
         columns.numbered(" Len=", len);
     }
-    let mut options = tcp.options(bytes);
+    let (mut options, mut broken) = (tcp.options(bytes), false);
     while let Some(Ok(option)) = options.next() {
+        broken |= option.is_broken();
         write_option(columns, &option, &note);
     }
-    if frame.packet.stop().is_some_and(|stop| stop.reason == StopReason::CutShort) {
-        let header = bytes.get(..usize::from(tcp.header_len)).unwrap_or(bytes);
-        cut_option(columns, header.get(options.at()..).unwrap_or_default());
+    if !broken && bytes.len() < usize::from(tcp.header_len) {
+        cut_option(columns, bytes.get(options.at()..).unwrap_or_default(), &note);
     }
 }
 
 /// What an option says that is cut after its length.
-fn cut_option(columns: &mut Columns, rest: &[u8]) {
+fn cut_option(columns: &mut Columns, rest: &[u8], note: &TcpNote) {
     let [kind, len, data @ ..] = rest else { return };
-    let counters = usize::from(*len).checked_sub(2).filter(|len| len.is_multiple_of(3));
-    match *kind {
-        TcpOption::ACCURATE_ECN_0 if counters.is_some() => counted(columns, data, COUNTERS_0),
-        TcpOption::ACCURATE_ECN_1 if counters.is_some() => counted(columns, data, COUNTERS_1),
-        MD5 => columns.info.push_str(" MD5"),
-        AUTHENTICATION => columns.info.push_str("TCP AO"),
-        TcpOption::MULTIPATH => {
+    let data = data.get(..data.len().min(usize::from(*len).saturating_sub(2))).unwrap_or_default();
+    match (*kind, data) {
+        (TcpOption::ACCURATE_ECN_0, _) if matches!(len, 5 | 8 | 11) => {
+            counted(columns, ByteCounters::Ect0First, data);
+        }
+        (TcpOption::ACCURATE_ECN_1, _) if matches!(len, 5 | 8 | 11) => {
+            counted(columns, ByteCounters::Ect1First, data);
+        }
+        (TcpOption::EXPERIMENT_1 | TcpOption::EXPERIMENT_2, [0xac, kind @ (0xc0 | 0xc1), rest @ ..])
+            if matches!(len, 7 | 10 | 13) =>
+        {
+            let first = if *kind == 0xc0 { ByteCounters::Ect0First } else { ByteCounters::Ect1First };
+            counted(columns, first, rest);
+        }
+        (TcpOption::SACK, _) => blocks(columns, data, note),
+        (TcpOption::SACK_PERMITTED, _) => columns.info.push_str(" SACK_PERM"),
+        (TcpOption::SCPS, [flags, ..]) if *len == 4 => scps(columns, *flags),
+        (TcpOption::QUICK_START, [rate, ..]) if *len == 8 => quick_start(columns, *rate),
+        (MD5, _) => columns.info.push_str(" MD5"),
+        (AUTHENTICATION, _) => columns.info.push_str("TCP AO"),
+        (TcpOption::MULTIPATH, _) => {
             columns.protocol.clear();
             columns.protocol.push_str("MPTCP");
         }
@@ -131,24 +145,25 @@ fn write_option(columns: &mut Columns, option: &TcpOption<'_>, note: &TcpNote) {
             let shift = data.u8_at(0).unwrap_or_default().min(14);
             columns.numbered(" WS=", 1u32 << shift);
         }
-        (TcpOption::MULTIPATH, 1..) => {
+        (TcpOption::MULTIPATH, _) => {
             columns.protocol.clear();
             columns.protocol.push_str("MPTCP");
         }
         (TcpOption::SACK_PERMITTED, _) => columns.info.push_str(" SACK_PERM"),
-        (TcpOption::SACK, _) => {
-            for block in data.chunks_exact(8) {
-                let edges = block.be32(0).zip(block.be32(4));
-                let (left, right) = edges.unwrap_or_default();
-                columns.numbered(" SLE=", left.wrapping_sub(note.sack_base.0));
-                columns.numbered(" SRE=", right.wrapping_sub(note.sack_base.0));
-            }
-        }
+        (TcpOption::SACK, _) => blocks(columns, data, note),
         (TcpOption::TIMESTAMPS, 8) => {
             columns.numbered(" TSval=", data.be32(0).unwrap_or_default());
             columns.numbered(" TSecr=", data.be32(4).unwrap_or_default());
         }
         _ => rare_option(columns, option),
+    }
+}
+
+fn blocks(columns: &mut Columns, data: &[u8], note: &TcpNote) {
+    for block in data.chunks_exact(8) {
+        let (left, right) = block.be32(0).zip(block.be32(4)).unwrap_or_default();
+        columns.numbered(" SLE=", left.wrapping_sub(note.sack_base.0));
+        columns.numbered(" SRE=", right.wrapping_sub(note.sack_base.0));
     }
 }
 
@@ -164,16 +179,23 @@ fn rare_option(columns: &mut Columns, option: &TcpOption<'_>) {
     const CC_ECHO: u8 = 13;
     const USER_TIMEOUT: u8 = 28;
     const FAST_OPEN: u8 = 34;
-    const EXPERIMENT_1: u8 = 253;
-    const EXPERIMENT_2: u8 = 254;
     let data = option.data;
+    if let Some((first, counters)) = option.byte_counters() {
+        return byte_counters(columns, first, counters);
+    }
     match (option.kind, data.len()) {
-        (TcpOption::ACCURATE_ECN_0, _) => accurate_ecn(columns, data, COUNTERS_0),
-        (TcpOption::ACCURATE_ECN_1, _) => accurate_ecn(columns, data, COUNTERS_1),
-        (EXPERIMENT_1 | EXPERIMENT_2, _) => experiment(columns, data),
+        (TcpOption::EXPERIMENT_1 | TcpOption::EXPERIMENT_2, _) => experiment(columns, data),
         (ECHO | ECHO_REPLY, 4) => columns.numbered(" ECHO=", data.be32(0).unwrap_or_default()),
         (CC | CC_NEW | CC_ECHO, 4) => columns.numbered(" CC=", data.be32(0).unwrap_or_default()),
-        (MD5, 16) => columns.info.push_str(" MD5"),
+        (TcpOption::SCPS, 2) => {
+            let [flags, connection] = data.array(0).unwrap_or_default();
+            scps(columns, flags);
+            if connection > 0 {
+                columns.numbered(" Connection ID=", connection);
+            }
+        }
+        (TcpOption::QUICK_START, 6) => quick_start(columns, data.u8_at(0).unwrap_or_default()),
+        (MD5, _) => columns.info.push_str(" MD5"),
         (USER_TIMEOUT, 2) => columns.numbered(" USER_TO=", data.be16(0).unwrap_or_default() & 0x7fff),
         // Without a space before it, as Wireshark prints it.
         (AUTHENTICATION, _) => columns.info.push_str("TCP AO"),
@@ -183,21 +205,63 @@ fn rare_option(columns: &mut Columns, option: &TcpOption<'_>) {
     }
 }
 
-const COUNTERS_0: [&str; 3] = ["EE0B", "ECEB", "EE1B"];
-const COUNTERS_1: [&str; 3] = ["EE1B", "ECEB", "EE0B"];
-
-/// Byte counters of accurate ECN, of which a sender may leave out the last ones (RFC 9768 §3.2.3).
-fn accurate_ecn(columns: &mut Columns, data: &[u8], names: [&str; 3]) {
-    if data.is_empty() {
-        columns.info.push_str(" AccECN");
+/// The capabilities of SCPS-TP (CCSDS 714.0-B-2 §3.2.2).
+fn scps(columns: &mut Columns, flags: u8) {
+    const NAMES: [(u8, &str); 6] = [
+        (0x80, "BETS"),
+        (0x40, "SNACK1"),
+        (0x20, "SNACK2"),
+        (0x10, "COMP"),
+        (0x08, "NLTS"),
+        (0x07, "RESERVED"),
+    ];
+    let mut separator = " SCPS[";
+    for (_, name) in NAMES.into_iter().filter(|(bits, _)| flags & bits != 0) {
+        columns.info.extend([separator, name]);
+        separator = ", ";
     }
-    if data.len().is_multiple_of(3) {
-        counted(columns, data, names);
+    if flags != 0 {
+        columns.info.push(']');
     }
 }
 
-fn counted(columns: &mut Columns, data: &[u8], names: [&str; 3]) {
-    for (counter, name) in data.chunks_exact(3).zip(names) {
+/// The rate that a peer may start with: 40 kbit/s doubled so often (RFC 4782 §3.1).
+fn quick_start(columns: &mut Columns, rate: u8) {
+    const RATES: [&str; 16] = [
+        "0 bit/s",
+        "80 Kbit/s",
+        "160 Kbit/s",
+        "320 Kbit/s",
+        "640 Kbit/s",
+        "1.28 Mbit/s",
+        "2.56 Mbit/s",
+        "5.12 Mbit/s",
+        "10.24 Mbit/s",
+        "20.48 Mbit/s",
+        "40.96 Mbit/s",
+        "81.92 Mbit/s",
+        "163.84 Mbit/s",
+        "327.68 Mbit/s",
+        "655.36 Mbit/s",
+        "1.31072 Gbit/s",
+    ];
+    let rate = RATES.get(usize::from(rate & 15)).copied().unwrap_or_default();
+    columns.info.extend([" QSresp=", rate]);
+}
+
+fn byte_counters(columns: &mut Columns, first: ByteCounters, counters: &[u8]) {
+    if counters.is_empty() {
+        columns.info.push_str(" AccECN");
+    }
+    counted(columns, first, counters);
+}
+
+fn counted(columns: &mut Columns, first: ByteCounters, counters: &[u8]) {
+    let names = match first {
+        ByteCounters::Ect0First => ["EE0B", "ECEB", "EE1B"],
+        ByteCounters::Ect1First => ["EE1B", "ECEB", "EE0B"],
+    };
+    for (counter, name) in counters.chunks_exact(3).zip(names) {
         columns.info.extend([" ", name]);
         let value = counter.iter().fold(0u32, |sum, byte| sum << 8 | u32::from(*byte));
         columns.numbered("=", value);
@@ -209,12 +273,10 @@ fn experiment(columns: &mut Columns, data: &[u8]) {
     let rest = data.get(2..).unwrap_or_default();
     match data.be16(0) {
         Some(0xf989) => columns.info.push_str(if rest.is_empty() { " TFO=R" } else { " TFO=C" }),
-        Some(0xacc0 | 0xacce) => accurate_ecn(columns, rest, COUNTERS_0),
-        Some(0xacc1) => accurate_ecn(columns, rest, COUNTERS_1),
+        Some(0xacc0 | 0xacc1) | None => {}
         Some(other) => {
             columns.info.push_str(" ExID=");
             text::upper_hex(u32::from(other), 1, &mut columns.info);
         }
-        None => {}
     }
 }

@@ -131,23 +131,40 @@ pub struct Conversation {
     pub completeness: Completeness,
     /// The first reset, and what it answered.
     pub reset: Option<Reset>,
-    pub(super) syn_time: Option<Timestamp>,
-    /// `tcp.analysis.initial_rtt`: as above, but by a clock too coarse to tell, what the next acknowledgement took.
-    pub(super) shown_rtt: Option<i64>,
-    /// Accurate ECN was offered, and agreed on.
-    pub(super) accurate_ecn: (bool, bool),
+    pub(super) round_trip: RoundTrip,
+    pub(super) accurate_ecn: AccurateEcn,
     /// What a first pass left behind.
     pub(super) told: Option<Final>,
 }
 
+/// What tells that three flags are a counter (RFC 9768 §3.1.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct AccurateEcn {
+    /// The last SYN offered it, by all three flags.
+    pub(super) offered: bool,
+    /// The last answer to a SYN, also one that nobody saw an offer before, agrees.
+    pub(super) agreed: bool,
+    /// A segment had the option that only who agreed may send.
+    pub(super) counted: bool,
+}
+
+/// From the last SYN to the first segment that acknowledges and opens nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct RoundTrip {
+    pub(super) syn_time: Option<Timestamp>,
+    /// `tcp.analysis.initial_rtt`: by a clock too coarse to tell, what the next acknowledgement took.
+    pub(super) shown: Option<i64>,
+}
+
 /// What a second pass shows from the end of the first: the base and the window scale of both sides, and how long the
-/// handshake took.
+/// handshake took; and what it goes on from, accurate ECN.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Final {
     pub(super) base: [Option<Seq>; 2],
     pub(super) scale: [Scale; 2],
     pub(super) completeness: Completeness,
-    pub(super) shown_rtt: Option<i64>,
+    pub(super) round_trip: RoundTrip,
+    pub(super) accurate_ecn: AccurateEcn,
 }
 
 impl Conversation {
@@ -162,9 +179,8 @@ impl Conversation {
             initial_rtt: None,
             completeness: Completeness(0),
             reset: None,
-            syn_time: None,
-            shown_rtt: None,
-            accurate_ecn: (false, false),
+            round_trip: RoundTrip::default(),
+            accurate_ecn: AccurateEcn::default(),
             told: None,
         }
     }
@@ -175,7 +191,8 @@ impl Conversation {
             base: [a.direction.base, b.direction.base],
             scale: [a.direction.scale, b.direction.scale],
             completeness: self.completeness,
-            shown_rtt: self.shown_rtt,
+            round_trip: self.round_trip,
+            accurate_ecn: self.accurate_ecn,
         }
     }
 

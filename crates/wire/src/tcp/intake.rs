@@ -1,6 +1,8 @@
 //! A conversation takes its next segment: what is counted, analysed and shown.
 
-use super::conversation::{Completeness, Conversation, Endpoint, Reset, ResetCause, Side};
+use super::conversation::{
+    AccurateEcn, Completeness, Conversation, Endpoint, Reset, ResetCause, RoundTrip, Side,
+};
 use super::direction::Scale;
 use super::rules::Rules;
 use super::table::Segment;
@@ -37,6 +39,41 @@ fn begin(tcp: &Tcp, this: &mut Side, peer: &mut Side) {
     }
 }
 
+impl RoundTrip {
+    /// Takes the next segment; gives how long ago the SYN was that it acknowledges.
+    fn take(&mut self, flags: TcpFlags, time: Timestamp) -> Option<i64> {
+        if flags.any(TcpFlags::SYN) {
+            if !flags.any(TcpFlags::ACK) {
+                self.syn_time = Some(time);
+            }
+            return None;
+        }
+        if !flags.any(TcpFlags::ACK) || self.shown.is_some() {
+            return None;
+        }
+        let since_syn = self.syn_time.map(|syn| time.since(syn));
+        // Wireshark takes zero for unknown.
+        self.shown = since_syn.filter(|nanos| *nanos != 0);
+        since_syn
+    }
+}
+
+impl AccurateEcn {
+    /// A SYN with all three flags, answered by one of four combinations.
+    fn opens(&mut self, flags: TcpFlags) {
+        let ecn = flags.0 >> 6 & 7;
+        if flags.all(TcpFlags::SYN | TcpFlags::ACK) {
+            self.agreed = matches!(ecn, 0b010 | 0b011 | 0b100 | 0b110);
+        } else if flags.any(TcpFlags::SYN) {
+            self.offered = ecn == 0b111;
+        }
+    }
+
+    const fn is_known(self) -> bool {
+        self.offered && self.agreed || self.counted
+    }
+}
+
 impl Conversation {
     /// A SYN on known ends whose number is not the one that the conversation began with.
     pub(super) fn begins_again(&self, segment: &Segment) -> bool {
@@ -56,32 +93,32 @@ impl Conversation {
         note.stream = self.stream;
         note.from_b = from_b;
         note.reset = self.count(segment, from_b);
-        let initial_rtt = self.shown_rtt;
+        let initial_rtt = self.round_trip.shown;
         note.completeness = self.completeness;
         // Of a header that contradicts itself only the numbers count.
         if usize::from(segment.tcp.header_len) >= Tcp::LEN {
-            self.round_trip(segment.tcp.flags, segment.time);
+            self.time_handshake(segment.tcp.flags, segment.time);
             self.complete(&segment.tcp);
         }
-        note.initial_rtt = self.shown_rtt;
+        note.initial_rtt = self.round_trip.shown;
         if note.analysis.has(Flag::ReusedPorts) {
             note.completeness = self.completeness;
         }
         if let Some(told) = &self.told {
             note.completeness = told.completeness;
-            note.initial_rtt = told.shown_rtt;
+            note.initial_rtt = told.round_trip.shown;
         }
         self.analyse(segment, note, initial_rtt, room);
         self.scale(segment, note);
-        self.agree_on_ecn(segment.tcp.flags);
-        note.accurate_ecn = self.accurate_ecn.1;
-        self.accurate_ecn.1 |= segment.accurate_ecn;
+        self.accurate_ecn.opens(segment.tcp.flags);
+        note.accurate_ecn = self.accurate_ecn.is_known();
+        self.accurate_ecn.counted |= segment.accurate_ecn;
     }
 
     /// The same, of a first reading: a whole segment without SYN, whose options say nothing that lasts. Nothing else
     /// of it is told to the second.
     pub(super) fn pass_by(&mut self, source: &Endpoint, tcp: &Tcp, time: Timestamp) {
-        self.round_trip(tcp.flags, time);
+        self.time_handshake(tcp.flags, time);
         let (this, peer) = self.sides(*source != self.a);
         this.packets += 1;
         begin(tcp, this, peer);
@@ -113,6 +150,7 @@ impl Conversation {
             if syn && !syn_ack && this.direction.base == Some(tcp.seq) {
                 // A SYN sent again: as in Wireshark, what lies beyond a gap is forgotten.
                 this.direction.next = this.direction.contiguous;
+                note.analysed = true;
             }
             begin(tcp, this, peer);
             note.base = this.direction.base.unwrap_or_default();
@@ -207,26 +245,12 @@ impl Conversation {
         Reset { by_b, frame: segment.number, answers, idle: segment.time.since(before), cause }
     }
 
-    /// From the last SYN to the first segment that acknowledges and opens nothing; Wireshark takes zero for unknown.
-    fn round_trip(&mut self, flags: TcpFlags, time: Timestamp) {
-        if flags.any(TcpFlags::SYN) {
-            if !flags.any(TcpFlags::ACK) {
-                self.syn_time = Some(time);
-            }
-        } else if flags.any(TcpFlags::ACK) && self.shown_rtt.is_none() {
-            let since_syn = self.syn_time.map(|syn| time.since(syn));
-            self.initial_rtt = self.initial_rtt.or(since_syn);
-            self.shown_rtt = since_syn.filter(|nanos| *nanos != 0);
-        }
-    }
-
-    /// RFC 9768 §3.1.1: a SYN with all three flags, answered by one of four combinations.
-    fn agree_on_ecn(&mut self, flags: TcpFlags) {
-        let ecn = flags.0 >> 6 & 7;
-        if flags.all(TcpFlags::SYN | TcpFlags::ACK) {
-            self.accurate_ecn.1 = self.accurate_ecn.0 && matches!(ecn, 0b010 | 0b011 | 0b100 | 0b110);
-        } else if flags.any(TcpFlags::SYN) {
-            self.accurate_ecn.0 = ecn == 0b111;
+    fn time_handshake(&mut self, flags: TcpFlags, time: Timestamp) {
+        let since_syn = self.round_trip.take(flags, time);
+        self.initial_rtt = self.initial_rtt.or(since_syn);
+        // Where the first pass saw no acknowledgement after the SYN, the second takes one before it.
+        if let Some(told) = &mut self.told {
+            told.round_trip.take(flags, time);
         }
     }
 
@@ -234,17 +258,19 @@ impl Conversation {
         let [a, b] = &self.sides;
         let (syn, ack) = (tcp.flags.any(TcpFlags::SYN), tcp.flags.any(TcpFlags::ACK));
         // Of a conversation's first segment only a SYN counts, and a SYN only there.
-        if a.packets + b.packets == 1 && (ack || !syn) {
+        let first = a.packets + b.packets == 1;
+        if first && (ack || !syn) {
             return;
         }
         let mut bits = self.completeness.0;
         let mut add = |yes: bool, bit: u8| bits |= if yes { bit } else { 0 };
-        add(syn && !ack && a.packets + b.packets == 1, Completeness::SYN);
+        add(syn && !ack && first, Completeness::SYN);
         add(syn && ack, Completeness::SYN_ACK);
+        // Without an acknowledgement only the first SYN, what it carries, and a reset count.
         let data = tcp.payload_len.is_some_and(|len| len > 0);
         add(!syn && ack && !data, Completeness::ACK);
-        add(data, Completeness::DATA);
-        add(tcp.flags.any(TcpFlags::FIN), Completeness::FIN);
+        add(data && (ack && !syn || first), Completeness::DATA);
+        add(ack && tcp.flags.any(TcpFlags::FIN), Completeness::FIN);
         add(tcp.flags.any(TcpFlags::RST), Completeness::RST);
         self.completeness = Completeness(bits);
     }

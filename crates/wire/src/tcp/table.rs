@@ -44,17 +44,17 @@ impl Segment {
             source,
             destination,
             tcp,
-            options_whole: (Tcp::LEN..=bytes.len()).contains(&usize::from(tcp.header_len)),
+            options_whole: tcp.options_read(bytes),
             scale: None,
             accurate_ecn: false,
             sack: Default::default(),
             sack_len: 0,
         };
         for option in tcp.options(bytes).map_while(Result::ok) {
-            segment.options_whole &= !option.is_broken_sack();
+            segment.options_whole &= !option.is_broken();
+            segment.accurate_ecn |= option.byte_counters().is_some();
             match (option.kind, option.data) {
                 (TcpOption::WINDOW_SCALE, [shift]) => segment.scale = Some((*shift).min(14)),
-                (TcpOption::ACCURATE_ECN_0 | TcpOption::ACCURATE_ECN_1, _) => segment.accurate_ecn = true,
                 (TcpOption::SACK, blocks) => segment.sack_blocks(blocks),
                 _ => {}
             }
@@ -246,6 +246,7 @@ impl Conversations {
         let mut conversation = Conversation::new(self.streams, source, destination, number, time);
         let stream = usize::try_from(self.streams).unwrap_or(usize::MAX);
         conversation.told = self.told.get(stream).copied();
+        conversation.accurate_ecn = conversation.told.map(|told| told.accurate_ecn).unwrap_or_default();
         self.streams = self.streams.saturating_add(1);
         let slot = Slot { conversation, key };
         let at = if self.slots.len() < self.limits.conversations.max(1) {

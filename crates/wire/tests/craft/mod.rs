@@ -3,6 +3,7 @@
 //! The golden rows beside it were written by tshark from these very captures, see `golden/README.md`.
 
 mod control;
+mod options;
 pub(crate) mod packets;
 pub(crate) mod random;
 mod rare;
@@ -21,6 +22,7 @@ pub(crate) fn all() -> Vec<(&'static str, Capture)> {
     all.extend(traffic::scenarios());
     all.extend(rare::scenarios());
     all.extend(control::scenarios());
+    all.extend(options::scenarios());
     all.extend(records::scenarios());
     all.extend(routes::scenarios());
     all.extend(ssdp::scenarios());
