@@ -219,7 +219,8 @@ const SIGURG: i64 = 23;
 #[test]
 #[cfg_attr(not(all(have_go, have_namespaces)), ignore = "needs Go, user and network namespaces")]
 fn a_program_in_go_goes_on_under_its_own_signals_and_has_lines() {
-    for flags in [&[][..], &["-trimpath"][..], &["-gcflags=-N -l"][..]] {
+    let stripped = "-ldflags=-s -w";
+    for flags in [&[][..], &["-gcflags=-N -l"], &[stripped], &["-trimpath"], &["-trimpath", stripped]] {
         let folder = tempfile::tempdir().unwrap();
         let path = go(folder.path(), flags);
         let events = traced(&[path.to_str().unwrap()]);

@@ -4,6 +4,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -64,7 +65,7 @@ func main() {
 			panic(err)
 		}
 		if at == 19 {
-			fmt.Println(string(buffer[:count])) // line: write
+			fmt.Fprintln(os.Stdout, string(buffer[:count])) // line: write
 		}
 	}
 	conn.Close() // line: close

@@ -5,6 +5,7 @@
 
 mod elf;
 mod frames;
+mod go;
 mod maps;
 mod module;
 mod native;

@@ -2,6 +2,7 @@
 
 use super::elf::{Budget, Image, Segment};
 use super::frames::{Frames, Step};
+use super::go::Table;
 use super::own::Role;
 use super::sources::{Place, Sources};
 use enchufe_sys::ptrace::read_memory;
@@ -34,6 +35,8 @@ pub struct Module {
     budget: Budget,
     segments: Vec<Segment>,
     frames: Frames,
+    /// Of a program in Go without debug information.
+    go: Option<Table>,
     sources: Option<Rc<Sources>>,
     known: HashMap<u64, Known>,
 }
@@ -41,9 +44,13 @@ pub struct Module {
 impl Module {
     fn open(file: File, budget: &Budget) -> Option<Self> {
         let mut image = Image::new(file.try_clone().ok()?, budget);
-        let (segments, frames) = image.look(|sections| Some((sections.segments(), Frames::new(sections))))?;
+        let (segments, frames, go) = image.look(|sections| {
+            let is_debuggable = sections.address(".debug_info").is_some();
+            let go = if is_debuggable { None } else { Table::new(sections) };
+            Some((sections.segments(), Frames::new(sections), go))
+        })?;
         let budget = budget.clone();
-        Some(Self { file, budget, segments, frames, sources: None, known: HashMap::new() })
+        Some(Self { file, budget, segments, frames, go, sources: None, known: HashMap::new() })
     }
 
     /// Whether this is what stands at an address of a process's memory.
@@ -68,11 +75,13 @@ impl Module {
         if self.known.len() >= MOST_ADDRESSES {
             self.known.clear();
         }
-        let place = match role {
-            Role::Libc => Place::Other,
+        let place = match (role, &self.go) {
+            (Role::Libc, _) => Place::Other,
+            (_, Some(go)) => go.place(address),
             _ => self.sources(role).map_or(Place::Other, |sources| sources.place(address, root, path)),
         };
-        let known = Known { step: self.frames.step(address), place: Rc::new(place) };
+        let by_go = || self.go.as_ref().and_then(|go| go.step(address));
+        let known = Known { step: self.frames.step(address).or_else(by_go), place: Rc::new(place) };
         self.known.insert(address, known.clone());
         known
     }
@@ -121,3 +130,6 @@ impl Modules {
         self.files.entry(identity).or_insert_with(read).clone()
     }
 }
+
+#[cfg(test)]
+mod tests;
