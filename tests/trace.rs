@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Done, run};
+use common::{Done, Process, enchufe, run};
 
 /// The segments of a ladder that are more than an acknowledgement: what stands on the arrow, and why it was sent.
 fn segments(done: &Done) -> Vec<(String, String)> {
@@ -175,4 +175,26 @@ fn a_recording_that_cannot_be_written_is_said_before_anything_runs() {
         );
     }
     assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
+}
+
+#[test]
+#[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+fn what_was_recorded_can_be_read_when_the_tracer_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.pcapng");
+    let path = path.to_str().unwrap();
+    let server = format!("{} serve echo --listen 127.0.0.1:4000", env!("CARGO_BIN_EXE_enchufe"));
+    let tracer = Process::start(enchufe("en", &["trace", "-w", path, &server]));
+    let calls = || run(&["read", "--view", "calls", path]);
+    // It is written without anything more that happens.
+    while !calls().text().contains("listen(") {
+        std::thread::yield_now();
+    }
+    tracer.signal("KILL");
+    assert_eq!(tracer.finish().code, None);
+    let read = calls();
+    assert_eq!(read.code, Some(0), "{}", read.errors());
+    for call in ["socket ", "bind 127.0.0.1:4000 = 0", "listen("] {
+        assert!(read.text().contains(call), "{}", read.text());
+    }
 }

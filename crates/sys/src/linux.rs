@@ -26,5 +26,6 @@ pub mod signals;
 pub mod sock_diag;
 pub mod tcp_info;
 pub mod termios;
+pub mod ticks;
 pub mod unix;
 pub mod usage;

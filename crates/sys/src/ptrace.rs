@@ -97,9 +97,23 @@ fn seize(pid: u32) -> io::Result<()> {
 ///
 /// Fails with `ECHILD` when there is no child any more.
 pub fn news() -> io::Result<Option<(u32, News)>> {
+    wait(libc::WNOHANG)
+}
+
+/// What one of the traced threads has to tell next, and which; none where a signal to the calling thread came first.
+///
+/// Fails with `ECHILD` when there is no child any more.
+pub fn next_news() -> io::Result<Option<(u32, News)>> {
+    match wait(0) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
+        news => news,
+    }
+}
+
+fn wait(options: c_int) -> io::Result<Option<(u32, News)>> {
     let mut status = 0;
     // SAFETY: the pointer is to a live integer.
-    let tid = check(unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::WNOHANG) })?;
+    let tid = check(unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | options) })?;
     let Ok(tid @ 1..) = u32::try_from(tid) else { return Ok(None) };
     Ok(Some((tid, judge(tid, status))))
 }

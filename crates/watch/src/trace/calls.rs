@@ -119,13 +119,36 @@ pub fn filter(rings: bool) -> Filter {
     Filter::new(&numbers(stops), &numbers(absent))
 }
 
+/// Numbers of calls are less.
+const MOST: usize = 1_024;
+
+/// By their numbers: each stop asks.
+static BY_NUMBER: [Option<Known>; MOST] = by_number();
+
+#[expect(clippy::indexing_slicing, clippy::cast_sign_loss, reason = "a number past the table fails to build")]
+const fn by_number() -> [Option<Known>; MOST] {
+    let mut table = [None; MOST];
+    let mut at = 0;
+    while at < CALLS.len() {
+        let (number, known) = CALLS[at];
+        table[number as usize] = Some(known);
+        at += 1;
+    }
+    table
+}
+
 /// What is to be known of the call with this number.
 pub fn known(number: u64) -> Option<Known> {
-    CALLS.iter().find(|(known, _)| u64::try_from(*known) == Ok(number)).map(|(_, known)| *known)
+    BY_NUMBER.get(usize::try_from(number).ok()?).copied().flatten()
 }
 
 /// Whether a call puts bytes into its socket.
 pub const fn writes(syscall: Syscall) -> bool {
+    only_writes(syscall) || matches!(syscall, Syscall::Sendfile | Syscall::Splice)
+}
+
+/// Whether it does, and cannot take any out of it.
+pub const fn only_writes(syscall: Syscall) -> bool {
     matches!(
         syscall,
         Syscall::Write
@@ -134,7 +157,5 @@ pub const fn writes(syscall: Syscall) -> bool {
             | Syscall::Sendto
             | Syscall::Sendmsg
             | Syscall::Sendmmsg
-            | Syscall::Sendfile
-            | Syscall::Splice
     )
 }

@@ -5,10 +5,11 @@ use super::join::Door;
 use super::programs::{self, CommandError, Console, Outputs};
 use super::record::Recorder;
 use super::tracer::{Progress, Tracer, now};
-use enchufe_story::fact::{Fact, Status};
+use enchufe_story::fact::{Arguments, Fact, Happened, Status};
 use enchufe_sys::children::Children;
 use enchufe_sys::host::{self, Bell, Interest, Watch};
 use enchufe_sys::ptrace::{self, Filter, Launched};
+use enchufe_sys::ticks::Ticks;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -17,6 +18,10 @@ use std::time::{Duration, Instant};
 
 /// With something to be written down soon, waiting is no longer than this.
 const TICK: Duration = Duration::from_millis(30);
+
+/// While stops follow each other the next is waited for by `waitpid` alone, which costs the least, and so often everything
+/// else is looked after.
+const ROUND: Duration = Duration::from_millis(5);
 
 /// Who does not end when asked to is killed after this.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
@@ -105,6 +110,7 @@ pub fn run<'r, W: Write>(
     let filter = calls::filter(options.io_uring);
     let mut running = Running {
         options,
+        ticks: Ticks::new()?,
         filter,
         audience,
         tracer: Tracer::default(),
@@ -115,6 +121,7 @@ pub fn run<'r, W: Write>(
         phase: Phase::Starting,
         since: Instant::now(),
         stopped: false,
+        prints: false,
     };
     let ran = running.go(children, recorder);
     if ran.is_err() {
@@ -157,40 +164,82 @@ pub(super) struct Running<'r> {
     /// When the phase began, or the last program was started.
     since: Instant,
     stopped: bool,
+    /// Runs while stops follow each other.
+    ticks: Ticks,
+    /// A program is about to print: what it prints on is to have room for more.
+    prints: bool,
 }
 
 impl Running<'_> {
     fn go<W: Write>(&mut self, children: &Children, recorder: &mut Recorder<W>) -> Result<(), TraceError> {
         self.start()?;
         loop {
-            children.clear();
-            let busy = self.take_news()?;
-            self.tracer.facts.iter().for_each(&mut *self.audience.told);
-            let facts = self.tracer.facts.drain(..);
-            recorder.take(facts, now()).map_err(TraceError::Record)?;
-            self.outputs.iter_mut().for_each(Outputs::drain);
+            let busy = self.take_news(children)?;
+            // What costs a call of ours is not asked at each stop.
+            let is_round = !busy || self.ticks.take();
+            let prints = self.take_facts(recorder, is_round)?;
+            if is_round || prints {
+                self.outputs.iter_mut().for_each(Outputs::drain);
+            }
             self.failed_start()?;
-            self.receive_guests();
-            self.advance(is_ready(self.audience.stop)?)?;
+            if is_round {
+                self.receive_guests();
+            }
+            self.advance(is_round && is_ready(self.audience.stop)?)?;
             if self.tracer.processes.is_empty() {
                 return Ok(());
             }
-            if !busy {
+            if is_round {
                 self.type_in()?;
+                recorder.keep(!busy).map_err(TraceError::Record)?;
+            }
+            if !busy && !self.ticks.runs() {
                 self.wait(children, recorder)?;
             }
         }
     }
 
-    /// Answers all stops that there are; tells whether there was one.
-    fn take_news(&mut self) -> io::Result<bool> {
+    /// Answers stops; tells whether there was one. While they follow each other it waits for the next until the clock ticks.
+    fn take_news(&mut self, children: &Children) -> io::Result<bool> {
+        if self.ticks.runs() {
+            if let Some((tid, news)) = ptrace::next_news()? {
+                self.tracer.take(tid, news);
+                return Ok(true);
+            }
+            self.ticks.stop()?;
+        }
+        children.clear();
         let mut busy = false;
         while !self.tracer.processes.is_empty() {
             let Some((tid, news)) = ptrace::news()? else { break };
-            self.tracer.take(now(), tid, news);
+            self.tracer.take(tid, news);
             busy = true;
         }
+        if busy {
+            self.ticks.start(ROUND)?;
+        }
         Ok(busy)
+    }
+
+    /// Tells what happened, and writes it down; tells whether something was printed.
+    fn take_facts<W: Write>(
+        &mut self,
+        recorder: &mut Recorder<W>,
+        is_round: bool,
+    ) -> Result<bool, TraceError> {
+        let is_printed = |fact: &Fact| match &fact.happened {
+            Happened::Entered(entered) => matches!(entered.arguments, Arguments::Printed { .. }),
+            _ => false,
+        };
+        let is_left = std::mem::take(&mut self.prints);
+        for fact in &self.tracer.facts {
+            (self.audience.told)(fact);
+            self.prints |= is_printed(fact);
+        }
+        let time = if is_round { now() } else { self.tracer.time };
+        recorder.take(&self.tracer.facts, time).map_err(TraceError::Record)?;
+        self.tracer.facts.clear();
+        Ok(is_left)
     }
 
     /// Starts the next program.
@@ -289,7 +338,7 @@ impl Running<'_> {
         while !self.tracer.processes.is_empty() {
             children.clear();
             match ptrace::news() {
-                Ok(Some((tid, news))) => self.tracer.take(now(), tid, news),
+                Ok(Some((tid, news))) => self.tracer.take(tid, news),
                 Ok(None) => {
                     let _ = host::wait(&mut [Watch::new(children, Interest::READ)], Some(TICK));
                 }
@@ -342,7 +391,11 @@ impl Running<'_> {
 }
 
 fn is_ready(handle: &impl AsFd) -> io::Result<bool> {
-    Ok(host::wait(&mut [Watch::new(handle, Interest::READ)], Some(Duration::ZERO))? > 0)
+    match host::wait(&mut [Watch::new(handle, Interest::READ)], Some(Duration::ZERO)) {
+        // A tick: the next look is soon.
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+        found => Ok(found? > 0),
+    }
 }
 
 /// Whether programs can be traced here: runs `command` to its end, and tells whether its filter stopped it.

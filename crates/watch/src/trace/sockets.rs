@@ -8,13 +8,22 @@ use enchufe_sys::pidfd::PidFd;
 use enchufe_sys::{cookie, queues, tcp_info};
 use enchufe_wire::tcp::Endpoint;
 use socket2::{Protocol, SockRef, Type};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
-/// The addresses of sockets that do not change any more.
+/// What is known of sockets already.
 #[derive(Debug, Default)]
-pub struct Sockets(HashMap<Cookie, (Option<Endpoint>, Option<Endpoint>)>);
+pub struct Sockets(BTreeMap<Cookie, Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// These do not change any more, once the second is known.
+    local: Option<Endpoint>,
+    peer: Option<Endpoint>,
+    /// When nothing was left to be read: how many bytes had come.
+    emptied_at: Option<u64>,
+}
 
 impl Sockets {
     /// Which socket of TCP the descriptor is; none where it is none.
@@ -31,10 +40,30 @@ impl Sockets {
 
     /// What the kernel says of it now.
     pub fn read(&mut self, process: &PidFd, fd: i32, socket: Cookie) -> Option<Reading> {
+        self.read_if(process, fd, socket, |_, _| true)
+    }
+
+    /// The same, where nothing can have been read since the last time, for less: with nothing left then and nothing come
+    /// since, nothing is left now.
+    pub fn read_after_writing(&mut self, process: &PidFd, fd: i32, socket: Cookie) -> Option<Reading> {
+        self.read_if(process, fd, socket, |known, received| known.emptied_at != Some(received))
+    }
+
+    fn read_if(
+        &mut self,
+        process: &PidFd,
+        fd: i32,
+        socket: Cookie,
+        may_be_left: impl FnOnce(&Known, u64) -> bool,
+    ) -> Option<Reading> {
         let copy = process.copy(fd).ok()?;
         let info = tcp_info::tcp_info(&copy).ok()?;
-        let unread = queues::unread(&copy).unwrap_or(0);
-        let (local, peer) = self.addresses(&copy, socket);
+        let known = self.0.entry(socket).or_default();
+        let received = info.bytes_received;
+        let unread = if may_be_left(known, received) { queues::unread(&copy).unwrap_or(0) } else { 0 };
+        known.emptied_at = (unread == 0).then_some(received);
+        known.ask(&copy);
+        let (local, peer) = (known.local, known.peer);
         // The peer's FIN counts as a byte that was received (`tcp_fin`, net/ipv4/tcp_input.c).
         let fin = u64::from(has_peers_fin(info.state));
         Some(Reading {
@@ -52,17 +81,18 @@ impl Sockets {
     pub fn forget(&mut self, socket: Cookie) {
         self.0.remove(&socket);
     }
+}
 
-    fn addresses(&mut self, copy: &OwnedFd, socket: Cookie) -> (Option<Endpoint>, Option<Endpoint>) {
-        let known = self.0.entry(socket).or_default();
-        if known.1.is_none() {
-            let socket = SockRef::from(copy);
-            let local = socket.local_addr().ok().and_then(|address| address.as_socket());
-            known.0 = local.filter(|address| address.port() != 0).map(endpoint);
-            let peer = socket.peer_addr().ok().and_then(|address| address.as_socket());
-            known.1 = peer.map(endpoint);
+impl Known {
+    fn ask(&mut self, copy: &OwnedFd) {
+        if self.peer.is_some() {
+            return;
         }
-        *known
+        let socket = SockRef::from(copy);
+        let local = socket.local_addr().ok().and_then(|address| address.as_socket());
+        self.local = local.filter(|address| address.port() != 0).map(endpoint);
+        let peer = socket.peer_addr().ok().and_then(|address| address.as_socket());
+        self.peer = peer.map(endpoint);
     }
 }
 

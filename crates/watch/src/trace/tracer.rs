@@ -13,7 +13,7 @@ use enchufe_sys::pidfd::PidFd;
 use enchufe_sys::ptrace::{self, Entry, How, NATIVE, News};
 use enchufe_wire::Timestamp;
 use plan::{After, Plan};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -83,8 +83,8 @@ impl Progress {
 /// All that is traced.
 #[derive(Debug, Default)]
 pub struct Tracer {
-    pub threads: HashMap<u32, Thread>,
-    pub processes: HashMap<u32, Process>,
+    pub threads: BTreeMap<u32, Thread>,
+    pub processes: BTreeMap<u32, Process>,
     pub references: References,
     pub sockets: Sockets,
     modules: Modules,
@@ -94,7 +94,8 @@ pub struct Tracer {
     /// Threads that were seen before who made them told of it.
     early: HashSet<u32>,
     calls: u64,
-    time: Timestamp,
+    /// When what is told happened.
+    pub time: Timestamp,
     /// A program has made a ring.
     pub has_rings: bool,
     /// When the stop that is being answered was told of.
@@ -129,8 +130,9 @@ impl Tracer {
         self.facts.push(Fact { time: self.time, held: u64::try_from(held).unwrap_or(0), happened });
     }
 
-    /// Takes what a thread told at this time, and lets it go on.
-    pub fn take(&mut self, time: Timestamp, tid: u32, news: News) {
+    /// Takes what a thread told, and lets it go on.
+    pub fn take(&mut self, tid: u32, news: News) {
+        let time = now();
         (self.time, self.since) = (time, time);
         let (how, signal) = match news {
             News::Entering(entry) => (self.entering(tid, entry), 0),
@@ -332,7 +334,12 @@ impl Tracer {
             (None, After::Reads) if result != Err(libc::EAGAIN) => (open.fd, files.borrow().socket(open.fd)?),
             _ => return None,
         };
-        self.sockets.read(&self.processes.get(&pid)?.handle, fd, socket)
+        let process = &self.processes.get(&pid)?.handle;
+        if calls::only_writes(open.syscall) {
+            self.sockets.read_after_writing(process, fd, socket)
+        } else {
+            self.sockets.read(process, fd, socket)
+        }
     }
 
     fn note_progress(&mut self, pid: u32, open: &Open, result: Result<i64, i32>) {

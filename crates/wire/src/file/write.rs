@@ -7,6 +7,9 @@ use super::relay::halves;
 use crate::link::LinkType;
 use crate::time::Timestamp;
 
+/// The most bytes that one option can have for [`Writer::beside`].
+const LONGEST_BESIDE: usize = u16::MAX as usize - 4;
+
 /// A writer of one section. Every method appends whole blocks, so a file that ends between two calls is readable.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Writer {
@@ -116,7 +119,11 @@ impl Writer {
         block(out, STATISTICS, |out| {
             out.extend_from_slice(&interface.to_le_bytes());
             out.extend_from_slice(&halves(time));
-            option(out, code::CUSTOM, &[&enterprise.to_le_bytes(), data].concat());
+            let data = data.get(..LONGEST_BESIDE).unwrap_or(data);
+            out.extend_from_slice(&code::CUSTOM.to_le_bytes());
+            out.extend_from_slice(&u16::try_from(4 + data.len()).unwrap_or(u16::MAX).to_le_bytes());
+            out.extend_from_slice(&enterprise.to_le_bytes());
+            padded(out, data);
             option(out, 0, &[]);
         });
     }
