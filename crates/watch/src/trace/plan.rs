@@ -95,41 +95,12 @@ impl Tracer {
                 let arguments = Arguments::Printed { stream, text, length };
                 Some(Plan { arguments, ..Plan::new(syscall, fd, None, After::Nothing) })
             }
-            (Kind::Copies, _) => {
-                let (from, to) = if syscall == Syscall::Splice {
-                    (fd, memory::int(entry.arguments[2]))
-                } else {
-                    (other, fd)
-                };
-                let found = [to, from].into_iter().find_map(|fd| Some((fd, files.borrow().socket(fd)?)));
-                let (fd, socket) = found?;
-                let arguments = arguments(syscall, pid, entry);
-                Some(Plan { arguments, ..Plan::new(syscall, fd, Some(socket), After::Reads) })
-            }
+            (Kind::Copies, _) => moves(syscall, pid, &files, entry),
             (Kind::Executes, _) => self.executes(pid, &files, syscall),
             (Kind::Closes, Some(_)) => self.closes(tid, syscall, (fd, fd), Arguments::None),
-            (Kind::ClosesRange, _) => {
-                // Only marked to be closed on exec.
-                let marks = entry.arguments[2] & u64::from(libc::CLOSE_RANGE_CLOEXEC) != 0;
-                if marks {
-                    return None;
-                }
-                // Numbers past the largest descriptor mean all.
-                let last = i32::try_from(second & 0xffff_ffff).unwrap_or(i32::MAX);
-                self.closes(tid, syscall, (fd, last), Arguments::Descriptor(last))
-            }
+            (Kind::ClosesRange, _) => self.closes_range(tid, syscall, entry),
             (Kind::DuplicatesAnywhere, Some(slot)) => Some(copies(syscall, fd, slot, Arguments::None)),
-            (Kind::Fcntl, Some(slot)) => {
-                let request = Arguments::Request(u64::from(other.unsigned_abs()));
-                match other {
-                    libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => Some(copies(syscall, fd, slot, request)),
-                    _ => {
-                        let Slot::Socket(socket) = slot else { return None };
-                        let plan = Plan::new(syscall, fd, Some(socket), After::Nothing);
-                        Some(Plan { arguments: request, ..plan })
-                    }
-                }
-            }
+            (Kind::Fcntl, Some(slot)) => fcntl(syscall, fd, slot, other),
             (Kind::Duplicates, slot) => self.duplicates(tid, syscall, (fd, slot), other),
             _ => None,
         }
@@ -148,6 +119,17 @@ impl Tracer {
             }
             _ => {}
         }
+    }
+
+    fn closes_range(&mut self, tid: u32, syscall: Syscall, entry: &Entry) -> Option<Plan> {
+        let [first, last, flags, ..] = entry.arguments;
+        // Only marked to be closed on exec.
+        if flags & u64::from(libc::CLOSE_RANGE_CLOEXEC) != 0 {
+            return None;
+        }
+        // Numbers past the largest descriptor mean all.
+        let last = i32::try_from(last & 0xffff_ffff).unwrap_or(i32::MAX);
+        self.closes(tid, syscall, (memory::int(first), last), Arguments::Descriptor(last))
     }
 
     /// What goes through a socket that is not of TCP may be descriptors of one that is.
@@ -270,6 +252,25 @@ fn makes(syscall: Syscall, entry: &Entry) -> Option<Plan> {
     }
     let arguments = Arguments::Socket { domain, kind, protocol };
     Some(Plan { arguments, ..Plan::new(syscall, -1, None, After::Makes) })
+}
+
+/// Bytes go from one descriptor to another: what is told is told of the one that is a socket, of both of the one that takes.
+fn moves(syscall: Syscall, pid: u32, files: &Shared, entry: &Entry) -> Option<Plan> {
+    let [first, second, third, ..] = entry.arguments.map(memory::int);
+    let (from, to) = if syscall == Syscall::Splice { (first, third) } else { (second, first) };
+    let found = [to, from].into_iter().find_map(|fd| Some((fd, files.borrow().socket(fd)?)));
+    let (fd, socket) = found?;
+    let arguments = arguments(syscall, pid, entry);
+    Some(Plan { arguments, ..Plan::new(syscall, fd, Some(socket), After::Reads) })
+}
+
+fn fcntl(syscall: Syscall, fd: i32, slot: Slot, request: i32) -> Option<Plan> {
+    let arguments = Arguments::Request(u64::from(request.unsigned_abs()));
+    if matches!(request, libc::F_DUPFD | libc::F_DUPFD_CLOEXEC) {
+        return Some(copies(syscall, fd, slot, arguments));
+    }
+    let Slot::Socket(socket) = slot else { return None };
+    Some(Plan { arguments, ..Plan::new(syscall, fd, Some(socket), After::Nothing) })
 }
 
 fn copies(syscall: Syscall, fd: i32, slot: Slot, arguments: Arguments) -> Plan {
