@@ -1,10 +1,11 @@
 //! What is told of a recording: [events](Event), in the order of their times.
 
 use crate::cause::Frames;
-use crate::fact::{Arguments, CallId, Cookie, Line, Outcome, Program, Reading, Status, Syscall};
+use crate::fact::{self, CallId, Cookie, Line, Outcome, Program, Reading, Status, Syscall};
 use crate::{Certainty, Row, State};
 use enchufe_wire::Timestamp;
 use enchufe_wire::tcp::Endpoint;
+use std::ops::Deref;
 
 /// Something that happened, and what is known of it.
 #[derive(Clone, Debug)]
@@ -74,31 +75,22 @@ pub enum Told {
     Segment(Segment),
 }
 
-/// A call that was entered.
+/// A call that was entered: what the tracer told of it, and where that belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entered {
-    /// Its number.
-    pub id: CallId,
-    /// The place of its program among those that were started.
-    pub program: u32,
-    /// The process.
-    pub pid: u32,
-    /// The thread.
-    pub tid: u32,
-    /// What was called.
-    pub syscall: Syscall,
-    /// The descriptor that it is about.
-    pub fd: Option<i32>,
-    /// The socket of that descriptor.
-    pub socket: Option<Cookie>,
-    /// The conversation (`tcp.stream`) of that socket, where segments of it were seen, and whether it is the end `b`.
+    /// The call.
+    pub call: fact::Entered,
+    /// The conversation (`tcp.stream`) of its socket, where segments of it were seen, and whether it is the end `b`.
     pub of: Option<(u32, bool)>,
-    /// What it was asked for.
-    pub arguments: Arguments,
-    /// Sockets whose last reference it drops.
-    pub drops: Vec<Cookie>,
-    /// Where the program's own source calls it.
-    pub line: Option<Line>,
+}
+
+/// What is asked of it is most often asked of the call.
+impl Deref for Entered {
+    type Target = fact::Entered;
+
+    fn deref(&self) -> &fact::Entered {
+        &self.call
+    }
 }
 
 /// A call that was left.

@@ -181,7 +181,7 @@ impl Judge {
     }
 
     fn entered(&mut self, entered: &Entered) -> Told {
-        let Entered { id, program, pid, tid, syscall, fd, socket, .. } = *entered;
+        let Entered { id, program, pid, tid, syscall, socket, .. } = *entered;
         if self.calls.len() < MOST_OPEN {
             self.calls.insert(id, Call::new(entered, self.time, self.held));
         }
@@ -209,21 +209,7 @@ impl Judge {
                 account.dropped(id, syscall, &accepting);
             }
         }
-        let (arguments, drops) = (entered.arguments.clone(), entered.drops.clone());
-        let line = entered.line.clone();
-        Told::Entered(event::Entered {
-            id,
-            program,
-            pid,
-            tid,
-            syscall,
-            fd,
-            socket,
-            of,
-            arguments,
-            drops,
-            line,
-        })
+        Told::Entered(event::Entered { call: entered.clone(), of })
     }
 
     fn left(&mut self, left: &crate::fact::Left) -> Option<Left> {

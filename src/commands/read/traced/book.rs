@@ -6,8 +6,9 @@ use crate::catalogue::Catalogue;
 use enchufe_story::fact::{CallId, Line, Syscall};
 use enchufe_story::trace::{Event, Told};
 use enchufe_wire::file::PacketProcess;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::rc::Rc;
 
 /// The most calls that can be named; the oldest are forgotten.
 const MOST: usize = 1 << 16;
@@ -15,7 +16,7 @@ const MOST: usize = 1 << 16;
 /// A program that was started.
 #[derive(Debug)]
 pub struct Known {
-    pub name: String,
+    pub name: Rc<str>,
     pub pid: u32,
 }
 
@@ -26,7 +27,7 @@ pub struct Named {
     pub program: u32,
     pub line: Option<Line>,
     /// Its line of code, as it is said.
-    pub place: String,
+    pub place: Rc<str>,
     pub process: PacketProcess,
 }
 
@@ -36,8 +37,8 @@ pub struct Book {
     /// Whether lines are said with their files, and calls without lines with their programs: where no lane tells whose they are.
     apart: bool,
     programs: BTreeMap<u32, Known>,
-    calls: HashMap<CallId, Named>,
-    order: VecDeque<CallId>,
+    /// In the order in which they were numbered.
+    calls: BTreeMap<CallId, Named>,
     /// The program of each process.
     processes: HashMap<u32, u32>,
 }
@@ -52,7 +53,7 @@ impl Book {
     pub fn see(&mut self, event: &Event) {
         match &event.told {
             Told::Started(program) => {
-                let known = Known { name: names::program(&program.command), pid: program.pid };
+                let known = Known { name: names::program(&program.command).into(), pid: program.pid };
                 self.programs.insert(program.number, known);
                 self.processes.insert(program.pid, program.number);
             }
@@ -60,24 +61,25 @@ impl Book {
                 self.processes.insert(*pid, *program);
             }
             Told::Entered(entered) => {
-                let own = self.name(entered.program);
-                let place = match (self.apart, &entered.line) {
-                    (true, None) => own.to_owned(),
-                    (true, line) => names::place(line.as_ref(), ""),
-                    (false, line) => names::place(line.as_ref(), own),
-                };
+                let place = self.place(entered.program, entered.line.as_ref());
                 let (program, line) = (entered.program, entered.line.clone());
                 let process = PacketProcess { pid: entered.pid, tid: entered.tid };
                 let named = Named { syscall: entered.syscall, program, line, place, process };
                 self.calls.insert(entered.id, named);
-                self.order.push_back(entered.id);
-                if self.order.len() > MOST
-                    && let Some(oldest) = self.order.pop_front()
-                {
-                    self.calls.remove(&oldest);
+                if self.calls.len() > MOST {
+                    self.calls.pop_first();
                 }
             }
             _ => {}
+        }
+    }
+
+    /// How a line is said.
+    fn place(&self, program: u32, line: Option<&Line>) -> Rc<str> {
+        let own = self.programs.get(&program).map(|known| &known.name);
+        match line {
+            None if self.apart => own.cloned().unwrap_or_default(),
+            line => names::place(line, own.filter(|_| !self.apart).map_or("", |own| own)).into(),
         }
     }
 

@@ -12,6 +12,7 @@ use enchufe_wire::layer::TcpFlags;
 use enchufe_wire::tcp::Flag;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
+use std::rc::Rc;
 
 /// So many segments with data, or equal calls, are drawn one by one.
 pub const FEW: u64 = 8;
@@ -25,7 +26,7 @@ const MOST_HELD: usize = 256;
 pub struct Kind {
     pub program: u32,
     pub syscall: Syscall,
-    pub place: String,
+    pub place: Rc<str>,
 }
 
 /// How many there were.
@@ -188,7 +189,6 @@ pub struct Folding<'a, W> {
     drawing: Drawing<'a, W>,
     /// What draws nothing passes by.
     quiet: HashSet<CallId>,
-    book: Book,
     held: Vec<Event>,
     bulk: Bulk,
     is_folded: bool,
@@ -198,23 +198,27 @@ pub struct Folding<'a, W> {
 impl<'a, W: Write> Folding<'a, W> {
     pub fn new(drawing: Drawing<'a, W>, verbose: bool) -> Self {
         let (quiet, held) = (HashSet::new(), Vec::new());
-        let (book, bulk, is_folded) = (Book::default(), Bulk::default(), false);
-        Self { drawing, quiet, book, held, bulk, is_folded, verbose }
+        let (bulk, is_folded) = (Bulk::default(), false);
+        Self { drawing, quiet, held, bulk, is_folded, verbose }
     }
 
     pub fn event(&mut self, event: Event) -> io::Result<()> {
+        // What is held is drawn as if no program came after it.
+        if matches!(event.told, Told::Started(_)) {
+            self.flush()?;
+        }
+        self.drawing.learn(&event);
         if self.verbose {
             return self.drawing.event(event);
         }
-        self.book.see(&event);
         if self.is_quiet(&event) {
             return self.drawing.event(event);
         }
-        if self.bulk.take(&event, &self.book) {
+        if self.bulk.take(&event, self.drawing.book()) {
             return self.keep(event);
         }
         self.flush()?;
-        if self.bulk.take(&event, &self.book) {
+        if self.bulk.take(&event, self.drawing.book()) {
             return self.keep(event);
         }
         self.bulk = Bulk::default();
@@ -225,7 +229,7 @@ impl<'a, W: Write> Folding<'a, W> {
     fn is_quiet(&mut self, event: &Event) -> bool {
         match &event.told {
             Told::Began { .. } | Told::Signalled { .. } => true,
-            Told::Ended { pid, .. } => self.book.first_process_of(*pid).is_none(),
+            Told::Ended { pid, .. } => self.drawing.book().first_process_of(*pid).is_none(),
             Told::Entered(entered) => {
                 let is_quiet = calls::is_detail(entered.syscall) || entered.syscall == Syscall::Killed;
                 if is_quiet {
@@ -240,13 +244,12 @@ impl<'a, W: Write> Folding<'a, W> {
 
     fn keep(&mut self, event: Event) -> io::Result<()> {
         if self.is_folded {
-            self.drawing.learn(&event);
             return Ok(());
         }
         self.held.push(event);
         if self.bulk.is_much() {
             self.is_folded = true;
-            self.held.drain(..).for_each(|event| self.drawing.learn(&event));
+            self.held.clear();
         } else if self.held.len() > MOST_HELD {
             return self.flush();
         }

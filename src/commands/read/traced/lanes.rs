@@ -102,8 +102,8 @@ impl<'a, W: Write> Drawing<'a, W> {
         }
     }
 
+    /// Draws an event that was [learnt](Self::learn).
     pub fn event(&mut self, event: Event) -> io::Result<()> {
-        self.book.see(&event);
         let Event { time, told } = event;
         match told {
             Told::Started(program) => self.started(time, &program),
@@ -316,7 +316,12 @@ impl<'a, W: Write> Drawing<'a, W> {
         self.draw(&number, [(left_text, &left), (right_text, &right)], &middle)
     }
 
-    /// Learns what is not drawn by itself.
+    /// What is known of programs and calls.
+    pub const fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// Learns what an event says of programs and calls, before it is drawn.
     pub fn learn(&mut self, event: &Event) {
         self.book.see(event);
     }

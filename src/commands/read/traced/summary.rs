@@ -174,7 +174,10 @@ fn new_bytes(segment: &Segment, until: &mut u64) -> u64 {
 
 impl Summary {
     pub fn event(&mut self, event: &Event) {
-        self.book.see(event);
+        // It names programs, and no call.
+        if !matches!(event.told, Told::Entered(_)) {
+            self.book.see(event);
+        }
         match &event.told {
             Told::Segment(segment) => self.segment(segment),
             Told::Left(left) => self.left(left),
