@@ -48,3 +48,7 @@ bench-read *ARGS:
 # Measure `enchufe watch -w` beside `tcpdump -w` under load (as root; in a network of its own)
 bench-watch *ARGS:
     cargo bench --locked --bench watch -- {{ARGS}}
+
+# Measure what `enchufe trace` costs the programs, beside strace, and how fast it judges (some minutes on a quiet machine)
+bench-trace *ARGS:
+    cargo bench --locked --bench trace -- {{ARGS}}
