@@ -297,7 +297,9 @@ fn a_summary_of_each_connection_stands_below_the_ladder() {
     let told = ["proved", "inferred"].map(|key| usize::try_from(connection[key].as_u64().unwrap()).unwrap());
     assert_eq!(told.iter().sum::<usize>(), count);
     let text = read(&["--ladder"]);
-    let end: Vec<&str> = text.text().lines().rev().skip(1).take(4).collect();
+    let lines: Vec<&str> = text.text().lines().collect();
+    let head = lines.iter().position(|line| line.starts_with("Conversation 0: ")).unwrap();
+    let end: Vec<&str> = lines[head..head + 4].iter().rev().copied().collect();
     assert!(end[3].starts_with("Conversation 0: cliente.py 127.0.0.1:"), "{end:?}");
     assert!(end[3].contains(" sent the first FIN (#"), "{end:?}");
     assert!(end[1].starts_with("  servidor.py 127.0.0.1:4000: 19 bytes in "), "{end:?}");
@@ -378,6 +380,57 @@ fn the_only_program_is_told_that_nobody_reaches_it() {
     );
     let done = run(&["trace", "--", "python3", "-c", "import socket; socket.socket()"]);
     assert_eq!((done.code, done.errors()), (Some(0), ""));
+}
+
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn waits_and_other_sockets_are_recorded_and_shown_to_who_asks() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("run.pcapng");
+    let path = path.to_str().unwrap();
+    let done = run(&["trace", "-q", "-w", path, "python3 tests/programs/espera.py"]);
+    assert_eq!((done.code, done.errors()), (Some(0), ""));
+    assert!(!done.text().contains("poll") && !done.text().contains("SOCK_DGRAM"), "{}", done.text());
+    assert!(
+        done.text().contains("Other sockets, whose calls are not followed: UDP 1, Unix 2\n"),
+        "{}",
+        done.text()
+    );
+    let calls = run(&["read", path, "-v", "--view", "calls"]);
+    for row in [
+        "socket AF_INET SOCK_DGRAM = fd ",
+        "socketpair AF_UNIX SOCK_STREAM = 0",
+        ", 1 ms) = 0",
+        ", 0 ns) = 1",
+    ] {
+        assert!(calls.text().contains(row), "{row} {}", calls.text());
+    }
+    let all = run(&["read", path, "--ladder", "--json"]);
+    let all: Vec<Value> = all.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let sockets: Vec<&Value> = entered_named(&all, "socket").into_iter().map(|call| &call["call"]).collect();
+    let [listener, client] = [0, 1].map(|at| &left(&all, sockets[at])["made"]["fd"]);
+    let selects: Vec<&Value> = only(&all, "call_entered")
+        .into_iter()
+        .filter(|call| call["name"].as_str().unwrap().contains("select"))
+        .collect();
+    let asked: Vec<&Value> = selects.iter().map(|call| &call["arguments"]).collect();
+    assert_eq!(
+        asked,
+        [
+            &json!({"fds": [listener], "timeout_ns": 30_000_000_000_u64}),
+            &json!({"fds": [client], "timeout_ns": 1_000_000})
+        ]
+    );
+    assert_eq!(selects[1]["conversation"], 0);
+    assert_eq!(
+        only(&all, "other_sockets")[0],
+        &json!({"event": "other_sockets", "udp": 1, "unix": 2, "others": 0})
+    );
+}
+
+/// Calls of a name.
+fn entered_named<'e>(events: &'e [Value], name: &str) -> Vec<&'e Value> {
+    only(events, "call_entered").into_iter().filter(|call| call["name"] == name).collect()
 }
 
 #[test]

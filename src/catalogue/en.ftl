@@ -756,6 +756,8 @@ summary-side = { $who }: { $bytes ->
  }
 summary-waited = time in { $calls }
 summary-taken-off = (the { $time } in which tracing held a program are taken off)
+summary-others = Other sockets, whose calls are not followed: { $sockets }
+summary-another = of other kinds
 summary-held = Tracing held the programs for { $time } in all; the times of the rows have that, and what it adds besides, in them
 summary-causes = causes of its segments: { $proved } proved, { $inferred } inferred
 summary-more = { $count ->

@@ -754,6 +754,8 @@ summary-side = { $who }: { $bytes ->
  }
 summary-waited = tiempo en { $calls }
 summary-taken-off = (sin los { $time } en que la traza retuvo un programa)
+summary-others = Otros sockets, cuyas llamadas no se siguen: { $sockets }
+summary-another = de otras clases
 summary-held = La traza retuvo a los programas { $time } en total; los tiempos de las filas incluyen eso y lo demás que agrega
 summary-causes = causas de sus segmentos: { $proved } probadas, { $inferred } inferidas
 summary-more = { $count ->

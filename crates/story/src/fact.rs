@@ -186,6 +186,13 @@ pub enum Arguments {
     Status(i32),
     /// Of `fcntl` and `ioctl`: the request.
     Request(u64),
+    /// Of `poll`, `select`, `epoll_wait` and their kin.
+    Waits {
+        /// The descriptors among those waited for that are sockets of TCP; of `epoll_wait` they are not told.
+        fds: Vec<i32>,
+        /// For how many nanoseconds at most; none: for ever.
+        timeout: Option<i64>,
+    },
 }
 
 /// A call that was left.

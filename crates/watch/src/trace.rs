@@ -3,8 +3,8 @@
 //!
 //! **Start reading** at [`run()`]: one loop starts the programs, answers each stop, and writes everything into a
 //! [`Recorder`]. `tracer` knows who is traced and what a stop means; `plan` decides what is told of a call, `descriptors`
-//! counts who has which socket, `sockets` asks the kernel about them, `lines` where in its source a program is. Programs from elsewhere
-//! come in through [`join`].
+//! counts who has which socket, `sockets` asks the kernel about them, `lines` where in its source a program is, `waits`
+//! what it waits for. Programs from elsewhere come in through [`join`].
 //!
 //! Nothing is judged here: what caused which packet is said afterwards, by `enchufe_story`.
 
@@ -20,6 +20,7 @@ mod record;
 mod run;
 mod sockets;
 mod tracer;
+mod waits;
 
 pub use programs::{CommandError, Console, find};
 pub use record::{Recorder, WHOLE};

@@ -236,6 +236,11 @@ fn arguments(out: &mut Vec<u8>, arguments: &Arguments) {
             put(11, &[]);
             number(out, *request);
         }
+        Arguments::Waits { fds, timeout } => {
+            put(12, &[]);
+            list(out, fds, |out, fd| signed(out, i64::from(*fd)));
+            maybe(out, *timeout, signed);
+        }
     }
 }
 
@@ -445,6 +450,10 @@ impl<'b> Source<'b> {
             },
             10 => Arguments::Status(self.i32("a status")?),
             11 => Arguments::Request(self.number()?),
+            12 => Arguments::Waits {
+                fds: self.list(|from| from.i32("a descriptor"))?,
+                timeout: self.maybe("a time", Self::signed)?,
+            },
             tag => return Err(DecodeError::Tag { of: "arguments", tag: tag.into() }),
         })
     }

@@ -69,6 +69,8 @@ fn arguments() -> impl Strategy<Value = Arguments> {
             .prop_map(|(stream, text, length)| Arguments::Printed { stream, text, length }),
         any::<i32>().prop_map(Arguments::Status),
         any::<u64>().prop_map(Arguments::Request),
+        (vec(any::<i32>(), 0..4), option::of(any::<i64>()))
+            .prop_map(|(fds, timeout)| Arguments::Waits { fds, timeout }),
     ]
 }
 

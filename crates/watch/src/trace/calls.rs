@@ -34,6 +34,10 @@ pub enum Kind {
     Clones,
     /// The same: flags at its first argument.
     Clones3,
+    /// It waits for one of several descriptors.
+    Waits,
+    /// It goes on with a call that a signal without a handler interrupted (`restart_syscall`).
+    Restarts,
     /// It makes a ring (`io_uring(7)`), by which sockets are used without calls.
     Rings,
 }
@@ -81,6 +85,7 @@ const CALLS: &[(libc::c_long, Known)] = &[
     told(libc::SYS_sendfile, Syscall::Sendfile, Kind::Copies),
     told(libc::SYS_splice, Syscall::Splice, Kind::Copies),
     told(libc::SYS_socket, Syscall::Socket, Kind::Makes),
+    told(libc::SYS_socketpair, Syscall::Socketpair, Kind::Makes),
     told(libc::SYS_connect, Syscall::Connect, Kind::OnSocket),
     told(libc::SYS_accept, Syscall::Accept, Kind::OnSocket),
     told(libc::SYS_accept4, Syscall::Accept4, Kind::OnSocket),
@@ -96,6 +101,17 @@ const CALLS: &[(libc::c_long, Known)] = &[
     told(libc::SYS_dup, Syscall::Dup, Kind::DuplicatesAnywhere),
     told(libc::SYS_dup3, Syscall::Dup3, Kind::Duplicates),
     told(libc::SYS_close_range, Syscall::CloseRange, Kind::ClosesRange),
+    told(libc::SYS_ppoll, Syscall::Ppoll, Kind::Waits),
+    told(libc::SYS_pselect6, Syscall::Pselect6, Kind::Waits),
+    told(libc::SYS_epoll_pwait, Syscall::EpollPwait, Kind::Waits),
+    told(libc::SYS_epoll_pwait2, Syscall::EpollPwait2, Kind::Waits),
+    #[cfg(target_arch = "x86_64")]
+    told(libc::SYS_poll, Syscall::Poll, Kind::Waits),
+    #[cfg(target_arch = "x86_64")]
+    told(libc::SYS_select, Syscall::Select, Kind::Waits),
+    #[cfg(target_arch = "x86_64")]
+    told(libc::SYS_epoll_wait, Syscall::EpollWait, Kind::Waits),
+    seen(libc::SYS_restart_syscall, Kind::Restarts),
     // Never told.
     told(libc::SYS_pidfd_getfd, Syscall::Dup, Kind::Gets),
     told(libc::SYS_execve, Syscall::Execve, Kind::Executes),

@@ -5,6 +5,7 @@ use super::descriptors::{Shared, Slot};
 use super::memory;
 use super::sockets::Sockets;
 use super::tracer::Tracer;
+use super::waits;
 use enchufe_story::fact::{Arguments, Cookie, Reading, Syscall};
 use enchufe_sys::ptrace::Entry;
 use std::fs;
@@ -83,7 +84,15 @@ impl Tracer {
         let slot = files.borrow().get(fd);
         match (known.kind, slot) {
             (Kind::Rings, _) => Some(Plan::new(syscall, -1, None, After::Rings)),
-            (Kind::Makes, _) => makes(syscall, entry),
+            (Kind::Makes, _) => Some(makes(syscall, entry)),
+            (Kind::Waits, _) => {
+                let files = files.borrow();
+                let arguments = waits::arguments(syscall, pid, entry, &files)?;
+                let fds = if let Arguments::Waits { fds, .. } = &arguments { fds.as_slice() } else { &[] };
+                let socket = if let [only] = fds { files.socket(*only) } else { None };
+                let fd = if fds.is_empty() { fd } else { -1 };
+                Some(Plan { arguments, ..Plan::new(syscall, fd, socket, After::Nothing) })
+            }
             (Kind::OnSocket | Kind::Writes(_), Some(Slot::Socket(socket))) => {
                 let arguments = arguments(syscall, pid, entry);
                 Some(Plan { arguments, ..Plan::new(syscall, fd, Some(socket), after(syscall)) })
@@ -242,16 +251,16 @@ fn is_closed_on_exec(pid: u32, fd: i32) -> bool {
     flags.is_some_and(|flags| flags & libc::O_CLOEXEC != 0)
 }
 
-fn makes(syscall: Syscall, entry: &Entry) -> Option<Plan> {
+/// A socket of TCP is followed; that there is another one is told.
+fn makes(syscall: Syscall, entry: &Entry) -> Plan {
     let [domain, kind, protocol, ..] = entry.arguments.map(memory::int);
     // Flags stand above the kind.
     let is_stream = kind & 0xf == libc::SOCK_STREAM;
     let is_internet = matches!(domain, libc::AF_INET | libc::AF_INET6);
-    if !is_stream || !is_internet || !matches!(protocol, 0 | libc::IPPROTO_TCP) {
-        return None;
-    }
+    let is_tcp = is_stream && is_internet && matches!(protocol, 0 | libc::IPPROTO_TCP);
     let arguments = Arguments::Socket { domain, kind, protocol };
-    Some(Plan { arguments, ..Plan::new(syscall, -1, None, After::Makes) })
+    let after = if is_tcp { After::Makes } else { After::Nothing };
+    Plan { arguments, ..Plan::new(syscall, -1, None, after) }
 }
 
 /// Bytes go from one descriptor to another: what is told is told of the one that is a socket, of both of the one that takes.

@@ -180,6 +180,10 @@ impl Tracer {
         let Some(known) = calls::known(entry.number).filter(|_| entry.architecture == NATIVE) else {
             return How::On;
         };
+        if known.kind == Kind::Restarts {
+            thread.call = thread.interrupted.take();
+            return if thread.call.is_some() { How::ToTheEnd } else { How::On };
+        }
         if known.kind == Kind::Returns {
             thread.returns = thread.interrupted.is_some();
             return if thread.returns { How::ToTheEnd } else { How::On };

@@ -24,20 +24,45 @@ pub fn name(syscall: Syscall) -> &'static str {
     }
 }
 
-/// Whether only who wants details sees it: it neither moves bytes nor changes what a socket does.
+/// Whether only who wants details sees it: it neither moves bytes nor changes what a socket does, or waits until it can.
 pub const fn is_detail(syscall: Syscall) -> bool {
-    matches!(
+    let asks = matches!(
         syscall,
         Syscall::Fcntl | Syscall::Ioctl | Syscall::Getsockname | Syscall::Getpeername | Syscall::Getsockopt
-    )
+    );
+    asks || waits(syscall)
+}
+
+/// The same of a call that was entered: sockets that are not of TCP are not followed.
+pub fn is_detailed(entered: &Entered) -> bool {
+    is_detail(entered.syscall) || other(&entered.arguments).is_some()
+}
+
+/// A socket that is not of TCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Other {
+    Udp,
+    Unix,
+    Another,
+}
+
+/// Of what `socket` and `socketpair` ask for: what it is, if it is not TCP.
+pub const fn other(arguments: &Arguments) -> Option<Other> {
+    let Arguments::Socket { domain, kind, protocol } = arguments else { return None };
+    match (*domain, *kind & names::KIND, *protocol) {
+        (names::AF_INET | names::AF_INET6, names::STREAM, 0 | names::TCP) => None,
+        (names::AF_INET | names::AF_INET6, names::DATAGRAM, _) => Some(Other::Udp),
+        (names::AF_UNIX, ..) => Some(Other::Unix),
+        _ => Some(Other::Another),
+    }
 }
 
 /// `EAGAIN` of Linux: nothing to do now.
 pub const EAGAIN: i32 = 11;
 
-/// Whether programs do it again and again while bytes move.
-pub fn is_repeated(syscall: Syscall) -> bool {
-    let waits = matches!(
+/// Whether it waits until something can be done with one of several descriptors.
+const fn waits(syscall: Syscall) -> bool {
+    matches!(
         syscall,
         Syscall::Poll
             | Syscall::Ppoll
@@ -46,8 +71,12 @@ pub fn is_repeated(syscall: Syscall) -> bool {
             | Syscall::EpollWait
             | Syscall::EpollPwait
             | Syscall::EpollPwait2
-    );
-    waits || moves(Some(syscall))
+    )
+}
+
+/// Whether programs do it again and again while bytes move.
+pub fn is_repeated(syscall: Syscall) -> bool {
+    waits(syscall) || moves(Some(syscall))
 }
 
 /// The call, with what it was asked for.
@@ -65,7 +94,11 @@ pub fn called(entered: &Entered) -> String {
         }
         Arguments::Descriptor(fd) => format!("{} {fd}", entered.fd.unwrap_or(-1)),
         Arguments::Status(status) => status.to_string(),
+        Arguments::Socket { domain, kind, .. } if other(&entered.arguments).is_some() => {
+            format!("{} {}", names::domain(*domain), names::kind(*kind))
+        }
         Arguments::Socket { domain, .. } => names::domain(*domain),
+        Arguments::Waits { fds, timeout } => return format!("{name}({})", waited(entered.fd, fds, *timeout)),
         Arguments::None | Arguments::Printed { .. } | Arguments::Request(_) => String::new(),
     };
     let on = match entered.syscall {
@@ -75,10 +108,21 @@ pub fn called(entered: &Entered) -> String {
     if on.is_empty() { name.to_owned() } else { format!("{name} {on}") }
 }
 
+/// What is waited for, and for how long at most.
+fn waited(fd: Option<i32>, fds: &[i32], timeout: Option<i64>) -> String {
+    let all = fd.iter().chain(fds).map(i32::to_string).collect::<Vec<_>>().join(" ");
+    match timeout {
+        Some(nanos) => format!("{all}, {}", human_time(Duration::from_nanos(nanos.max(0).unsigned_abs()))),
+        None => all,
+    }
+}
+
 /// How it went: nothing where that goes without saying; and how long it took, where that was long.
 pub fn outcome(left: &Left) -> String {
     let is_plain = matches!(left.outcome, Outcome::Returned(_)) && left.made.is_none();
-    let mut said = if is_plain && !moves(left.syscall) { String::new() } else { result(left) };
+    let tells = |syscall| moves(Some(syscall)) || waits(syscall) || syscall == Syscall::Socket;
+    let goes_without = is_plain && !left.syscall.is_some_and(tells);
+    let mut said = if goes_without { String::new() } else { result(left) };
     if let Some(nanos) = left.duration.filter(|nanos| *nanos >= LEAST_SAID) {
         let time = human_time(Duration::from_nanos(nanos.unsigned_abs()));
         said = format!("{said} ({time})");
@@ -92,6 +136,8 @@ pub fn result(left: &Left) -> String {
         Outcome::Returned(_) if left.made.is_some() => {
             format!("= fd {}", left.made.map_or(-1, |(fd, _)| fd))
         }
+        // One that is not of TCP.
+        Outcome::Returned(value) if left.syscall == Some(Syscall::Socket) => format!("= fd {value}"),
         Outcome::Returned(value) if moves(left.syscall) => format!("= {value} B"),
         Outcome::Returned(value) => format!("= {value}"),
         Outcome::Failed(errno) => format!("= {}", names::errno(errno)),

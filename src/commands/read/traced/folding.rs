@@ -231,7 +231,7 @@ impl<'a, W: Write> Folding<'a, W> {
             Told::Began { .. } | Told::Signalled { .. } => true,
             Told::Ended { pid, .. } => self.drawing.book().first_process_of(*pid).is_none(),
             Told::Entered(entered) => {
-                let is_quiet = calls::is_detail(entered.syscall) || entered.syscall == Syscall::Killed;
+                let is_quiet = calls::is_detailed(entered) || entered.syscall == Syscall::Killed;
                 if is_quiet {
                     self.quiet.insert(entered.id);
                 }

@@ -183,7 +183,7 @@ impl<'a, W: Write> Drawing<'a, W> {
     }
 
     fn entered(&mut self, time: Timestamp, entered: Entered) -> io::Result<()> {
-        if calls::is_detail(entered.syscall) && !self.verbose || entered.syscall == Syscall::Killed {
+        if calls::is_detailed(&entered) && !self.verbose || entered.syscall == Syscall::Killed {
             self.hidden.insert(entered.id);
             return Ok(());
         }

@@ -136,7 +136,7 @@ impl<'a, W: Write> Listing<'a, W> {
     }
 
     fn entered(&mut self, time: i64, entered: &Entered) {
-        if calls::is_detail(entered.syscall) && !self.verbose {
+        if calls::is_detailed(entered) && !self.verbose {
             return;
         }
         let killed = entered.syscall == Syscall::Killed;

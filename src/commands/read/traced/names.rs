@@ -171,16 +171,32 @@ pub fn family(number: i32) -> String {
 
 /// A family of addresses (socket(2)).
 pub fn domain(number: i32) -> String {
-    named(&[(1, "AF_UNIX"), (2, "AF_INET"), (10, "AF_INET6"), (16, "AF_NETLINK"), (17, "AF_PACKET")], number)
+    named(
+        &[
+            (AF_UNIX, "AF_UNIX"),
+            (AF_INET, "AF_INET"),
+            (AF_INET6, "AF_INET6"),
+            (16, "AF_NETLINK"),
+            (17, "AF_PACKET"),
+        ],
+        number,
+    )
 }
 
 /// A kind of socket (socket(2)), without its flags.
 pub fn kind(number: i32) -> String {
-    let known = [(1, "SOCK_STREAM"), (2, "SOCK_DGRAM"), (3, "SOCK_RAW"), (5, "SOCK_SEQPACKET")];
+    let known = [(STREAM, "SOCK_STREAM"), (DATAGRAM, "SOCK_DGRAM"), (3, "SOCK_RAW"), (5, "SOCK_SEQPACKET")];
     named(&known, number & KIND)
 }
 
-const KIND: i32 = 0xf;
+/// Below its flags.
+pub const KIND: i32 = 0xf;
+pub const AF_UNIX: i32 = 1;
+pub const AF_INET: i32 = 2;
+pub const AF_INET6: i32 = 10;
+pub const STREAM: i32 = 1;
+pub const DATAGRAM: i32 = 2;
+pub const TCP: i32 = 6;
 
 /// The flags beside the kind of a socket.
 pub fn kind_flags(number: i32) -> Vec<String> {
@@ -189,7 +205,7 @@ pub fn kind_flags(number: i32) -> Vec<String> {
 
 /// A protocol of IP (`socket`).
 pub fn protocol(number: i32) -> String {
-    named(&[(0, "IPPROTO_IP"), (6, "IPPROTO_TCP"), (17, "IPPROTO_UDP"), (262, "IPPROTO_MPTCP")], number)
+    named(&[(0, "IPPROTO_IP"), (TCP, "IPPROTO_TCP"), (17, "IPPROTO_UDP"), (262, "IPPROTO_MPTCP")], number)
 }
 
 /// A level of options.

@@ -166,6 +166,8 @@ fn arguments(arguments: &Arguments) -> Value {
         Arguments::Descriptor(fd) => json!({ "fd": fd }),
         Arguments::Status(status) => json!({ "status": status }),
         Arguments::Request(request) => json!({ "request": request }),
+        Arguments::Waits { fds, timeout: None } => json!({ "fds": fds }),
+        Arguments::Waits { fds, timeout: Some(nanos) } => json!({"fds": fds, "timeout_ns": nanos}),
     }
 }
 

@@ -3,14 +3,15 @@
 use super::super::ladder::object as plain;
 use super::super::words::{endpoint, say};
 use super::book::Book;
-use super::calls;
+use super::calls::{self, Other};
 use crate::catalogue::{Catalogue, human_time};
-use enchufe_story::fact::{Cookie, Syscall};
+use enchufe_story::fact::{CallId, Cookie, Outcome, Syscall};
 use enchufe_story::trace::{Event, Left, MOST_SOCKETS, Segment, Told};
 use enchufe_story::{Certainty, What};
 use enchufe_wire::layer::TcpFlags;
 use enchufe_wire::tcp::Endpoint;
 use serde::{Serialize, Serializer};
+use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 use std::time::Duration;
@@ -118,6 +119,10 @@ pub struct Summary {
     before: HashMap<Cookie, Calls>,
     left_out: u64,
     book: Book,
+    /// Calls that ask for sockets that are not of TCP, while they are open.
+    asking: HashMap<CallId, Other>,
+    /// How many of those there were.
+    others: BTreeMap<Other, u64>,
 }
 
 impl Connection {
@@ -181,6 +186,10 @@ impl Summary {
         match &event.told {
             Told::Segment(segment) => self.segment(segment),
             Told::Left(left) => self.left(left),
+            Told::Entered(entered) => {
+                let other = calls::other(&entered.arguments).filter(|_| self.asking.len() < MOST);
+                self.asking.extend(other.map(|other| (entered.id, other)));
+            }
             _ => {}
         }
     }
@@ -205,6 +214,11 @@ impl Summary {
     }
 
     fn left(&mut self, left: &Left) {
+        let made = matches!(left.outcome, Outcome::Returned(value) if value >= 0);
+        if let Some(other) = self.asking.remove(&left.id).filter(|_| made) {
+            let both = left.syscall == Some(Syscall::Socketpair);
+            *self.others.entry(other).or_default() += if both { 2 } else { 1 };
+        }
         if let Some((stream, is_b)) = left.of {
             if let Some(connection) = self.connections.get_mut(&stream) {
                 connection.side(is_b).calls.add(left);
@@ -227,8 +241,15 @@ impl Summary {
             serde_json::to_writer(&mut *out, connection)?;
             writeln!(out)?;
         }
+        if !self.others.is_empty() {
+            let count = |other| self.others.get(&other).copied().unwrap_or_default();
+            let (udp, unix, others) = (count(Other::Udp), count(Other::Unix), count(Other::Another));
+            let counts = json!({"event": "other_sockets", "udp": udp, "unix": unix, "others": others});
+            serde_json::to_writer(&mut *out, &counts)?;
+            writeln!(out)?;
+        }
         if held > 0 && !self.connections.is_empty() {
-            serde_json::to_writer(&mut *out, &serde_json::json!({"event": "tracing", "held_ns": held}))?;
+            serde_json::to_writer(&mut *out, &json!({"event": "tracing", "held_ns": held}))?;
             writeln!(out)?;
         }
         Ok(())
@@ -244,6 +265,16 @@ impl Summary {
         let more = u64::try_from(more).unwrap_or(u64::MAX).saturating_add(self.left_out);
         if more > 0 {
             writeln!(out, "{}", say(catalogue, "summary-more", &[], &[("count", more)]))?;
+        }
+        if !self.others.is_empty() {
+            let name = |other| match other {
+                Other::Udp => "UDP".to_owned(),
+                Other::Unix => "Unix".to_owned(),
+                Other::Another => catalogue.plain("summary-another"),
+            };
+            let counts: Vec<String> =
+                self.others.iter().map(|(other, count)| format!("{} {count}", name(*other))).collect();
+            writeln!(out, "{}", say(catalogue, "summary-others", &[("sockets", &counts.join(", "))], &[]))?;
         }
         if held > 0 && !self.connections.is_empty() {
             let time = human_time(Duration::from_nanos(held));

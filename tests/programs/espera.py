@@ -1,0 +1,16 @@
+# Waits for a connection, for a time that passes, and with epoll; makes sockets that are not of TCP.
+import select, socket
+listener = socket.create_server(('127.0.0.1', 0))
+client = socket.create_connection(listener.getsockname())
+select.select([listener], [], [], 30)
+server, _ = listener.accept()
+select.select([client], [], [], 0.001)
+polled = select.poll()
+polled.register(client, select.POLLIN)
+polled.register(0)
+polled.poll(1)
+epoll = select.epoll()
+epoll.register(server)
+epoll.poll(0)
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()
+socket.socketpair()
