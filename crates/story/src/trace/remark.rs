@@ -244,11 +244,18 @@ pub(super) struct Row {
     since: Timestamp,
     calls: Vec<CallId>,
     frames: Vec<u64>,
-    /// Its remark, once there is one.
+    /// Its remark, once there is one: of the longest row.
     place: Option<usize>,
+    longest: u64,
 }
 
 impl Row {
+    /// The row is over, and another may begin.
+    fn restart(&mut self) {
+        let Self { place, longest, .. } = *self;
+        *self = Self { place, longest, ..Self::default() };
+    }
+
     /// One more, of so many bytes (or nanoseconds), shown by a call, a frame or both.
     fn add(&mut self, bytes: u64, call: Option<CallId>, frame: Option<u64>) {
         (self.count, self.bytes) = (self.count + 1, self.bytes.saturating_add(bytes));
@@ -287,15 +294,17 @@ impl Remarks {
         }
     }
 
-    /// Adds what a row shows from so many on, or brings its remark up to date.
+    /// Adds what a row shows from so many on, or brings its remark up to date: a row that is no longer than one before it is
+    /// not told.
     fn row(&mut self, row: &mut Row, least: u64, mut remark: Remark) {
-        if row.count < least {
+        if row.count < least || row.count <= row.longest {
             return;
         }
+        let is_first = std::mem::replace(&mut row.longest, row.count) == 0;
         (remark.calls, remark.frames) = (row.calls.clone(), row.frames.clone());
         if let Some(known) = row.place.and_then(|place| self.list.get_mut(place)) {
             *known = remark;
-        } else if row.count == least {
+        } else if is_first {
             row.place = (self.list.len() < MOST_REMARKS).then_some(self.list.len());
             self.add(remark);
         }

@@ -23,6 +23,8 @@ pub(super) fn look(called: &mut Called<'_>, remarks: &mut Remarks) {
         let Row { count, since, .. } = row;
         let over = left.since(since);
         remarks.row(&mut row, ROW, called.remark(Remarked::NothingThere { count, over }));
-        called.account.habits.nothing_there = row;
+    } else {
+        row.restart();
     }
+    called.account.habits.nothing_there = row;
 }

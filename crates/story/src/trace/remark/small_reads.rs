@@ -15,6 +15,8 @@ pub(super) fn look(called: &mut Called<'_>, remarks: &mut Remarks) {
         row.add(count, Some(called.id), None);
         let Row { count, bytes, .. } = row;
         remarks.row(&mut row, ROW, called.remark(Remarked::SmallReads { count, bytes }));
-        called.account.habits.small_reads = row;
+    } else {
+        row.restart();
     }
+    called.account.habits.small_reads = row;
 }

@@ -9,14 +9,14 @@ const FEW: u64 = 52;
 
 pub(super) fn look(sight: &mut Sight<'_>, remarks: &mut Remarks) {
     let Some(bytes) = sight.segment.bytes else { return };
-    *sight.rows[1] = Row::default();
+    sight.rows[1].restart();
     let writes = |by: &&By| matches!(by.deed, Deed::Writes(_));
     let call = match sight.segment.by.iter().filter(writes).collect::<Vec<_>>()[..] {
         [by] if by.certainty == Certainty::Proved => by.calls.first().copied(),
         _ => None,
     };
     let Some(call) = call.filter(|_| bytes.len() < FEW) else {
-        *sight.rows[0] = Row::default();
+        sight.rows[0].restart();
         return;
     };
     let frame = sight.segment.row.frame;
