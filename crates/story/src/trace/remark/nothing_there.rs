@@ -10,12 +10,14 @@ const AT_ONCE: i64 = 1_000_000;
 
 pub(super) fn look(called: &mut Called<'_>, remarks: &mut Remarks) {
     let accepts = matches!(called.syscall, Syscall::Accept | Syscall::Accept4);
-    if !accepts && !called.syscall.reads() {
+    let [entered, left] = called.times;
+    let is_again = called.outcome == Outcome::Failed(EAGAIN);
+    let may_have_waited = left.since(entered) >= AT_ONCE;
+    if !accepts && !called.syscall.reads() || is_again && may_have_waited {
         return;
     }
     let mut row = std::mem::take(&mut called.account.habits.nothing_there);
-    let [entered, left] = called.times;
-    if called.outcome == Outcome::Failed(EAGAIN) && left.since(entered) < AT_ONCE {
+    if is_again {
         if row.count == 0 {
             row.since = entered;
         }
