@@ -83,7 +83,7 @@ fn judge(path: &Path) -> io::Result<u64> {
     let mut scout = Scout::default();
     each(path, |item| {
         if let Item::Statistics(statistics) = item {
-            enchufe_watch::trace::facts(&statistics).flatten().for_each(|fact| scout.fact(&fact));
+            enchufe_story::fact::facts(&statistics).flatten().for_each(|fact| scout.fact(&fact));
         }
     })?;
     let (mut judge, mut session) = (Judge::new(scout.finish()), Session::new(Limits::default()));
@@ -91,7 +91,7 @@ fn judge(path: &Path) -> io::Result<u64> {
     each(path, |item| {
         match item {
             Item::Statistics(statistics) => {
-                let facts = enchufe_watch::trace::facts(&statistics).flatten();
+                let facts = enchufe_story::fact::facts(&statistics).flatten();
                 facts.for_each(|fact| judge.fact(&fact, &mut events));
             }
             Item::Packet(record) => judge.frame(&session.frame(&record), &mut events),

@@ -284,6 +284,10 @@ trace-namespaces-limited = no more of them may be made
 trace-namespaces-forbidden = the system forbids it
 problem-trace-failed = the programs cannot be traced: { $cause }
 note-trace-alone = { $program } listens on { $address }, in a network of its own: only programs that are traced with it can reach it. Start one from another terminal: enchufe trace --join -- COMMAND; or let it listen in this machine's network: --net host
+note-astray-no-way = { $program } calls { $call } { $address }, and from a network of its own there is no way there; let it run in this machine's network: --net host
+note-astray-bind = { $program } calls { $call } { $address }, and a network of its own has only loopback addresses (127.0.0.1, ::1); let it run in this machine's network: --net host
+note-astray-listener = { $program } calls { $call } { $address }, and in its own network nobody listens there; in this machine's network { $listener } does: --net host, or trace that program, too
+astray-somebody = another program
 note-trace-cut = more than { $size } of packets: of those after that, only the headers were recorded
 note-trace-lost = { $count ->
     [one] one packet was lost, there was no room for it: causes near it may be missing

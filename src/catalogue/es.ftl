@@ -285,6 +285,10 @@ trace-namespaces-limited = no se permite crear más
 trace-namespaces-forbidden = el sistema lo prohíbe
 problem-trace-failed = no se pueden trazar los programas: { $cause }
 note-trace-alone = { $program } escucha en { $address }, en una red propia: solo la alcanzan los programas que se trazan junto con él. Inicia uno desde otra terminal: enchufe trace --join -- COMANDO; o haz que escuche en la red de esta máquina: --net host
+note-astray-no-way = { $program } llama a { $call } { $address }, y desde una red propia no hay camino hasta ahí; haz que corra en la red de esta máquina: --net host
+note-astray-bind = { $program } llama a { $call } { $address }, y una red propia solo tiene direcciones de loopback (127.0.0.1, ::1); haz que corra en la red de esta máquina: --net host
+note-astray-listener = { $program } llama a { $call } { $address }, y en su propia red nadie escucha ahí; en la red de esta máquina lo hace { $listener }: --net host, o traza también ese programa
+astray-somebody = otro programa
 note-trace-cut = más de { $size } de paquetes: de los que vinieron después solo se grabaron los encabezados
 note-trace-lost = { $count ->
     [one] se perdió un paquete, no hubo lugar para él: cerca de él pueden faltar causas

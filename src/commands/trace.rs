@@ -1,5 +1,6 @@
 //! `enchufe trace`
 
+mod astray;
 mod join;
 mod live;
 pub mod network;
@@ -10,6 +11,7 @@ use crate::flags;
 use crate::plan::{self, Common};
 use crate::problem::{Kind, Problem};
 use crate::text::escape;
+use astray::Astray;
 use enchufe_story::State;
 use enchufe_story::fact::{Fact, Happened, Status};
 use enchufe_sys::children::Children;
@@ -56,7 +58,7 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     }
     // Before any other thread: signals of children, and the network, are the whole process's.
     let children = Children::new().map_err(|error| Problem::resources("signalfd", &error))?;
-    let Network { capture, is_shared } = Network::enter(&flags.network, common.quiet, catalogue)?;
+    let Network { capture, is_shared, outside } = Network::enter(&flags.network, common.quiet, catalogue)?;
     let bell = super::watch::bell_on_signals()?;
     // Of a network with others in it nothing is kept that is not the programs', not even for a while.
     let (file, path) = recording(flags.write.as_deref().filter(|_| !is_shared))?;
@@ -69,8 +71,12 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
         [only] if !is_shared && !common.quiet => Some(alone(only, catalogue)),
         _ => None,
     };
+    let mut astray = (!is_shared && !common.quiet).then(|| Astray::new(outside, catalogue));
     let mut told = |fact: &Fact| {
         live.fact(fact);
+        if let Some(astray) = &mut astray {
+            astray.fact(fact);
+        }
         if let Some(alone) = &mut alone {
             alone(fact);
         }

@@ -13,6 +13,7 @@ pub mod interfaces;
 pub mod io_uring;
 pub mod namespace;
 pub mod origin;
+pub mod outside;
 pub mod packet_ring;
 pub mod parent_death;
 pub mod pidfd;

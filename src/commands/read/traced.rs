@@ -23,7 +23,7 @@ use super::table::Form;
 use super::words::say;
 use crate::catalogue::Catalogue;
 use book::Book;
-pub use calls::ended as how_ended;
+pub use calls::{ended as how_ended, name as call_name};
 use enchufe_story::fact::{self, Fact};
 use enchufe_story::trace::{Event, Judge, Remark, Scout, Sockets, Told};
 use enchufe_wire::file::{Item, code};

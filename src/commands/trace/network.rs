@@ -6,6 +6,7 @@ use crate::flags;
 use crate::plan;
 use crate::problem::{Kind, Problem};
 use enchufe_sys::namespace;
+use enchufe_sys::outside::Outside;
 use enchufe_watch::{Capture, CaptureError, Options, Place};
 use enchufe_wire::Filter;
 use std::fs;
@@ -23,6 +24,8 @@ pub struct Network {
     pub capture: Option<Capture>,
     /// Others are in it, too: only what belongs to the programs is kept.
     pub is_shared: bool,
+    /// Of a network of their own: who stays in this machine's.
+    pub outside: Option<Outside>,
 }
 
 impl Network {
@@ -34,7 +37,10 @@ impl Network {
         if wanted.transpose()? == Some("host") {
             return Self::host(flags.no_packets);
         }
-        let Err(refused) = namespace::enter() else { return Self::private(flags.no_packets) };
+        let outside = super::astray::outside();
+        let Err(refused) = namespace::enter() else {
+            return Ok(Self { outside, ..Self::private(flags.no_packets)? });
+        };
         let capture = if flags.no_packets { None } else { loopback() };
         if !quiet {
             let note = if capture.is_some() { "note-trace-loopback" } else { "note-trace-no-wire" };
@@ -43,19 +49,19 @@ impl Network {
             let note = say(catalogue, note, &[("cause", &cause), ("command", &command)], &[]);
             crate::style::complain(&note);
         }
-        Ok(Self { capture, is_shared: true })
+        Ok(Self { capture, is_shared: true, outside: None })
     }
 
     pub fn private(no_packets: bool) -> Result<Self, Problem> {
         let capture =
             if no_packets { None } else { Some(Capture::open(Place::Interface("lo"), &Options::default())) };
         let capture = capture.transpose().map_err(|error| failed(&error))?;
-        Ok(Self { capture, is_shared: false })
+        Ok(Self { capture, is_shared: false, outside: None })
     }
 
     fn host(no_packets: bool) -> Result<Self, Problem> {
         if no_packets {
-            return Ok(Self { capture: None, is_shared: true });
+            return Ok(Self { capture: None, is_shared: true, outside: None });
         }
         let capture = Capture::open(Place::Everywhere, &only_tcp()).map_err(|error| match error {
             CaptureError::Permission(_) => {
@@ -65,7 +71,7 @@ impl Network {
             }
             other => failed(&other),
         })?;
-        Ok(Self { capture: Some(capture), is_shared: true })
+        Ok(Self { capture: Some(capture), is_shared: true, outside: None })
     }
 }
 

@@ -25,9 +25,8 @@ fn i32_at(pid: u32, address: u64) -> Option<i32> {
     (read_memory(pid, address, &mut bytes).ok()? == 4).then_some(i32::from_ne_bytes(bytes))
 }
 
-/// The address of `bind` and `connect`.
-pub fn address(pid: u32, entry: &Entry) -> Arguments {
-    let [_, pointer, length, ..] = entry.arguments;
+/// An address, as `bind` and `connect` are given it.
+pub fn address(pid: u32, pointer: u64, length: u64) -> Arguments {
     let mut bytes = [0; 28];
     let length = usize::try_from(length).unwrap_or(usize::MAX).min(bytes.len());
     let read = bytes.get_mut(..length).map_or(0, |bytes| read_memory(pid, pointer, bytes).unwrap_or(0));

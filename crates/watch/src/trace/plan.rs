@@ -8,6 +8,7 @@ use super::tracer::Tracer;
 use super::waits;
 use enchufe_story::fact::{Arguments, Cookie, Reading, Syscall};
 use enchufe_sys::ptrace::Entry;
+use enchufe_wire::tcp::Endpoint;
 use std::fs;
 use std::rc::Rc;
 
@@ -28,6 +29,8 @@ pub enum After {
     Rings,
     /// What it gives is a descriptor of another process.
     Gets,
+    /// It may have no way to this address of another machine.
+    Leaves(Endpoint),
     /// It sends descriptors of these sockets to another process, if it succeeds.
     Passes,
     /// It takes descriptors of another process. If it only looks, they still are under way.
@@ -97,7 +100,9 @@ impl Tracer {
                 let arguments = arguments(syscall, pid, entry);
                 Some(Plan { arguments, ..Plan::new(syscall, fd, Some(socket), after(syscall)) })
             }
-            (Kind::OnSocket, None) => self.passes(pid, &files, syscall, entry),
+            (Kind::OnSocket, None) => {
+                leaves(pid, syscall, entry).or_else(|| self.passes(pid, &files, syscall, entry))
+            }
             (Kind::Gets, _) => Some(Plan { told: false, ..Plan::new(syscall, -1, None, After::Gets) }),
             (Kind::Writes(buffer), Some(Slot::Console(stream))) => {
                 let (text, length) = memory::printed(pid, entry, buffer == Buffer::Vector);
@@ -282,6 +287,22 @@ fn fcntl(syscall: Syscall, fd: i32, slot: Slot, request: i32) -> Option<Plan> {
     Some(Plan { arguments, ..Plan::new(syscall, fd, Some(socket), After::Nothing) })
 }
 
+/// A datagram, or what is to come of a socket that is not looked at, may be for an address that there is no way to.
+fn leaves(pid: u32, syscall: Syscall, entry: &Entry) -> Option<Plan> {
+    let [_, second, third, _, fifth, sixth] = entry.arguments;
+    let (pointer, length) = match syscall {
+        Syscall::Connect => (second, third),
+        Syscall::Sendto => (fifth, sixth),
+        _ => return None,
+    };
+    let Arguments::Address(address) = memory::address(pid, pointer, length) else { return None };
+    let is_here = if address.ipv6 { address.address == LOOPBACK } else { address.address[0] == 127 };
+    (!is_here).then(|| Plan { told: false, ..Plan::new(syscall, -1, None, After::Leaves(address)) })
+}
+
+/// `::1`
+const LOOPBACK: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+
 fn copies(syscall: Syscall, fd: i32, slot: Slot, arguments: Arguments) -> Plan {
     let socket = match slot {
         Slot::Socket(socket) => Some(socket),
@@ -293,7 +314,7 @@ fn copies(syscall: Syscall, fd: i32, slot: Slot, arguments: Arguments) -> Plan {
 fn arguments(syscall: Syscall, pid: u32, entry: &Entry) -> Arguments {
     let [_, pointer, third, fourth, ..] = entry.arguments;
     match syscall {
-        Syscall::Bind | Syscall::Connect => memory::address(pid, entry),
+        Syscall::Bind | Syscall::Connect => memory::address(pid, pointer, third),
         Syscall::Listen => Arguments::Backlog(memory::int(pointer)),
         Syscall::Shutdown => Arguments::How(memory::int(pointer)),
         Syscall::Setsockopt => memory::option(pid, entry, true),

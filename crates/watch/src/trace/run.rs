@@ -87,7 +87,7 @@ pub struct Audience<'a> {
     pub stop: &'a Bell,
     /// Where other programs may come in, while the run is not about to end.
     pub door: Option<Door>,
-    /// Sees everything that happens, as it happens.
+    /// Sees everything that happens, as it happens; also a call that is not of TCP, if it found no way to an address.
     pub told: &'a mut dyn FnMut(&Fact),
 }
 
@@ -236,6 +236,7 @@ impl Running<'_> {
             (self.audience.told)(fact);
             self.prints |= is_printed(fact);
         }
+        self.tracer.asides.drain(..).for_each(|fact| (self.audience.told)(&fact));
         let time = if is_round { now() } else { self.tracer.time };
         recorder.take(&self.tracer.facts, time).map_err(TraceError::Record)?;
         self.tracer.facts.clear();

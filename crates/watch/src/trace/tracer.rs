@@ -12,6 +12,7 @@ use enchufe_story::fact::{
 use enchufe_sys::pidfd::PidFd;
 use enchufe_sys::ptrace::{self, Entry, How, NATIVE, News};
 use enchufe_wire::Timestamp;
+use enchufe_wire::tcp::Endpoint;
 use plan::{After, Plan};
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -90,6 +91,8 @@ pub struct Tracer {
     modules: Modules,
     /// What happened, not yet taken.
     pub facts: Vec<Fact>,
+    /// What is told while it happens, and not recorded: calls that are not of TCP, and failed.
+    pub asides: Vec<Fact>,
     pub programs: Vec<Progress>,
     /// Threads that were seen before who made them told of it.
     early: HashSet<u32>,
@@ -260,10 +263,35 @@ impl Tracer {
         let (pid, files) = (thread.pid, thread.files.clone());
         let outcome = result.map_or_else(Outcome::Failed, Outcome::Returned);
         self.passed(pid, &files, &open, result);
+        if let (After::Leaves(address), Err(errno)) = (open.after, result) {
+            self.aside((pid, tid), &open, address, errno);
+        }
         let made = result.ok().and_then(|fd| self.make(pid, &files, &open, fd));
         let reading = self.read_after(pid, &files, &open, made, result);
         self.note_progress(pid, &open, result);
         self.close_call(&open, outcome, made, reading);
+    }
+
+    /// A call that is not of TCP has failed.
+    fn aside(&mut self, (pid, tid): (u32, u32), open: &Open, address: Endpoint, errno: i32) {
+        let program = self.processes.get(&pid).map_or(0, |process| process.program);
+        let (id, arguments) = (self.next(), Arguments::Address(address));
+        let entered = Entered {
+            id,
+            program,
+            pid,
+            tid,
+            syscall: open.syscall,
+            fd: None,
+            socket: None,
+            arguments,
+            drops: Vec::new(),
+            before: Vec::new(),
+            line: None,
+        };
+        let left = Left { id, outcome: Outcome::Failed(errno), made: None, reading: None };
+        let both = [Happened::Entered(entered), Happened::Left(left)];
+        self.asides.extend(both.map(|happened| Fact { time: self.time, held: 0, happened }));
     }
 
     /// The socket that the call made, if it did.
@@ -291,7 +319,7 @@ impl Tracer {
                 self.has_rings = true;
                 None
             }
-            After::Nothing | After::Reads | After::Passes | After::Takes { .. } => None,
+            After::Nothing | After::Reads | After::Leaves(_) | After::Passes | After::Takes { .. } => None,
         }
     }
 

@@ -1,0 +1,88 @@
+//! fork(2): a part of this program that stays in the namespaces where it was made, and answers questions from there.
+
+use crate::errno::check;
+use socket2::{Domain, Socket, Type};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::time::Duration;
+
+/// The longest question and the longest answer, in bytes; what is longer is cut.
+pub const LONGEST: usize = 1_024;
+/// An answer takes as long as to look through `/proc`; this is for the case that there is none.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The way to it. It ends with this, or with the process that has this, whatever ends that.
+#[derive(Debug)]
+pub struct Outside {
+    way: Socket,
+    pid: libc::pid_t,
+}
+
+impl Outside {
+    /// Begins it. `answer` is called there, with each question.
+    ///
+    /// Fails with [`io::ErrorKind::Unsupported`] where there is a second thread: what that holds would be held there for ever.
+    pub fn new(answer: impl FnMut(&[u8]) -> Vec<u8>) -> io::Result<Self> {
+        if fs::read_dir("/proc/self/task")?.count() != 1 {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let (ours, theirs) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None)?;
+        ours.set_read_timeout(Some(PATIENCE))?;
+        // SAFETY: there is no other thread, so the child may do all that this one may; it never comes back from here.
+        let pid = check(unsafe { libc::fork() })?;
+        if pid == 0 {
+            drop(ours);
+            let _ = catch_unwind(AssertUnwindSafe(|| stay(&theirs, answer)));
+            // SAFETY: it runs nothing of ours.
+            unsafe { libc::_exit(0) };
+        }
+        Ok(Self { way: ours, pid })
+    }
+
+    /// Asks a question.
+    pub fn ask(&self, question: &[u8]) -> io::Result<Vec<u8>> {
+        (&self.way).write_all(question.get(..LONGEST).unwrap_or(question))?;
+        let mut answer = vec![0; LONGEST];
+        let length = (&self.way).read(&mut answer)?;
+        answer.truncate(length);
+        Ok(answer)
+    }
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        // It ends when nobody can ask any more. Who waits for all children may have taken it already.
+        let _ = self.way.shutdown(Shutdown::Both);
+        // SAFETY: no memory is passed.
+        unsafe { libc::waitpid(self.pid, ptr::null_mut(), 0) };
+    }
+}
+
+fn stay(theirs: &Socket, mut answer: impl FnMut(&[u8]) -> Vec<u8>) {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
+        // What a terminal sends is not for it: it ends with who asks.
+        // SAFETY: no handler is installed.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+    let mut question = vec![0; LONGEST];
+    while let Ok(length @ 1..) = (&*theirs).read(&mut question) {
+        let answer = answer(question.get(..length).unwrap_or_default());
+        if (&*theirs).write_all(answer.get(..LONGEST).unwrap_or(&answer)).is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_is_another_thread_it_is_refused() {
+        // Tests run in threads of their own.
+        assert_eq!(Outside::new(<[u8]>::to_vec).unwrap_err().kind(), io::ErrorKind::Unsupported);
+    }
+}
