@@ -85,6 +85,12 @@ pub enum Event {
         #[serde(flatten)]
         fault: Fault,
     },
+    /// Which engine serves, and on how many threads where it has a few.
+    Engine {
+        name: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        threads: Option<usize>,
+    },
     Waiting {},
     Queued {
         peers: Vec<String>,
@@ -218,6 +224,7 @@ impl Event {
             Told::Skipped { address, call, error } => {
                 Self::Skipped { address: text(&address), call: text(&call), fault: error.into() }
             }
+            Told::Engine { name, threads } => Self::Engine { name: name.to_owned(), threads },
             Told::Waiting => Self::Waiting {},
             Told::Queued { peers } => Self::Queued { peers: peers.iter().map(ToString::to_string).collect() },
             Told::Accepted { local, .. } => Self::Accepted { local: text(&local) },

@@ -121,8 +121,12 @@ pub struct Serve {
     pub extra: Vec<String>,
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Vec<String>,
-    #[arg(long, value_name = "blocking|threads")]
+    #[arg(long, value_name = "ENGINE")]
     pub engine: Option<String>,
+    #[arg(long, value_name = "N|auto")]
+    pub threads: Option<String>,
+    #[arg(long, value_name = "NUMBERS")]
+    pub cpus: Option<String>,
     #[arg(long, conflicts_with = "accept")]
     pub once: bool,
     #[arg(long, value_name = "N")]

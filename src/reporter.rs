@@ -43,6 +43,8 @@ pub struct Manner {
 pub struct Teller {
     catalogue: &'static Catalogue,
     manner: Manner,
+    /// Nobody wants to know anything: then not even the lock is taken, which threads would wait for.
+    silent: bool,
     /// Stopped when nobody reads stdout any more.
     stop: Arc<Stop>,
     state: Mutex<State>,
@@ -124,8 +126,9 @@ impl Teller {
         let bulk = manner.audience == (Audience::ClientPiped { bulk: true });
         let shown = bulk && io::stderr().is_terminal() && !(manner.quiet || manner.json || manner.verbose);
         let progress = shown.then(Progress::new);
+        let silent = manner.quiet && !manner.json && manner.audience == Audience::Server && log.is_none();
         let state = State { decoders, log, prompt: false, progress, deaf: false, problem: None };
-        Self { catalogue, manner, stop, state: Mutex::new(state) }
+        Self { catalogue, manner, silent, stop, state: Mutex::new(state) }
     }
 
     /// From now on there is a prompt on the last line of the terminal: it is drawn anew below each
@@ -253,6 +256,9 @@ const fn is_piece(told: &Told<'_>) -> bool {
 
 impl Reporter for Teller {
     fn tell(&self, about: Option<About>, told: &Told<'_>) {
+        if self.silent {
+            return;
+        }
         let Manner { json, quiet, audience, .. } = self.manner;
         let mut state = self.lock();
         if let Some(progress) = &mut state.progress {

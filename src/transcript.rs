@@ -69,6 +69,7 @@ pub const fn is_detail(event: &Event) -> bool {
             | Event::SocketMade { .. }
             | Event::Options { .. }
             | Event::Skipped { .. }
+            | Event::Engine { .. }
             | Event::Resolving { .. }
             | Event::Resolved { .. }
             | Event::HalfClosed {}

@@ -343,6 +343,57 @@ fn too_many_open_files_are_said_with_the_limit_that_can_be_raised() {
 }
 
 #[test]
+fn an_engine_has_no_more_threads_than_processors_and_only_those_that_it_may_use() {
+    let serve = |words: &[&str]| run(&[&["serve", "echo", "--listen", "127.0.0.1:0"], words].concat());
+    let done = serve(&["--threads", "4000"]);
+    let most = std::thread::available_parallelism().unwrap();
+    done.could_not_run(&format!(
+        "--threads 4000 is more than the processors that this program may use ({most}): \
+         more would only take turns on them; give at most {most}"
+    ));
+    serve(&["--threads", "2", "--cpus", "0"]).could_not_run(
+        "--threads 2 is more than the processors that this program may use (1): \
+         more would only take turns on them; give at most 1",
+    );
+    serve(&["--cpus", "0-"]).could_not_run("--cpus needs numbers of processors, as in 0-3,6, not \"0-\"");
+    let done = serve(&["--cpus", "9999"]);
+    assert_eq!(done.code, Some(2));
+    assert!(done.errors().starts_with("enchufe: --cpus 9999: this program may run only on 0"));
+    serve(&["--engine", "blocking", "--threads", "1"])
+        .could_not_run("--threads has an effect only with: --engine epoll");
+}
+
+#[test]
+fn a_limit_that_would_never_come_is_refused() {
+    let cases: [(&[&str], &str); 3] = [
+        (&["--idle", "5s", "--deadline", "5s"], "--idle 5 s would never come: --deadline 5 s"),
+        (&["--first-byte", "6s", "--deadline", "5s"], "--first-byte 6 s would never come: --deadline 5 s"),
+        (&["--first-byte", "6s", "--idle", "5s"], "--first-byte 6 s would never come: --idle 5 s"),
+    ];
+    for (words, start) in cases {
+        let done = run(&[&["serve", "echo", "--listen", "127.0.0.1:0"], words].concat());
+        done.could_not_run(&format!("{start} ends the connection before; leave one out, or make it longer"));
+    }
+}
+
+#[test]
+fn more_connections_than_descriptors_are_refused_with_the_line_that_raises_the_limit() {
+    let limited = |words: &str| {
+        let script = format!("ulimit -n 100; exec \"$@\" serve echo --listen 127.0.0.1:0 {words}");
+        let start = ["-c", &script, "sh", env!("CARGO_BIN_EXE_enchufe"), "--lang", "en"];
+        Process::start(other("sh", &start)).finish()
+    };
+    limited("--max-connections 100 --threads 1").could_not_run(
+        "--max-connections 100 needs 136 descriptors and this program may have 100; \
+         raise the limit of this shell with: sudo prlimit --pid $$ --nofile=136",
+    );
+    limited("--max-connections 100 --engine threads").could_not_run(
+        "--max-connections 100 needs 134 descriptors and this program may have 100; \
+         raise the limit of this shell with: sudo prlimit --pid $$ --nofile=134",
+    );
+}
+
+#[test]
 fn ask_needs_a_terminal() {
     both(
         &["serve", "ask", "--listen", "127.0.0.1:0"],

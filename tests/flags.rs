@@ -200,8 +200,9 @@ fn socket_options_are_read_back_from_the_kernel() {
 fn a_server_that_runs_out_of_descriptors_says_so_and_goes_on() {
     // Three standard streams, the program's own, the listener; not twenty connections more.
     let program = env!("CARGO_BIN_EXE_enchufe");
-    let line =
-        format!("ulimit -n 24; exec '{program}' --lang en serve echo --listen 127.0.0.1:0 --json --drain 1m");
+    // One thread, so that they get in in the order in which they came.
+    let words = "--lang en serve echo --threads 1 --listen 127.0.0.1:0 --json --drain 1m";
+    let line = format!("ulimit -n 24; exec '{program}' {words}");
     let mut server = Server::of(Process::start(common::other("sh", &["-c", &line])));
     let clients: Vec<_> = (0..24).map(|_| server.connect()).collect();
     assert_eq!(server.process.event("short")["of"], "descriptors");

@@ -31,6 +31,16 @@ fn every_segment_has_a_cause(server: &str, client: &str) -> usize {
     with_bytes
 }
 
+/// Our own server with the engine that it has where none is asked for.
+#[test]
+#[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+fn of_our_own_server_and_client() {
+    let program = env!("CARGO_BIN_EXE_enchufe");
+    let server = format!("'{program}' serve echo --accept 3 --listen 127.0.0.1:4000");
+    let send = format!("'{program}' send 127.0.0.1:4000 hola --expect echo");
+    assert_eq!(every_segment_has_a_cause(&server, &format!("sh -c \"{send} && {send} && {send}\"")), 6);
+}
+
 #[test]
 #[cfg_attr(
     not(all(have_openbsd_nc, have_namespaces)),

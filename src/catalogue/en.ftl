@@ -13,6 +13,14 @@ event-listening = Listening on { $address } (up to { $backlog } waiting): { $rea
        *[one_address] whoever reaches that address can connect
     }
 event-skipped = Without { $address }: { $call } says "{ $cause }"; the other address family will do
+event-engine = { $name ->
+        [blocking] Engine blocking: one connection at a time
+        [threads] Engine threads: a thread for each connection
+       *[other] Engine { $name }: { $threads ->
+            [one] one thread
+           *[other] { $threads } threads
+        } for all connections
+    }
 event-waiting = Waiting for a connection
 event-queued = { $count ->
         [one] Waiting for its turn, already connected: { $peers }
@@ -191,6 +199,11 @@ problem-target-then-port-alone = the port follows the name after a colon; write:
 problem-flag-goes-with = { $flag } has an effect only with: { $others }
 problem-zero-time = { $flag } has to be more than zero
 problem-listen-twice = bind { $address }: that address is there twice in --listen; leave one
+problem-too-many-threads = --threads { $threads } is more than the processors that this program may use ({ $most }): more would only take turns on them; give at most { $most }
+problem-bad-processors = --cpus needs numbers of processors, as in 0-3,6, not "{ $word }"
+problem-processor-forbidden = --cpus { $word }: this program may run only on { $allowed }
+problem-descriptors-too-few = --max-connections { $connections } needs { $needed } descriptors and this program may have { $limit }; raise the limit of this shell with: sudo prlimit --pid $$ --nofile={ $needed }
+problem-never-comes = { $flag } { $time } would never come: { $other } { $limit } ends the connection before; leave one out, or make it longer
 problem-source-in-use = bind { $address }: that address of --source is in use; choose another port, or leave it out so that the system chooses
 problem-source-not-ours = bind { $address }: --source has to be an address of this machine
 problem-resolve-failed = getaddrinfo { $name }: its address could not be found out ({ $cause }); try again or give the address in numbers
@@ -351,6 +364,8 @@ usage-man = enchufe man [DIRECTORY]
 
 value-FILE = FILE
 value-NAMES = NAMES
+value-ENGINE = ENGINE
+value-NUMBERS = NUMBERS
 value-words = FILE
 value-filter = FILTER
 value-FILTER = FILTER
@@ -489,7 +504,9 @@ watch-forgotten = { $count ->
 interface-up = up
 interface-down = down
 flag-listen = Where to listen; may be repeated; port 0 lets the system choose
-flag-engine = blocking: one connection at a time; threads: a thread each (the usual one)
+flag-engine = blocking: one connection at a time; threads: a thread each; epoll: a few threads for all; auto: the one that holds most (the usual one)
+flag-threads = How many threads the engine epoll has; auto is one for each processor that this program may use (the usual)
+flag-cpus = Processors that those threads run on, one after the other, as in 0-3,6
 flag-once = Only once: one connection in serve, one message in send
 flag-accept = End after N connections
 flag-backlog = How many connections may wait to be accepted (4096)

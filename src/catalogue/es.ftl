@@ -13,6 +13,14 @@ event-listening = Escuchando en { $address } (hasta { $backlog } en espera): { $
        *[one_address] se puede conectar cualquiera que llegue a esa dirección
     }
 event-skipped = Sin { $address }: { $call } dice «{ $cause }»; basta con la otra familia de direcciones
+event-engine = { $name ->
+        [blocking] Motor blocking: una conexión a la vez
+        [threads] Motor threads: un hilo por conexión
+       *[other] Motor { $name }: { $threads ->
+            [one] un hilo
+           *[other] { $threads } hilos
+        } para todas las conexiones
+    }
 event-waiting = Esperando una conexión
 event-queued = { $count ->
         [one] Espera su turno, ya conectado: { $peers }
@@ -192,6 +200,11 @@ problem-target-then-port-alone = el puerto va pegado al nombre con dos puntos; e
 problem-flag-goes-with = { $flag } solo tiene efecto con: { $others }
 problem-zero-time = { $flag } tiene que ser más que cero
 problem-listen-twice = bind { $address }: esa dirección está dos veces en --listen; deja una
+problem-too-many-threads = --threads { $threads } pasa de los procesadores que este programa puede usar ({ $most }): más hilos solo se turnarían en ellos; pide { $most } a lo más
+problem-bad-processors = --cpus lleva números de procesadores, como 0-3,6, no «{ $word }»
+problem-processor-forbidden = --cpus { $word }: este programa solo puede correr en { $allowed }
+problem-descriptors-too-few = --max-connections { $connections } necesita { $needed } descriptores y este programa puede tener { $limit }; sube el límite de esta terminal con: sudo prlimit --pid $$ --nofile={ $needed }
+problem-never-comes = { $flag } { $time } nunca llegaría: { $other } { $limit } termina antes la conexión; quita una de las dos o alárgala
 problem-source-in-use = bind { $address }: esa dirección de --source está en uso; elige otro puerto, o quítalo para que lo elija el sistema
 problem-source-not-ours = bind { $address }: --source tiene que ser una dirección de esta computadora
 problem-resolve-failed = getaddrinfo { $name }: no se pudo averiguar su dirección ({ $cause }); inténtalo de nuevo o da la dirección en números
@@ -352,6 +365,8 @@ usage-man = enchufe man [DIRECTORIO]
 
 value-FILE = ARCHIVO
 value-NAMES = NOMBRES
+value-ENGINE = MOTOR
+value-NUMBERS = NÚMEROS
 value-words = ARCHIVO
 value-filter = FILTRO
 value-FILTER = FILTRO
@@ -490,7 +505,9 @@ watch-forgotten = { $count ->
 interface-up = activa
 interface-down = inactiva
 flag-listen = Dónde escuchar; se puede repetir; el puerto 0 deja elegir al sistema
-flag-engine = blocking: una conexión a la vez; threads: un hilo por conexión (el de costumbre)
+flag-engine = blocking: una conexión a la vez; threads: un hilo por conexión; epoll: pocos hilos para todas; auto: el que más aguanta (el de costumbre)
+flag-threads = Cuántos hilos tiene el motor epoll; auto es uno por cada procesador que este programa puede usar (lo de costumbre)
+flag-cpus = En qué procesadores corren esos hilos, uno tras otro, como en 0-3,6
 flag-once = Una sola vez: una conexión en serve, un mensaje en send
 flag-accept = Terminar después de N conexiones
 flag-backlog = Cuántas conexiones pueden esperar a ser aceptadas (4096)

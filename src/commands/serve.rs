@@ -1,5 +1,8 @@
 //! `enchufe serve`
 
+mod crew;
+
+use self::crew::Crew;
 use super::{stop_on_signals, teller};
 use crate::catalogue::Catalogue;
 use crate::exit::Code;
@@ -29,7 +32,7 @@ struct Plan {
     service: &'static str,
     answer: Vec<u8>,
     until: Until,
-    engine: engine::Kind,
+    crew: Crew,
     endpoints: Vec<Endpoint>,
     family: Family,
     backlog: u32,
@@ -42,14 +45,14 @@ pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue
     if plan.service == "ask" && !io::stdin().is_terminal() {
         return Err(Problem::new(Kind::NoTerminal));
     }
-    host::raise_descriptor_limit();
+    plan.crew.fits(&plan, host::raise_descriptor_limit())?;
     let stop = stop_on_signals()?;
     let shown = match plan.service {
         "receive" => Shown::Whole,
         "discard" | "chargen" => Shown::Hidden,
         _ => Shown::Text,
     };
-    let numbered = plan.engine == engine::Kind::Threads;
+    let numbered = plan.crew.kind != engine::Kind::Blocking;
     let teller = teller(&flags.telling, common, Audience::Server, shown, numbered, &stop, catalogue)?;
     let listeners = listen::open(
         &listen::Plan {
@@ -86,7 +89,7 @@ fn run(
         operator: (plan.service == "ask").then_some(&*operator),
         options: &plan.options,
     };
-    let with = Running { engine: plan.engine, listeners, host: &host };
+    let with = Running { engine: plan.crew.kind, listeners, host: &host };
     match plan.service {
         "receive" => with.serve(&Receive),
         "reply" => with.serve(&Reply { answer: ending.add_to(plan.answer.as_slice()), until: plan.until }),
@@ -159,23 +162,17 @@ fn plan(flags: &flags::Serve) -> Result<Plan, Problem> {
     if let Some((flag, ..)) = used.iter().find(|(_, given, used)| *given && !used) {
         return Err(Problem::new(Kind::FlagNotUsed).with("flag", flag).with("service", service));
     }
-    let engine = match flags.engine.as_deref() {
-        None => engine::Kind::Threads,
-        Some(word) => match plan::choice("--engine", word, &["blocking", "threads"])? {
-            "blocking" => engine::Kind::Blocking,
-            _ => engine::Kind::Threads,
-        },
-    };
+    let crew = Crew::new(flags)?;
     let backlog = flags.backlog.as_deref();
     Ok(Plan {
         service,
         answer: answer(flags, service)?,
         until: until(flags)?,
-        engine,
+        limits: limits(flags, &crew)?,
+        crew,
         endpoints: endpoints(flags, service)?,
         family: Family::from(&flags.socket),
         backlog: backlog.map_or(Ok(BACKLOG), |text| plan::number("--backlog", text, 1..=1_000_000))?,
-        limits: limits(flags)?,
         options: plan::socket_options(&flags.socket)?,
     })
 }
@@ -239,8 +236,9 @@ fn endpoints(flags: &flags::Serve, service: &'static str) -> Result<Vec<Endpoint
     flags.listen.iter().map(|text| plan::endpoint(text)).collect()
 }
 
-fn limits(flags: &flags::Serve) -> Result<Limits, Problem> {
+fn limits(flags: &flags::Serve, crew: &Crew) -> Result<Limits, Problem> {
     let times = Times::new(&flags.bounds)?;
+    crew::come(&times)?;
     let usual = Limits::default();
     let connections = match &flags.max_connections {
         Some(text) => plan::number("--max-connections", text, 1..=MOST)?,
@@ -257,6 +255,8 @@ fn limits(flags: &flags::Serve) -> Result<Limits, Problem> {
         connections,
         accept,
         read_size: times.read_size.unwrap_or(usual.read_size),
+        threads: crew.threads,
+        processors: crew.processors.clone(),
         drain: plan::time("--drain", flags.drain.as_deref())?.unwrap_or(usual.drain),
         ..usual
     })

@@ -6,13 +6,14 @@ use serde_json::{Map, Value};
 
 /// Of each event: its name, the keys that it always has, those that it may have. In front of them
 /// all have `time` and `event`.
-const KEYS: [(&str, &str, &str); 36] = [
+const KEYS: [(&str, &str, &str); 37] = [
     ("starting", "address", ""),
     ("socket_made", "address", ""),
     ("options", "options", ""),
     ("bound", "address", ""),
     ("listening", "address reach backlog", ""),
     ("skipped", "address call error error_kind", ""),
+    ("engine", "name", "threads"),
     ("waiting", "", ""),
     ("queued", "peers", ""),
     ("accepted", "connection peer local", ""),

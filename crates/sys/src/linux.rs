@@ -5,6 +5,7 @@ pub(crate) mod errno;
 pub(crate) mod fd;
 
 pub mod accept;
+pub mod affinity;
 pub mod children;
 pub mod cookie;
 pub mod epoll;

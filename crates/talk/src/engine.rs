@@ -57,6 +57,30 @@ pub enum Kind {
     Epoll,
 }
 
+impl Kind {
+    /// All of them, the simplest first.
+    pub const ALL: [Self; 3] = [Self::Blocking, Self::Threads, Self::Epoll];
+
+    /// The name in flags, JSON and the catalogue of texts.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Blocking => "blocking",
+            Self::Threads => "threads",
+            Self::Epoll => "epoll",
+        }
+    }
+
+    /// The one that serves most connections with least, of those that this system has.
+    pub const fn best() -> Self {
+        Self::Epoll
+    }
+
+    /// Whether it has a few threads, as many as [`Limits::threads`].
+    pub const fn has_few_threads(self) -> bool {
+        matches!(self, Self::Epoll)
+    }
+}
+
 /// The bounds of a server; what happens at each is in its line.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -76,16 +100,26 @@ pub struct Limits {
     pub read_size: usize,
     /// After a stop, what still runs has this long to end.
     pub drain: Duration,
-    /// Threads of an engine that has a few; `None`: one for each processor that this process may use.
+    /// Threads of an engine that has a few; `None`: one for each of [`Self::processors`], or, without any, for
+    /// each that this process may use.
     pub threads: Option<NonZeroUsize>,
+    /// The processors, by their numbers, that those threads run on, one after the other; none: where the system
+    /// likes.
+    pub processors: Vec<usize>,
 }
 
 impl Limits {
     /// What the affinity mask and the quota of the process's control group (`cpu.max`) leave it, where no
     /// number is given.
     fn threads_or_all(&self) -> usize {
+        let named = || NonZeroUsize::new(self.processors.len());
         let all = || std::thread::available_parallelism().ok();
-        self.threads.or_else(all).map_or(1, NonZeroUsize::get)
+        self.threads.or_else(named).or_else(all).map_or(1, NonZeroUsize::get)
+    }
+
+    /// The processor of a thread, if it is to run on one.
+    fn processor_of(&self, thread: usize) -> Option<usize> {
+        self.processors.get(thread.checked_rem(self.processors.len())?).copied()
     }
 }
 
@@ -101,6 +135,7 @@ impl Default for Limits {
             read_size: 64 * 1024,
             drain: Duration::from_secs(5),
             threads: None,
+            processors: Vec::new(),
         }
     }
 }
@@ -183,6 +218,8 @@ pub fn serve<S: Service>(
     service: &S,
     host: &Host<'_>,
 ) -> Result<Summary, TalkError> {
+    let threads = kind.has_few_threads().then(|| host.limits.threads_or_all());
+    host.reporter.tell(None, &Told::Engine { name: kind.name(), threads });
     let over = Bell::new().map_err(TalkError::resources("eventfd"))?;
     let tally = Tally::default();
     let result = std::thread::scope(|scope| {

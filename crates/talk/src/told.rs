@@ -95,6 +95,8 @@ pub enum Told<'a> {
     Listening { address: SocketAddr, reach: Reach, backlog: u32 },
     /// Server: an address that could not be opened and is not needed (no IPv6 here).
     Skipped { address: SocketAddr, call: Call, error: &'a io::Error },
+    /// Server: which engine serves, and on how many threads where it has a few.
+    Engine { name: &'static str, threads: Option<usize> },
     /// Server: nobody is being served.
     Waiting,
     /// Server: these peers' handshakes are done and they wait for their turn.

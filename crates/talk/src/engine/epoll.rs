@@ -29,21 +29,20 @@ pub(super) fn run<S: Service>(
     // All of them before the first one runs: what cannot be had is said before anybody is let in.
     let workers: Result<Vec<_>, _> =
         (0..threads).map(|thread| Worker::new(&group, tally, service, thread)).collect();
-    let mut workers = workers?.into_iter();
-    let own = workers.next();
+    let workers = workers?;
+    host.reporter.tell(None, &Told::Waiting);
     std::thread::scope(|scope| {
-        let mut others = Vec::new();
+        let mut running = Vec::new();
         for worker in workers {
             let spawned = Builder::new().spawn_scoped(scope, || worker.run());
-            others.push(spawned.map_err(|error| {
+            running.push(spawned.map_err(|error| {
                 group.close();
                 TalkError::Resources { call: "clone", error }
             })?);
         }
-        host.reporter.tell(None, &Told::Waiting);
-        let mut result = own.map_or(Ok(()), Worker::run);
-        for other in others {
-            result = result.and(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        let mut result = Ok(());
+        for worker in running {
+            result = result.and(worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }
         result
     })

@@ -11,6 +11,7 @@ use crate::reason::Call;
 use crate::service::Service;
 use crate::session::Session;
 use crate::told::{About, Shortage};
+use enchufe_sys::affinity::run_on;
 use enchufe_sys::epoll::{Epoll, Events, Found, Watch};
 use enchufe_sys::host::Bell;
 use slab::Slab;
@@ -147,6 +148,10 @@ impl<'h, S: Service> Worker<'h, S> {
     /// Serves until no more are accepted and the last connection is over.
     pub(super) fn run(mut self) -> Result<(), TalkError> {
         let _cut = CutsAtPanic(self.host().stop);
+        if let Some(error) = self.host().limits.processor_of(self.thread).and_then(|it| run_on(it).err()) {
+            self.group.close();
+            return Err(TalkError::Resources { call: "sched_setaffinity", error });
+        }
         let mut events = Events::with_room_for(EVENTS);
         let mut result = Ok(());
         while !(self.group.is_closed() && self.connections.is_empty()) {

@@ -1,0 +1,160 @@
+//! Which engine serves, on how many threads and which processors, and whether what it needs is there.
+
+use super::Plan;
+use crate::catalogue::human_time;
+use crate::flags;
+use crate::plan::{self, Times};
+use crate::problem::{Kind, Problem};
+use enchufe_sys::affinity;
+use enchufe_talk::engine;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// Descriptors of the program itself: standard streams, log, signals, stops, what the system's libraries open.
+const OWN: u64 = 32;
+/// Of each thread of an engine that has a few: its epoll and its bell.
+const OF_A_THREAD: u64 = 2;
+
+/// Who does the work.
+#[derive(Debug)]
+pub struct Crew {
+    pub kind: engine::Kind,
+    /// Of an engine that has a few; `None`: as many as there are processors for.
+    pub threads: Option<NonZeroUsize>,
+    pub processors: Vec<usize>,
+}
+
+impl Crew {
+    pub fn new(flags: &flags::Serve) -> Result<Self, Problem> {
+        let kind = kind(flags.engine.as_deref())?;
+        let few = [("--threads", flags.threads.is_some()), ("--cpus", flags.cpus.is_some())];
+        if let Some((flag, _)) = few.iter().find(|(_, given)| *given && !kind.has_few_threads()) {
+            return Err(Problem::new(Kind::FlagGoesWith).with("flag", flag).with("others", "--engine epoll"));
+        }
+        let processors = flags.cpus.as_deref().map_or(Ok(Vec::new()), processors)?;
+        let threads = threads(flags.threads.as_deref(), &processors)?;
+        Ok(Self { kind, threads, processors })
+    }
+
+    /// Whether as many connections as are allowed can be had with this limit of descriptors.
+    pub fn fits(&self, plan: &Plan, limit: Option<u64>) -> Result<(), Problem> {
+        let connections = plan.limits.connections;
+        if connections == usize::MAX || self.kind == engine::Kind::Blocking {
+            return Ok(());
+        }
+        let threads = self.threads.map_or_else(available, NonZeroUsize::get) as u64;
+        let addresses = 2 * plan.endpoints.len() as u64;
+        let engine =
+            if self.kind.has_few_threads() { threads * (OF_A_THREAD + addresses) } else { addresses };
+        // A thread that waits for the operator has a bell for that.
+        let each = if plan.service == "ask" && self.kind == engine::Kind::Threads { 2 } else { 1 };
+        let needed = OWN + engine + each * connections as u64;
+        match limit {
+            Some(limit) if limit < needed => Err(Problem::new(Kind::DescriptorsTooFew)
+                .with("connections", connections)
+                .with("needed", needed)
+                .with("limit", limit)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn kind(word: Option<&str>) -> Result<engine::Kind, Problem> {
+    let Some(word) = word else { return Ok(engine::Kind::best()) };
+    let names = engine::Kind::ALL.map(engine::Kind::name);
+    let choices: Vec<&str> = std::iter::once("auto").chain(names).collect();
+    let word = plan::choice("--engine", word, &choices)?;
+    let wanted = engine::Kind::ALL.into_iter().find(|kind| kind.name() == word);
+    Ok(wanted.unwrap_or(engine::Kind::best()))
+}
+
+/// Processors that this program may use: its mask, and the quota of its control group.
+fn available() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+fn threads(word: Option<&str>, processors: &[usize]) -> Result<Option<NonZeroUsize>, Problem> {
+    let Some(word) = word.filter(|word| *word != "auto") else { return Ok(None) };
+    let threads: usize = plan::number("--threads", word, 1..=4096)?;
+    let most = if processors.is_empty() { available() } else { processors.len() };
+    if threads > most {
+        return Err(Problem::new(Kind::TooManyThreads).with("threads", threads).with("most", most));
+    }
+    Ok(NonZeroUsize::new(threads))
+}
+
+/// `0-3,6`
+fn processors(text: &str) -> Result<Vec<usize>, Problem> {
+    let shown = || crate::text::escape(text.as_bytes());
+    let bad = || Problem::new(Kind::BadProcessors).with("word", shown());
+    let mut wanted = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let number = |text: &str| text.parse::<u16>().map_err(|_| bad());
+        let range = number(first)?..=number(last)?;
+        if range.is_empty() {
+            return Err(bad());
+        }
+        for number in range.map(usize::from) {
+            if !wanted.contains(&number) {
+                wanted.push(number);
+            }
+        }
+    }
+    let allowed = affinity::allowed().map_err(|error| Problem::resources("sched_getaffinity", &error))?;
+    if wanted.iter().all(|number| allowed.contains(number)) {
+        return Ok(wanted);
+    }
+    Err(Problem::new(Kind::ProcessorForbidden).with("word", shown()).with("allowed", ranges(&allowed)))
+}
+
+/// Numbers in order as `0-3,6`.
+fn ranges(numbers: &[usize]) -> String {
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    for number in numbers.iter().copied() {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => ranges.push((number, number)),
+        }
+    }
+    let text = |(first, last): &(usize, usize)| {
+        if first == last { first.to_string() } else { format!("{first}-{last}") }
+    };
+    ranges.iter().map(text).collect::<Vec<_>>().join(",")
+}
+
+/// Whether each limit of a connection can come before the others end it.
+pub fn come(times: &Times) -> Result<(), Problem> {
+    let Times { first_byte, idle, deadline, .. } = *times;
+    let before = |flag: &str, time: Option<Duration>, other: &str, limit: Option<Duration>, comes: bool| {
+        let Some((time, limit)) = time.zip(limit).filter(|_| !comes) else { return Ok(()) };
+        Err(Problem::new(Kind::NeverComes)
+            .with("flag", flag)
+            .with("time", human_time(time))
+            .with("other", other)
+            .with("limit", human_time(limit)))
+    };
+    // At the same moment it is the deadline that ends it, and the first byte before the silence.
+    before("--idle", idle, "--deadline", deadline, idle < deadline)?;
+    before("--first-byte", first_byte, "--deadline", deadline, first_byte < deadline)?;
+    before("--first-byte", first_byte, "--idle", idle, first_byte <= idle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processors_are_written_as_they_are_read() {
+        assert_eq!(ranges(&[0, 1, 2, 5, 7, 8]), "0-2,5,7-8");
+        assert_eq!(ranges(&[]), "");
+        let allowed = affinity::allowed().unwrap();
+        assert_eq!(processors(&ranges(&allowed)).unwrap(), allowed);
+        let (first, twice) = (allowed[0], format!("{0},{0}-{0}", allowed[0]));
+        assert_eq!(processors(&twice).unwrap(), [first]);
+        for wrong in ["", "a", "1-", "-1", "3-1", "0,,1", "0x1", "70000"] {
+            assert_eq!(processors(wrong).unwrap_err().kind, Kind::BadProcessors, "{wrong}");
+        }
+        assert_eq!(processors("65535").unwrap_err().kind, Kind::ProcessorForbidden);
+    }
+}
