@@ -38,6 +38,8 @@ fn main() {
     let ring = "import ctypes, sys; sys.exit(ctypes.CDLL(None).syscall(425, 1, ctypes.create_string_buffer(120)) < 0)";
     say("io_uring", succeeds("python3", &["-c", ring]));
     say("root", is_root());
+    // What links are made with (tun, docs/trace.md).
+    say("tun", fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").is_ok());
     say("reserved_ports", is_root() && first_free_port() > 80);
 
     // Installing what is missing changes one of these folders.

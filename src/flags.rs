@@ -281,6 +281,8 @@ pub struct Network {
     pub no_packets: bool,
     #[arg(long, value_name = "refuse|allow")]
     pub io_uring: Option<String>,
+    #[arg(long, value_name = "RULES")]
+    pub link: Option<std::ffi::OsString>,
 }
 
 /// What traced programs read from and print on.

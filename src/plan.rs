@@ -3,7 +3,8 @@
 use crate::flags::{self, Bounds, Ending, SocketFlags};
 use crate::problem::{Kind, Problem};
 use enchufe_talk::Endpoint;
-use enchufe_talk::address::{AddressError, parse_time};
+use enchufe_talk::address::AddressError;
+pub use enchufe_talk::address::parse_time;
 use enchufe_talk::connect::Family;
 use enchufe_talk::options::{NAMES, OptionError, SocketOption};
 use enchufe_talk::services::LineEnding;

@@ -94,7 +94,9 @@ fn judge(path: &Path) -> io::Result<u64> {
                 let facts = enchufe_story::fact::facts(&statistics).flatten();
                 facts.for_each(|fact| judge.fact(&fact, &mut events));
             }
-            Item::Packet(record) => judge.frame(&session.frame(&record), &mut events),
+            Item::Packet(record) => {
+                judge.frame(&session.frame(&record), enchufe_story::fact::passage(&record), &mut events)
+            }
             _ => {}
         }
         calls += events.drain(..).map(|event| u64::from(matches!(event.told, Told::Left(_)))).sum::<u64>();

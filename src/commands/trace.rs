@@ -58,12 +58,14 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     }
     // Before any other thread: signals of children, and the network, are the whole process's.
     let children = Children::new().map_err(|error| Problem::resources("signalfd", &error))?;
-    let Network { capture, is_shared, outside } = Network::enter(&flags.network, common.quiet, catalogue)?;
+    let network = Network::enter(&flags.network, common.quiet, catalogue)?;
+    let Network { capture, is_shared, interface, carries, link, outside } = network;
     let bell = super::watch::bell_on_signals()?;
     // Of a network with others in it nothing is kept that is not the programs', not even for a while.
     let (file, path) = recording(flags.write.as_deref().filter(|_| !is_shared))?;
     let cannot_write = |error: &io::Error| Problem::unwritable("write", &path, error);
-    let recorder = Recorder::new(&file, capture).map_err(|error| cannot_write(&error))?;
+    let recorder = Recorder::new(&file, capture, interface, carries);
+    let recorder = recorder.map_err(|error| cannot_write(&error))?;
     let mut recorder = recorder.limited(limit.unwrap_or(WHOLE));
     let stdin = io::stdin();
     let mut live = live::Live::new(common);
@@ -85,6 +87,7 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     let door = Door::open().ok();
     let audience = Audience { input: Some(stdin.as_fd()), stop: &bell, door, told: &mut told };
     let ran = run(&options, &children, &mut recorder, audience);
+    drop(link);
     live.end();
     let is_cut = recorder.is_cut();
     let ended = recorder.finish(&bell);

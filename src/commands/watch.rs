@@ -20,7 +20,7 @@ use copy::Copy;
 use enchufe_sys::host::{self, Bell, Interest, StopSignals, Watch};
 use enchufe_sys::interfaces::interfaces;
 use enchufe_watch::capture::LONGEST;
-use enchufe_watch::{Capture, CaptureError, Next, Options, Place};
+use enchufe_watch::{Capture, CaptureError, Copies, Next, Options, Place};
 use enchufe_wire::Filter;
 use enchufe_wire::file::Record;
 use enchufe_wire::session::Session;
@@ -57,6 +57,7 @@ impl<'a> Plan<'a> {
         Ok(Self {
             interface: flags.interface.as_deref().unwrap_or("lo"),
             options: Options {
+                copies: Copies::Received,
                 snaplen: snaplen.transpose()?.unwrap_or(LONGEST),
                 promiscuous: flags.promiscuous,
                 prefilter: wanted::prefilter(&filter, &layout),
@@ -154,7 +155,7 @@ impl Watching<'_> {
         let mut session = Session::new(Limits::default());
         while self.plan.count != Some(self.count) {
             let record = match capture.next(bell, until) {
-                Ok(Next::Frame(record)) => record,
+                Ok(Next::Frame(captured)) => captured.record,
                 Ok(Next::Pause) => {
                     self.flush()?;
                     self.look(capture);

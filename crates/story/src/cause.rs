@@ -111,6 +111,8 @@ pub(crate) struct Speaker {
     /// The last number that it acknowledged, and the first frame that did.
     ack: Option<(Seq, u64)>,
     window: Option<u32>,
+    /// The last of its windows that is not known to have been lost on the way.
+    told_window: Option<u32>,
     /// How many SYNs without an acknowledgement it sent, and the last of them.
     opens: (u64, u64),
     /// Its last question to the peer, and segments of it since then.
@@ -146,8 +148,10 @@ impl Judged<'_> {
             }
             self.remember(asks);
         }
-        self.me.since_peer += 1;
-        self.me.last = self.segment.frame;
+        if !self.segment.is_lost() {
+            self.me.since_peer += 1;
+            self.me.last = self.segment.frame;
+        }
         self.peer.since_peer = 0;
         self.peer.probe = None;
         cause
@@ -173,7 +177,7 @@ impl Judged<'_> {
         if !back && !analysis.has(Flag::ZeroWindowProbe) {
             return false;
         }
-        let closed = self.peer.window == Some(0);
+        let closed = self.peer.told_window == Some(0);
         // With a byte it may be the last one again; while something is under way it may be late.
         let sure = back && !closed && self.segment.len == 0 && self.me.sent.is_acknowledged();
         let certainty = if sure { Certainty::Proved } else { Certainty::Inferred };
@@ -184,6 +188,7 @@ impl Judged<'_> {
 
     fn takes_numbers(&mut self, asks: bool, cause: &mut Cause) {
         let Segment { frame, seq, ack, .. } = *self.segment;
+        let lost = self.segment.is_lost();
         if !self.segment.moves() {
             return;
         }
@@ -191,7 +196,9 @@ impl Judged<'_> {
         let mut claim = |what| cause.what.push(Claim { what, certainty: Certainty::Proved });
         if self.segment.has(TcpFlags::SYN) && ack.is_none() {
             claim(What::Opens);
-            self.me.opens = (self.me.opens.0 + 1, frame);
+            if !lost {
+                self.me.opens = (self.me.opens.0 + 1, frame);
+            }
         }
         if self.me.sent.leaves_gap(seq) && !self.segment.has(TcpFlags::SYN) {
             claim(What::LeavesGap);
@@ -204,7 +211,7 @@ impl Judged<'_> {
         }
         // The byte of a keep-alive need not be one of the stream.
         if !asks || self.note.analysis.has(Flag::ZeroWindowProbe) {
-            self.me.sent.add(frame, seq, end);
+            self.me.sent.add(frame, seq, end, lost);
         }
     }
 
@@ -241,7 +248,8 @@ impl Judged<'_> {
         }
         let asked = self.peer.probe;
         match self.me.window {
-            Some(from) if from != self.note.window => {
+            // To say which bytes came is to say more than a window.
+            Some(from) if from != self.note.window && !self.segment.selects => {
                 let what = What::WindowUpdate { from, to: self.note.window };
                 cause.what.push(Claim { what, certainty: Certainty::Proved });
                 // It may have changed without being asked.
@@ -257,7 +265,10 @@ impl Judged<'_> {
 
     fn remember(&mut self, asks: bool) {
         self.me.window = Some(self.note.window);
-        if asks {
+        if !self.segment.is_lost() {
+            self.me.told_window = self.me.window;
+        }
+        if asks && !self.segment.is_lost() {
             self.me.probe = Some(self.segment.frame);
         } else if self.segment.moves() {
             self.me.probe = None;

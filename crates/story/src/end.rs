@@ -2,7 +2,7 @@
 
 use crate::Certainty;
 use crate::state::State;
-use enchufe_wire::Seq;
+use enchufe_wire::{Seq, Timestamp};
 
 /// Whether something arrived, and in which frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,6 +84,8 @@ pub(crate) struct End {
     pub(crate) got_syn: Option<u64>,
     /// It has the acknowledgement of its SYN.
     pub(crate) syn_acked: Fact,
+    /// When the segment arrives by which that is inferred, where it is known.
+    pub(crate) syn_acked_at: Option<Timestamp>,
     pub(crate) fin: Option<Fin>,
     /// The frame of the peer's FIN, which it has.
     pub(crate) got_fin: Option<u64>,
@@ -224,6 +226,6 @@ impl End {
     pub(crate) fn forget_peer(&mut self) {
         (self.got_syn, self.got_fin, self.ack, self.unseen) = (None, None, None, None);
         (self.syn_acked, self.fin_acked) = (Fact::No, Fact::No);
-        (self.before_syn_ack, self.before_fin_ack) = (None, None);
+        (self.before_syn_ack, self.before_fin_ack, self.syn_acked_at) = (None, None, None);
     }
 }

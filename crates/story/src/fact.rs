@@ -6,10 +6,12 @@
 
 mod beside;
 mod encode;
+mod passage;
 mod syscall;
 
-pub use beside::{APPLICATION, ENTERPRISE, facts};
+pub use beside::{APPLICATION, ENTERPRISE, facts, passage, passage_bytes};
 pub use encode::{DecodeError, LONGEST_LIST, LONGEST_TEXT, VERSION};
+pub use passage::{Arrival, Passage};
 pub use syscall::Syscall;
 
 use enchufe_wire::Timestamp;
@@ -61,6 +63,11 @@ pub enum Happened {
         tid: u32,
         /// Its number (signal(7)).
         signal: i32,
+    },
+    /// A frame that had arrived arrived once more: what carries it had made a second one of it.
+    ArrivedAgain {
+        /// When it was sent.
+        sent: Timestamp,
     },
     /// A process is gone.
     Ended {

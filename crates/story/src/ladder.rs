@@ -1,6 +1,7 @@
 //! One conversation, a row a segment.
 
 use crate::cause::{Cause, Judged, Speaker};
+use crate::fact::Arrival;
 use crate::machine::{Machine, Segment};
 use crate::state::Change;
 use enchufe_wire::Timestamp;
@@ -10,6 +11,9 @@ use enchufe_wire::tcp::{Analysis, Endpoint};
 
 /// The shortest header (RFC 9293 §3.1), in bytes.
 const SHORTEST_HEADER: usize = 20;
+
+/// The option that tells which bytes came behind a gap (RFC 2018 §3).
+const SACK: u8 = 5;
 
 /// A segment between two ends.
 #[derive(Clone, Debug)]
@@ -104,8 +108,13 @@ impl Ladder {
 
     /// The row of the next frame; none where it is of another conversation.
     pub fn frame(&mut self, frame: &Frame<'_>) -> Option<Row> {
+        self.frame_on_its_way(frame, Arrival::Unknown)
+    }
+
+    /// The same of a frame whose arrival may be known.
+    pub fn frame_on_its_way(&mut self, frame: &Frame<'_>, arrival: Arrival) -> Option<Row> {
         let note = frame.tcp.filter(|note| note.stream == self.stream)?;
-        let (tcp, _) = frame.packet.tcp()?;
+        let (tcp, view) = frame.packet.tcp()?;
         let ack = tcp.flags.any(TcpFlags::ACK).then_some(tcp.ack);
         let mut row = Row {
             frame: frame.number,
@@ -128,8 +137,11 @@ impl Ladder {
             return Some(row);
         }
         self.learn_roles(note.from_b, tcp.flags);
-        let (frame, from_b, flags, seq) = (frame.number, note.from_b, tcp.flags, tcp.seq);
-        let segment = Segment { frame, from_b, flags, seq, ack, len };
+        let mut options = tcp.options(frame.packet.slice(view)).filter_map(Result::ok);
+        let selects = options.any(|option| option.kind == SACK);
+        let (time, from_b, flags, seq) = (frame.time, note.from_b, tcp.flags, tcp.seq);
+        let frame = frame.number;
+        let segment = Segment { frame, from_b, flags, seq, ack, len, time, arrival, selects };
         let [a, b] = &mut self.speakers;
         let (me, peer) = if from_b { (b, a) } else { (a, b) };
         row.cause = Judged { segment: &segment, note: &note, me, peer }.cause();

@@ -2,9 +2,10 @@
 
 use crate::Certainty;
 use crate::end::{End, Fact, Fin, Shown, Syn, advance, covers};
+use crate::fact::Arrival;
 use crate::state::{Change, State};
-use enchufe_wire::Seq;
 use enchufe_wire::layer::TcpFlags;
+use enchufe_wire::{Seq, Timestamp};
 
 /// A segment as the states see it.
 #[derive(Clone, Copy, Debug)]
@@ -16,9 +17,19 @@ pub(crate) struct Segment {
     pub(crate) ack: Option<Seq>,
     /// Payload bytes.
     pub(crate) len: u32,
+    /// When it was sent, and what is known of its arrival.
+    pub(crate) time: Option<Timestamp>,
+    pub(crate) arrival: Arrival,
+    /// It tells which bytes came behind a gap, or twice (SACK, RFC 2018, RFC 2883).
+    pub(crate) selects: bool,
 }
 
 impl Segment {
+    /// Whether it is known not to have arrived.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.arrival == Arrival::Never
+    }
+
     pub(crate) const fn has(&self, flag: u16) -> bool {
         self.flags.any(flag)
     }
@@ -128,7 +139,9 @@ impl Step<'_> {
             self.peer.opened = true;
             self.me.before_syn_ack = Some(ack);
         }
-        if self.me.syn_ack && self.me.syn_acked.is_inferred() {
+        // What had not come yet may have come since.
+        let is_under_way = self.segment.time.is_some_and(|time| self.me.syn_acked_at > Some(time));
+        if self.me.syn_ack && self.me.syn_acked.is_inferred() && !is_under_way {
             (self.me.syn_acked, self.me.asked_again) = (Fact::No, true);
         }
         if !self.me.syn_ack {
@@ -246,13 +259,17 @@ impl Step<'_> {
 
     /// What the peer has if this segment arrives, and what numbers were seen.
     fn is_seen(&mut self) {
-        let (end, Segment { frame, ack, .. }) = (self.segment.end(), *self.segment);
+        let (end, Segment { frame, ack, arrival, .. }) = (self.segment.end(), *self.segment);
+        let lost = self.segment.is_lost();
         let peer = &mut *self.peer;
         if let Some(syn) = peer.syn {
             // In SYN-SENT only a SYN with an acknowledgement is of use.
             let is_of_use = peer.got_syn.is_some() || self.segment.has(TcpFlags::SYN);
             if covers(ack, syn.end) {
-                if is_of_use {
+                if is_of_use && !lost {
+                    if let (Arrival::At(time), true) = (arrival, peer.syn_acked.is_no()) {
+                        peer.syn_acked_at = Some(time);
+                    }
                     peer.syn_acked.infer(frame);
                 }
             } else {
@@ -261,7 +278,9 @@ impl Step<'_> {
         }
         if let Some(fin) = peer.fin {
             if ack == Some(fin.end) {
-                peer.fin_acked.infer(frame);
+                if !lost {
+                    peer.fin_acked.infer(frame);
+                }
             } else {
                 advance(&mut peer.before_fin_ack, end);
             }
@@ -285,7 +304,12 @@ impl Step<'_> {
             self.show_me();
         }
         let closed = matches!(self.peer.shown, Some((State::Closed, _)));
-        if self.peer.reset.is_no() && !closed && self.peer.is_there() && self.is_acceptable() {
+        if !self.segment.is_lost()
+            && self.peer.reset.is_no()
+            && !closed
+            && self.peer.is_there()
+            && self.is_acceptable()
+        {
             let waits = matches!(self.peer.shown, Some((State::SynReceived, _)));
             self.peer.before_reset = self.peer.shown;
             self.peer.listens_again = waits && self.peer.passive;

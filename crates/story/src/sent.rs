@@ -42,6 +42,8 @@ struct Piece {
     end: Seq,
     /// Acknowledged up to here.
     acked: Seq,
+    /// It is known not to have arrived.
+    lost: bool,
 }
 
 /// What a number newly acknowledges.
@@ -70,7 +72,7 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    pub(crate) fn add(&mut self, frame: u64, start: Seq, end: Seq) {
+    pub(crate) fn add(&mut self, frame: u64, start: Seq, end: Seq, lost: bool) {
         if self.pieces.len() >= MOST_SENT {
             self.pieces.pop_front();
             self.open = self.open.saturating_sub(1);
@@ -80,7 +82,7 @@ impl Sent {
         if let Some(next) = self.next.filter(|next| start.after(*next) && self.gaps.len() < MOST_GAPS) {
             self.gaps.push((next, start));
         }
-        self.pieces.push_back(Piece { frame, start, end, acked: start });
+        self.pieces.push_back(Piece { frame, start, end, acked: start, lost });
         if self.next.is_none_or(|next| end.after(next)) {
             self.next = Some(end);
         }
@@ -124,10 +126,12 @@ impl Sent {
             }
             if !ack.before(piece.end) {
                 piece.acked = piece.end;
-                acked.whole.add(piece.frame);
+                if !piece.lost {
+                    acked.whole.add(piece.frame);
+                }
             } else if ack.after(piece.acked) {
                 piece.acked = ack;
-                acked.part = Some(piece.frame);
+                acked.part = Some(piece.frame).filter(|_| !piece.lost).or(acked.part);
             }
         }
         let done = |piece: &Piece| !piece.acked.before(piece.end);
@@ -168,7 +172,7 @@ mod tests {
     fn sent(pieces: &[(u64, u32, u32)]) -> Sent {
         let mut sent = Sent::default();
         for (frame, start, end) in pieces {
-            sent.add(*frame, Seq(*start), Seq(*end));
+            sent.add(*frame, Seq(*start), Seq(*end), false);
         }
         sent
     }
@@ -197,7 +201,7 @@ mod tests {
         assert!(!sent.acknowledge(Seq(10)).unseen);
         assert!(sent.acknowledge(Seq(30)).unseen, "10 to 12 and 15 to 20");
         assert!(!sent.acknowledge(Seq(30)).unseen, "it is said once");
-        sent.add(5, Seq(30), Seq(40));
+        sent.add(5, Seq(30), Seq(40), false);
         assert!(!sent.acknowledge(Seq(50)).unseen);
         assert!(sent.acknowledge(Seq(60)).unseen);
     }
@@ -222,7 +226,7 @@ mod tests {
         let mut sent = Sent::default();
         let most = u32::try_from(MOST_SENT).unwrap_or_default();
         for at in 0..most + 10 {
-            sent.add(u64::from(at), Seq(at), Seq(at + 1));
+            sent.add(u64::from(at), Seq(at), Seq(at + 1), false);
         }
         assert_eq!(sent.pieces.len(), MOST_SENT);
         let acked = sent.acknowledge(Seq(most + 10));

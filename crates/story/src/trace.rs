@@ -26,6 +26,7 @@ mod account;
 mod call;
 mod cause;
 pub mod event;
+mod heard;
 mod judge;
 mod meter;
 mod remark;

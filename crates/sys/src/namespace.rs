@@ -68,13 +68,19 @@ fn write(path: &CStr, text: &str) -> io::Result<()> {
 /// Brings the loopback interface of this network up or down. Fails with `EPERM` for who is not root of the
 /// network.
 pub fn set_loopback(up: bool) -> io::Result<()> {
+    set_interface("lo", up)
+}
+
+/// The same of the interface of this name, at most 15 bytes.
+pub fn set_interface(name: &str, up: bool) -> io::Result<()> {
     // SAFETY: no memory is passed.
     let raw = check(unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) })?;
     // SAFETY: the kernel has just given us this descriptor, and nobody else has it.
     let socket = unsafe { OwnedFd::from_raw_fd(raw) };
     // SAFETY: all zeros are an `ifreq`: bytes, integers and null pointers.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(*b"lo") {
+    let last = request.ifr_name.len() - 1;
+    for (to, from) in request.ifr_name.iter_mut().take(last).zip(name.bytes()) {
         *to = c_char::from_ne_bytes([from]);
     }
     request.ifr_ifru.ifru_flags = if up { UP } else { 0 };

@@ -43,6 +43,9 @@ pub struct RingOptions<'a> {
     /// Leaves out what this machine sends (`PACKET_IGNORE_OUTGOING`, Linux 4.20). On the loopback interface,
     /// where all is sent and received, each frame is then seen once.
     pub ignore_outgoing: bool,
+    /// Tells of each frame into what segments it is to be cut ([`Packet::segment_size`], `PACKET_VNET_HDR`). A frame that is to
+    /// be cut in a way that cannot be told is dropped and counted: before Linux 6.2 datagrams that are sent many at once.
+    pub tells_segments: bool,
     /// Asks the interface for frames to others, too. Ends with the ring. Only for one interface.
     pub promiscuous: bool,
 }
@@ -173,6 +176,7 @@ pub struct PacketRing {
     next: u64,
     /// The one that was taken first of those that are ours; `next` where none is.
     oldest: u64,
+    tells_segments: bool,
 }
 
 // SAFETY: integers, in which every bit pattern is a value.
@@ -211,11 +215,15 @@ impl PacketRing {
         if options.ignore_outgoing {
             fd::set_option(fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
         }
+        if options.tells_segments {
+            fd::set_option(fd, libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1)?;
+        }
         fd::set_value(fd, libc::SOL_PACKET, libc::PACKET_RX_RING, &request(options))?;
         let (block_size, block_count) = (options.block_size as usize, options.block_count as usize);
         let length = block_size.checked_mul(block_count).ok_or(io::ErrorKind::InvalidInput)?;
         let map = Map::new(fd, length)?;
-        let ring = Self { socket, map, block_size, block_count, next: 0, oldest: 0 };
+        let tells_segments = options.tells_segments;
+        let ring = Self { socket, map, block_size, block_count, next: 0, oldest: 0, tells_segments };
         if !options.program.is_empty() {
             ring.attach(options.program)?;
         }
@@ -287,7 +295,7 @@ impl PacketRing {
 
     /// The frames of a block that is ours, in the order of their places, which is not always that of their times.
     pub fn packets(&self, block: u64) -> Packets<'_> {
-        Packets::new(self.block(block))
+        Packets::new(self.block(block), self.tells_segments)
     }
 
     /// So many bytes of a frame of a block that is ours, from where [`Packet::place`] says.
@@ -420,14 +428,15 @@ pub struct Packets<'a> {
     block: &'a [u8],
     offset: usize,
     left: u32,
+    tells_segments: bool,
 }
 
 impl<'a> Packets<'a> {
-    fn new(block: &'a [u8]) -> Self {
+    fn new(block: &'a [u8], tells_segments: bool) -> Self {
         let header: Option<libc::tpacket_hdr_v1> = value(block, offset_of!(libc::tpacket_block_desc, hdr));
         let (offset, left) =
             header.map_or((0, 0), |header| (header.offset_to_first_pkt as usize, header.num_pkts));
-        Self { block, offset, left }
+        Self { block, offset, left, tells_segments }
     }
 }
 
@@ -456,9 +465,21 @@ impl<'a> Iterator for Packets<'a> {
             address: address.sll_addr,
             address_len: address.sll_halen,
             vlan: vlan(&header),
+            segment_size: self.tells_segments.then(|| segment_size(self.block, begin)).flatten(),
             checksum_missing: header.tp_status & libc::TP_STATUS_CSUMNOTREADY != 0,
         })
     }
+}
+
+/// What `struct virtio_net_hdr`, which stands before the frame, says of segments of TCP (`include/uapi/linux/virtio_net.h`).
+fn segment_size(block: &[u8], frame: usize) -> Option<u16> {
+    const HEADER: usize = 10;
+    const TCPV4: u8 = 1;
+    const TCPV6: u8 = 4;
+    const ECN: u8 = 0x80;
+    let header: &[u8; HEADER] = block.get(frame.checked_sub(HEADER)?..)?.first_chunk()?;
+    let [_, kind, _, _, low, high, ..] = *header;
+    matches!(kind & !ECN, TCPV4 | TCPV6).then(|| u16::from_ne_bytes([low, high])).filter(|size| *size > 0)
 }
 
 fn vlan(header: &libc::tpacket3_hdr) -> Option<Vlan> {
@@ -506,6 +527,9 @@ pub struct Packet<'a> {
     pub vlan: Option<Vlan>,
     /// Whether the checksums of TCP and UDP are not filled in, which the device was to do.
     pub checksum_missing: bool,
+    /// How many bytes each segment of TCP has, into which the device is to cut the frame, where that was
+    /// [asked for](RingOptions::tells_segments) and it is to be cut.
+    pub segment_size: Option<u16>,
 }
 
 /// The tag of a VLAN (IEEE 802.1Q).

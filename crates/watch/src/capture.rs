@@ -3,7 +3,7 @@
 //! **Once.** What crosses the loopback interface is sent there and received there, and the kernel shows both.
 //! Kept is the copy that was *received*: it is the one that the receiver's TCP gets, and a frame that the
 //! sender's queue dropped never was on the wire. Of one interface the kernel is asked to leave the other copy
-//! out before it is made (`PACKET_IGNORE_OUTGOING`). Of all interfaces at once that would hide what goes to
+//! out before it is made (`PACKET_IGNORE_OUTGOING`), but where [both are wanted](Copies::Both). Of all interfaces at once that would hide what goes to
 //! other machines, so a program in the kernel refuses what goes out on loopback interfaces only.
 //!
 //! **Only what may be shown.** With a [`Prefilter`] that program also leaves out what no row needs, so that the ring
@@ -60,12 +60,60 @@ pub struct Options {
     pub promiscuous: bool,
     /// Which frames the kernel may leave out.
     pub prefilter: Prefilter,
+    /// Of frames that this machine sends and receives, which copies are kept.
+    pub copies: Copies,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { snaplen: LONGEST, promiscuous: false, prefilter: Prefilter::EVERYTHING }
+        Self {
+            snaplen: LONGEST,
+            promiscuous: false,
+            prefilter: Prefilter::EVERYTHING,
+            copies: Copies::Received,
+        }
     }
+}
+
+/// Which copies are kept of frames that this machine both sends and receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copies {
+    /// The one that was received.
+    Received,
+    /// Both: the one that was sent whole, and of the one that was received [`ENOUGH`] bytes. Each also says into what segments it
+    /// is to be cut.
+    Both,
+}
+
+/// So much of a frame tells it from others: the headers of Ethernet, IPv6 and TCP, and some of what follows.
+pub const ENOUGH: u32 = 160;
+
+/// Which way a frame went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// It came.
+    #[default]
+    Received,
+    /// It went out.
+    Sent,
+}
+
+/// What is known of a frame beside its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Beside {
+    /// Which way it went.
+    pub way: Way,
+    /// How many bytes each segment of TCP has into which it is to be cut; none where it is one, or that was not asked for.
+    pub segment_size: Option<u16>,
+}
+
+/// A frame that was captured.
+#[derive(Clone, Copy, Debug)]
+pub struct Captured<'a> {
+    /// The frame.
+    pub record: Record<'a>,
+    /// What is known beside it.
+    pub beside: Beside,
 }
 
 /// Why there is no capture.
@@ -94,7 +142,7 @@ pub enum CaptureError {
 #[derive(Clone, Copy, Debug)]
 pub enum Next<'a> {
     /// A frame.
-    Frame(Record<'a>),
+    Frame(Captured<'a>),
     /// All that came was handed out; told once each time the frames pause. A good moment to show them.
     Pause,
     /// The bell rang or the time was over, and all that came before was handed out. It stays so.
@@ -150,7 +198,7 @@ impl Capture {
         let kind = interface.as_ref().and_then(|interface| interface.hardware);
         let (link, start) = if interface.is_some() { link(kind) } else { COOKED };
         let snaplen = options.snaplen.clamp(1, LONGEST);
-        let Program { instructions, prefilters } = Program::new(place, link, snaplen, &options.prefilter);
+        let Program { instructions, prefilters } = Program::new(place, link, snaplen, options);
         let ring = PacketRing::open(&RingOptions {
             interface: interface.as_ref().map(|interface| interface.index),
             start,
@@ -158,7 +206,8 @@ impl Capture {
             block_size: BLOCK,
             block_count: BLOCKS,
             retire: RETIRE,
-            ignore_outgoing: kind == Some(hardware::LOOPBACK),
+            ignore_outgoing: kind == Some(hardware::LOOPBACK) && options.copies == Copies::Received,
+            tells_segments: options.copies == Copies::Both,
             promiscuous: options.promiscuous,
         })
         .map_err(|error| match error.kind() {
@@ -220,7 +269,7 @@ impl Capture {
 
     /// The next frame that is there, without waiting. A frame is held back until one comes that is a few milliseconds
     /// younger, or none has come for a while.
-    pub fn ready(&mut self) -> Option<Record<'_>> {
+    pub fn ready(&mut self) -> Option<Captured<'_>> {
         loop {
             let there_is_one = self.reorder.advance(self.taken.elapsed() >= PAUSE);
             self.give_back();
@@ -234,9 +283,9 @@ impl Capture {
         }
     }
 
-    fn record(&self) -> Option<Record<'_>> {
+    fn record(&self) -> Option<Captured<'_>> {
         let frame = self.reorder.current()?;
-        Some(Record {
+        let record = Record {
             interface: 0,
             link: self.link,
             time: Some(frame.time),
@@ -247,7 +296,8 @@ impl Capture {
             },
             wire_len: frame.wire_len,
             options: file::Options::NONE,
-        })
+        };
+        Some(Captured { record, beside: frame.beside })
     }
 
     /// Frames that were lost for want of room, since the beginning.
@@ -291,7 +341,7 @@ impl Capture {
                 Some(len) => Bytes::Lent { block, place: packet.place, len },
                 None => self.reorder.own(|out| frame::write(self.link, self.snaplen, &packet, out)),
             };
-            self.reorder.push(frame::time(&packet), wire_len, bytes);
+            self.reorder.push(frame::time(&packet), wire_len, frame::beside(&packet), bytes);
         }
         if self.state == State::Paused {
             self.state = State::Running;

@@ -14,6 +14,7 @@ mod guests;
 pub mod join;
 mod lines;
 mod memory;
+mod pairs;
 mod plan;
 mod programs;
 mod record;

@@ -87,8 +87,9 @@ impl Stage<'_> {
         client.words.insert(0, address.into());
         let (file, path) = recording(None)?;
         let cannot_write = |error: &io::Error| Problem::unwritable("write", &path, error);
-        let capture = Network::private(false)?.capture;
-        let mut recorder = Recorder::new(&file, capture).map_err(|error| cannot_write(&error))?;
+        let Network { capture, interface, carries, .. } = Network::private(false, None)?;
+        let recorder = Recorder::new(&file, capture, interface, carries);
+        let mut recorder = recorder.map_err(|error| cannot_write(&error))?;
         let audience = Audience { input: None, stop: self.bell, door: None, told: &mut |_| {} };
         let options = self.options(&server, &client)?;
         let ran = trace(&options, &self.children, &mut recorder, audience);

@@ -24,7 +24,7 @@ use super::words::say;
 use crate::catalogue::Catalogue;
 use book::Book;
 pub use calls::{ended as how_ended, name as call_name};
-use enchufe_story::fact::{self, Fact};
+use enchufe_story::fact::{self, Fact, passage};
 use enchufe_story::trace::{Event, Judge, Remark, Scout, Sockets, Told};
 use enchufe_wire::file::{Item, code};
 use folding::Folding;
@@ -153,7 +153,7 @@ impl<'a, W: Write> Traced<'a, W> {
     pub fn take(&mut self, came: &Came<'_, '_>) -> io::Result<()> {
         let Self { judge, events, .. } = self;
         match came {
-            Came::Frame(seen) => judge.frame(seen.frame, events),
+            Came::Frame(seen) => judge.frame(seen.frame, passage(seen.record), events),
             Came::Aside(..) => self.broken += each_fact(came, |fact| judge.fact(fact, events)),
             Came::Pause => {}
         }

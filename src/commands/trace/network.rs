@@ -7,10 +7,14 @@ use crate::plan;
 use crate::problem::{Kind, Problem};
 use enchufe_sys::namespace;
 use enchufe_sys::outside::Outside;
-use enchufe_watch::{Capture, CaptureError, Options, Place};
+use enchufe_watch::net::{self, Link, Plan, PlanError};
+use enchufe_watch::{Capture, CaptureError, Copies, Options, Place};
 use enchufe_wire::Filter;
 use std::fs;
 use std::io;
+use std::time::Duration;
+
+const LOOPBACK: &str = "lo";
 
 /// `EPERM`, `ENOSPC` and `EUSERS` of Linux.
 const NOT_PERMITTED: i32 = 1;
@@ -26,6 +30,12 @@ pub struct Network {
     pub is_shared: bool,
     /// Of a network of their own: who stays in this machine's.
     pub outside: Option<Outside>,
+    /// The name of the interface that is seen.
+    pub interface: &'static str,
+    /// How long a packet may be on its way.
+    pub carries: Duration,
+    /// What makes it a link.
+    pub link: Option<Link>,
 }
 
 impl Network {
@@ -34,12 +44,18 @@ impl Network {
     /// To be called before there is a second thread.
     pub fn enter(flags: &flags::Network, quiet: bool, catalogue: &Catalogue) -> Result<Self, Problem> {
         let wanted = flags.net.as_deref().map(|word| plan::choice("--net", word, &["private", "host"]));
+        let plan = flags.link.as_deref().map(plan_of).transpose()?;
         if wanted.transpose()? == Some("host") {
+            if plan.is_some() {
+                return Err(Problem::new(Kind::LinkOnHost));
+            }
             return Self::host(flags.no_packets);
         }
         let outside = super::astray::outside();
-        let Err(refused) = namespace::enter() else {
-            return Ok(Self { outside, ..Self::private(flags.no_packets)? });
+        let refused = match (namespace::enter(), plan) {
+            (Ok(()), plan) => return Ok(Self { outside, ..Self::private(flags.no_packets, plan)? }),
+            (Err(error), Some(_)) => return Err(Problem::new(Kind::LinkRefused).cause(&error)),
+            (Err(error), None) => error,
         };
         let capture = if flags.no_packets { None } else { loopback() };
         if !quiet {
@@ -49,19 +65,35 @@ impl Network {
             let note = say(catalogue, note, &[("cause", &cause), ("command", &command)], &[]);
             crate::style::complain(&note);
         }
-        Ok(Self { capture, is_shared: true, outside: None })
+        Ok(Self::shared(capture))
     }
 
-    pub fn private(no_packets: bool) -> Result<Self, Problem> {
-        let capture =
-            if no_packets { None } else { Some(Capture::open(Place::Interface("lo"), &Options::default())) };
+    const fn shared(capture: Option<Capture>) -> Self {
+        Self {
+            capture,
+            is_shared: true,
+            interface: LOOPBACK,
+            carries: Duration::ZERO,
+            link: None,
+            outside: None,
+        }
+    }
+
+    pub fn private(no_packets: bool, plan: Option<Plan>) -> Result<Self, Problem> {
+        let carries = plan.as_ref().map(Plan::longest).unwrap_or_default();
+        let interface = if plan.is_some() { net::NAME } else { LOOPBACK };
+        let link = plan.map(Link::open).transpose();
+        let link = link.map_err(|error| Problem::new(Kind::LinkRefused).cause(&error))?;
+        let options = Options { copies: Copies::Both, ..Options::default() };
+        let place = Place::Interface(interface);
+        let capture = if no_packets { None } else { Some(Capture::open(place, &options)) };
         let capture = capture.transpose().map_err(|error| failed(&error))?;
-        Ok(Self { capture, is_shared: false, outside: None })
+        Ok(Self { capture, is_shared: false, interface, carries, link, outside: None })
     }
 
     fn host(no_packets: bool) -> Result<Self, Problem> {
         if no_packets {
-            return Ok(Self { capture: None, is_shared: true, outside: None });
+            return Ok(Self::shared(None));
         }
         let capture = Capture::open(Place::Everywhere, &only_tcp()).map_err(|error| match error {
             CaptureError::Permission(_) => {
@@ -71,7 +103,7 @@ impl Network {
             }
             other => failed(&other),
         })?;
-        Ok(Self { capture: Some(capture), is_shared: true, outside: None })
+        Ok(Self::shared(Some(capture)))
     }
 }
 
@@ -84,8 +116,19 @@ pub fn why(refused: &io::Error, catalogue: &Catalogue) -> String {
     }
 }
 
+/// The rules of `--link`.
+fn plan_of(text: &std::ffi::OsStr) -> Result<Plan, Problem> {
+    let text = text.to_string_lossy();
+    Plan::parse(&text, plan::parse_time).map_err(|error| match error {
+        PlanError::Rule(rule) => {
+            Problem::new(Kind::BadRule).with("word", crate::text::escape(rule.as_bytes()))
+        }
+        PlanError::TooMany => Problem::new(Kind::TooManyRules),
+    })
+}
+
 fn loopback() -> Option<Capture> {
-    Capture::open(Place::Interface("lo"), &only_tcp()).ok()
+    Capture::open(Place::Interface(LOOPBACK), &Options { copies: Copies::Both, ..only_tcp() }).ok()
 }
 
 /// What others send with other protocols is of no use.

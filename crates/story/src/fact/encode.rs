@@ -179,6 +179,10 @@ fn happened(out: &mut Vec<u8>, happened: &Happened) {
             out.push(tag);
             signed(out, i64::from(value));
         }
+        Happened::ArrivedAgain { sent } => {
+            out.push(6);
+            signed(out, sent.nanos());
+        }
     }
 }
 
@@ -384,6 +388,7 @@ impl<'b> Source<'b> {
                 signal: self.i32("a signal")?,
             },
             5 => Happened::Ended { pid: self.u32("a process")?, status: self.status()? },
+            6 => Happened::ArrivedAgain { sent: Timestamp::from_nanos(self.signed()?) },
             tag => return Err(DecodeError::Tag { of: "what happened", tag: tag.into() }),
         })
     }

@@ -2,12 +2,13 @@
 
 use super::account::{Account, Ender};
 use super::event::{By, Deed, Now, Range, Reason, Release, Side, Timer};
+use super::heard::{Flying, Opened};
 use super::judge::Call;
 use super::remark::{Held, Timed};
 use super::sockets::{Role, Sockets};
-use super::talk::{Flow, Opened};
+use super::talk::Flow;
 use crate::cause::What;
-use crate::fact::{CallId, Cookie};
+use crate::fact::{Arrival, CallId, Cookie};
 use crate::{Certainty, Row};
 use enchufe_wire::Timestamp;
 use enchufe_wire::layer::{Tcp, TcpFlags};
@@ -16,6 +17,8 @@ use std::collections::HashMap;
 
 /// Linux waits at least this long before an acknowledgement goes alone (`TCP_DELACK_MIN`, 40 ms; less a tick).
 const DELAYED: i64 = 36_000_000;
+/// What asks for something is answered within this, where a timer does not happen to run out.
+const SOON: i64 = 1_000_000;
 /// What is corked goes after 200 ms (tcp(7), `TCP_CORK`; less a tick).
 const CORKED: i64 = 190_000_000;
 
@@ -194,7 +197,7 @@ impl Case<'_> {
 
     /// The reading calls that are open, where there is something to read: one that waits does nothing.
     fn reading(&self) -> Vec<CallId> {
-        let account = self.account.filter(|account| self.peer.sent > account.read.at);
+        let account = self.account.filter(|account| self.peer.heard.sent > account.read.at);
         let open = account.into_iter().flat_map(|account| account.read.open());
         open.take(super::meter::MOST_NAMED).collect()
     }
@@ -207,7 +210,7 @@ impl Case<'_> {
 
     /// A reading call that was entered after the bytes came which this acknowledges.
     fn before_reading(&self) -> Option<CallId> {
-        let (_, came) = self.peer.moved.filter(|_| self.is_news())?;
+        let (_, came) = self.peer.heard.moved.filter(|_| self.is_news())?;
         let entered = |call: &CallId| self.calls.get(call).map(|call| call.entered);
         self.reading().into_iter().find(|call| entered(call).is_some_and(|entered| entered > came))
     }
@@ -242,7 +245,7 @@ impl Case<'_> {
         let lingers = account.linger.or(listener.and_then(|listener| listener.linger)) == Some(0);
         // What this end acknowledged had come; what was only sent may not have.
         let unread = |came: u64| came.saturating_sub(account.read.at);
-        let (sure, perhaps) = (unread(self.me.acked).max(account.unread), unread(self.peer.sent));
+        let (sure, perhaps) = (unread(self.me.acked).max(account.unread), unread(self.peer.heard.sent));
         let unread = if sure > 0 { sure } else { perhaps };
         let only = !(lingers && unread > 0);
         let mut all = Vec::new();
@@ -273,6 +276,15 @@ impl Case<'_> {
     fn told(&self) -> Option<Reason> {
         let (why, certainty) = self.row.cause.why?;
         let crate::Why::Answers(frame) = why;
+        let heard = &self.peer.heard;
+        if !heard.is_known {
+            return Some(Reason { now: Now::Answers(frame), certainty, or: Vec::new() });
+        }
+        // Only what has come can be answered.
+        let has_come = heard.since.iter().any(|(other, _)| *other == frame);
+        let is_sure = has_come && (heard.count == 1 || self.has(TcpFlags::SYN));
+        let frame = if has_come { frame } else { heard.since.back()?.0 };
+        let certainty = if is_sure { certainty } else { Certainty::Inferred };
         Some(Reason { now: Now::Answers(frame), certainty, or: Vec::new() })
     }
 
@@ -327,12 +339,17 @@ impl Case<'_> {
     /// What was sent before is sent again.
     fn again(&self) -> Reason {
         let timer = Now::Timer(Timer::Retransmission);
-        // The peer said something since: it may have asked for it.
-        let asked = self.peer.since_peer > 0 && self.peer.last > self.me.last;
-        let asked = asked.then_some(Now::Answers(self.peer.last));
+        // The peer said something since: it may have asked for it, most likely where it is sent as soon as that has come.
+        let asked = self.asked();
         let fast = self.note.analysis.has(Flag::FastRetransmission);
-        let (now, or) = match asked {
-            Some(answers) if fast => (answers, vec![timer]),
+        let heard = &self.peer.heard;
+        let soon = heard.is_known && self.time.since(heard.last_time) < SOON;
+        // A SYN that comes again is answered again (§3.10.7.4).
+        let told = self.told().filter(|_| self.has(TcpFlags::SYN));
+        let (now, or) = match told.map(|told| told.now).or(asked) {
+            Some(answers) if fast || soon || self.has(TcpFlags::SYN) && self.row.cause.why.is_some() => {
+                (answers, vec![timer])
+            }
             Some(answers) => (timer, vec![answers]),
             None => (timer, Vec::new()),
         };
@@ -349,8 +366,8 @@ impl Case<'_> {
         // Once it let one go, it lets others go, until the peer says something else; not what was written later.
         let written = bytes.map(|bytes| account.who_wrote(bytes)).unwrap_or_default();
         let since = written.iter().map(|written| written.since).max();
-        let opened = self.peer.opened.filter(|opened| {
-            let is_last = opened.frame > self.me.last || opened.frame == self.peer.last;
+        let opened = self.peer.heard.opened.filter(|opened| {
+            let is_last = opened.time > self.me.last_time || opened.frame == self.peer.heard.last;
             is_last && since.is_none_or(|since| since <= opened.time)
         });
         let is_late = opened.is_some_and(|opened| self.time.since(opened.time) >= DELAYED);
@@ -374,7 +391,7 @@ impl Case<'_> {
     /// Whether it had waited for an acknowledgement that was delayed.
     pub(super) fn held(&self, why: Option<&Reason>) -> Option<Held> {
         let Now::Released { by, from: Release::Nagle } = why?.now else { return None };
-        let opened = self.peer.opened.filter(|opened| opened.frame == by)?;
+        let opened = self.peer.heard.opened.filter(|opened| opened.frame == by)?;
         let (sent, waited) = opened.after.filter(|(_, waited)| *waited >= DELAYED)?;
         Some(Held { frames: [sent, by], waited })
     }
@@ -398,12 +415,16 @@ impl Case<'_> {
         if self.repeats().is_some() {
             return None;
         }
-        let is_under_way = self.peer.acked < self.me.sent;
+        let is_under_way = self.peer.heard.acked < self.me.sent;
         let waited = self.me.moved.map_or(0, |(_, before)| self.time.since(before));
-        if self.peer.last > self.me.last {
-            return Some(Now::Answers(self.peer.last));
+        if let Some(answers) = self.asked() {
+            return Some(answers);
         }
-        (is_under_way && waited >= PROBE).then_some(Now::Timer(Timer::Retransmission))
+        if is_under_way && waited >= PROBE {
+            return Some(Now::Timer(Timer::Retransmission));
+        }
+        // One of several that the same segment let go: what came behind a gap makes room, too (RFC 3042, RFC 6937).
+        (is_under_way && self.peer.heard.is_known).then_some(Now::Answers(self.peer.heard.last))
     }
 
     /// Whether Nagle's algorithm was turned off: by the program, or for the listening socket that the connection came to.
@@ -427,10 +448,10 @@ impl Case<'_> {
         let reading = reading.map(Now::Inside);
         let mut all = Vec::new();
         if self.is_news() {
-            let (frame, came) = self.peer.moved?;
+            let (frame, came) = self.peer.heard.moved?;
             let (at_once, delayed) = (Now::Answers(frame), Now::Timer(Timer::DelayedAck));
             let completes = self.me.has_syn && self.peer.has_syn && !self.me.has_completed;
-            if completes && self.peer.since_peer == 1 && self.side.connect.is_some() {
+            if completes && self.peer.heard.count == 1 && self.side.connect.is_some() {
                 return Some(Reason { now: at_once, certainty: self.side.certainty, or: Vec::new() });
             }
             all.extend(reading);
@@ -443,41 +464,56 @@ impl Case<'_> {
             all.extend(reading);
         }
         let mut all = all.into_iter();
-        let now = all.next()?;
+        let Some(now) = all.next() else { return self.fits_nothing() };
         Some(Reason { now, certainty: Certainty::Inferred, or: all.collect() })
     }
 
+    /// An acknowledgement that says nothing new: what came behind a gap, or came before, is acknowledged at once
+    /// (§3.10.7.4, RFC 5681 §4.2).
+    fn fits_nothing(&self) -> Option<Reason> {
+        let heard = &self.peer.heard;
+        let (frame, moves) = *heard.since.back()?;
+        let repeats =
+            self.row.cause.what.iter().any(|one| matches!(one.what, What::RepeatsAcknowledgement { .. }));
+        let is_sure = heard.count == 1 && moves && repeats;
+        let certainty = if is_sure { self.side.certainty } else { Certainty::Inferred };
+        Some(Reason { now: Now::Answers(frame), certainty, or: Vec::new() })
+    }
+
+    /// What the peer said last since the sender's last segment.
+    fn asked(&self) -> Option<Now> {
+        self.peer.heard.since.back().map(|(frame, _)| Now::Answers(*frame))
+    }
+
     /// Keeps it for those that come.
-    pub(super) fn remember(&mut self, tcp: &Tcp, bytes: Option<Range>, held: u64) {
+    pub(super) fn remember(&mut self, tcp: &Tcp, bytes: Option<Range>, arrival: Arrival, held: u64) {
         let new = match (self.repeats(), bytes) {
             (Some(true), _) | (_, None) => None,
             (Some(false), Some(bytes)) => Some(bytes.and(Range { start: self.me.sent, end: u64::MAX })),
             (None, bytes) => bytes,
         };
         if let Some(new) = new {
-            self.me.add(new, self.row.frame);
+            self.me.add(new);
         }
         let moves = self.row.len.is_some_and(|len| len > 0) || self.has(TcpFlags::SYN | TcpFlags::FIN);
         if moves {
             (self.me.moved, self.me.held) = (Some((self.row.frame, self.time)), held);
         }
         self.me.has_fin |= self.has(TcpFlags::FIN);
+        let mut acknowledges = None;
         if self.has(TcpFlags::ACK) && !self.has(TcpFlags::RST) {
             self.me.has_completed |= !self.has(TcpFlags::SYN);
             let acked = self.peer.place(tcp.ack).and_then(|at| u64::try_from(at).ok()).unwrap_or(0);
             let acked = acked.min(self.peer.sent);
-            let edge = self.me.acked.max(acked).saturating_add(u64::from(self.row.window));
-            let before = self.me.edge.replace(edge).unwrap_or(edge);
-            if acked > self.me.acked || edge > before {
-                let all = acked == self.peer.sent;
-                let after = self.peer.moved.map(|(frame, came)| (frame, self.time.since(came)));
-                let (frame, time) = (self.row.frame, self.time);
-                self.me.opened = Some(Opened { frame, time, all, edge: before, after });
-            }
             self.me.acked = self.me.acked.max(acked);
+            acknowledges = Some((acked, self.row.window));
         }
-        self.me.since_peer += 1;
-        self.peer.since_peer = 0;
+        let (frame, sent) = (self.row.frame, self.time);
+        let after = self.peer.heard.moved.map(|(frame, came)| (frame, sent.since(came)));
+        let flying = Flying { frame, sent, lands: sent, range: bytes, moves, acked: acknowledges, after };
+        self.me.heard.send(flying, arrival);
+        self.peer.heard.is_answered();
+        self.me.last_time = self.time;
         self.me.last = self.row.frame;
     }
 }

@@ -1,7 +1,7 @@
 //! What is told of a recording: [events](Event), in the order of their times.
 
 use crate::cause::Frames;
-use crate::fact::{self, CallId, Cookie, Line, Outcome, Program, Reading, Status, Syscall};
+use crate::fact::{self, CallId, Cookie, Line, Outcome, Passage, Program, Reading, Status, Syscall};
 use crate::{Certainty, Row, State};
 use enchufe_wire::Timestamp;
 use enchufe_wire::tcp::Endpoint;
@@ -73,6 +73,15 @@ pub enum Told {
     },
     /// A segment was sent.
     Segment(Segment),
+    /// A segment that had arrived arrived once more.
+    ArrivedAgain {
+        /// Its conversation.
+        stream: u32,
+        /// Its frame.
+        frame: u64,
+        /// Whether the end `b` sent it.
+        from_b: bool,
+    },
 }
 
 /// A call that was entered: what the tracer told of it, and where that belongs.
@@ -207,6 +216,10 @@ pub struct Segment {
     pub more: usize,
     /// Why it was sent now; none: nothing is known.
     pub why: Option<Reason>,
+    /// What became of it on its way.
+    pub passage: Passage,
+    /// The most bytes that a segment of its sender may have, where it is known (the peer's option in its SYN).
+    pub most: Option<u16>,
 }
 
 impl Segment {
@@ -214,6 +227,18 @@ impl Segment {
     pub const fn sender(&self) -> &Side {
         let [a, b] = &self.ends;
         if self.row.from_b { b } else { a }
+    }
+
+    /// Where it is more than one: for how many segments it stands on a wire, and whether that is what the kernel was to cut it
+    /// into (else it is at least so many).
+    pub fn wire_segments(&self) -> Option<(u32, bool)> {
+        let len = self.row.len?;
+        let (size, exact) = match self.passage.segment_size {
+            Some(size) => (size, true),
+            None => (self.most?, false),
+        };
+        let count = len.div_ceil(u32::from(size).max(1));
+        (count > 1).then_some((count, exact))
     }
 
     /// The end that it was sent to.

@@ -11,7 +11,7 @@ use super::sockets::{Found, MOST_OPEN, MOST_SOCKETS, Role, Sockets};
 use super::talk::{Flow, Talk, given_up, shows, turns_off};
 use crate::cause::Frames;
 use crate::fact::{
-    Arguments, CallId, Cookie, Entered, Fact, Happened, KernelState, Outcome, Reading, Syscall,
+    Arguments, CallId, Cookie, Entered, Fact, Happened, KernelState, Outcome, Passage, Reading, Syscall,
 };
 use crate::state::State;
 use crate::{Certainty, Ladder, Roles};
@@ -142,6 +142,10 @@ impl Judge {
                 Told::Signalled { pid: *pid, tid: *tid, signal: *signal }
             }
             Happened::Ended { pid, status } => Told::Ended { pid: *pid, status: *status },
+            Happened::ArrivedAgain { sent } => match self.arrived_again(*sent) {
+                Some(told) => told,
+                None => return,
+            },
             Happened::Entered(entered) => self.entered(entered),
             Happened::Left(left) => match self.left(left) {
                 Some(left) => Told::Left(left),
@@ -160,17 +164,29 @@ impl Judge {
         (self.held > 0).then(|| nanos(self.held.saturating_sub(before)))
     }
 
-    /// Takes the next frame.
-    pub fn frame(&mut self, frame: &Frame<'_>, out: &mut Vec<Event>) {
+    /// Takes the next frame, and what is known of its way.
+    pub fn frame(&mut self, frame: &Frame<'_>, passage: Passage, out: &mut Vec<Event>) {
         let time = frame.time.unwrap_or(self.time);
         self.time = time;
-        if let Some(segment) = self.segment(frame) {
+        if let Some(segment) = self.segment(frame, passage) {
             out.push(Event { time, told: Told::Segment(segment) });
         }
     }
 
     /// Nothing comes any more. (So far nothing waits for that.)
     pub fn finish(&mut self, _out: &mut Vec<Event>) {}
+
+    /// A segment that was sent then arrives once more.
+    fn arrived_again(&mut self, sent: Timestamp) -> Option<Told> {
+        let time = self.time;
+        self.talks.iter_mut().find_map(|(stream, talk)| {
+            talk.land(time);
+            let [a, b] = &mut talk.flows;
+            let of_a = a.heard.again(sent, time).map(|frame| (frame, false));
+            let (frame, from_b) = of_a.or_else(|| Some((b.heard.again(sent, time)?, true)))?;
+            Some(Told::ArrivedAgain { stream: *stream, frame, from_b })
+        })
+    }
 
     fn account(&mut self, cookie: Cookie) -> Option<&mut Account> {
         if self.accounts.len() >= MOST_SOCKETS {
@@ -253,10 +269,12 @@ impl Judge {
 
     fn brought(&mut self, of: Option<(u32, bool)>, read: &[Moved]) -> Frames {
         let (Some((stream, is_b)), false) = (of, read.is_empty()) else { return Frames::default() };
+        let time = self.time;
         let Some(talk) = self.talks.get_mut(&stream) else { return Frames::default() };
+        talk.land(time);
         let [a, b] = &mut talk.flows;
         let peer = if is_b { a } else { b };
-        peer.brought(read)
+        peer.heard.brought(read)
     }
 
     /// Which bytes the call moved.
@@ -427,12 +445,12 @@ impl Judge {
         }
     }
 
-    fn segment(&mut self, frame: &Frame<'_>) -> Option<Segment> {
+    fn segment(&mut self, frame: &Frame<'_>, passage: Passage) -> Option<Segment> {
         let (note, (tcp, view)) = (frame.tcp?, frame.packet.tcp()?);
         let stream = note.stream;
         if !self.talks.contains_key(&stream) {
             if stream < self.next_stream {
-                return given_up(frame);
+                return given_up(frame, passage);
             }
             self.begin(frame, stream)?;
         }
@@ -440,7 +458,8 @@ impl Judge {
         let Self { talks, accounts, loose, calls, sockets, held: so_far, .. } = self;
         let talk = talks.get_mut(&stream)?;
         talk.last = (frame.number, time);
-        let mut row = talk.ladder.frame(frame)?;
+        talk.land(time);
+        let mut row = talk.ladder.frame_on_its_way(frame, passage.arrival)?;
         shows(&mut row, talk, stream, accounts, loose);
         let is_told = talk.ladder.roles() != Roles::Itself && row.len.is_some();
         let (mut bytes, mut by, mut why, mut held, mut timed) = (None, Vec::new(), None, None, None);
@@ -456,7 +475,7 @@ impl Judge {
             (by, why) = case.causes(bytes);
             held = case.held(why.as_ref());
             timed = case.timed(why.as_ref(), *so_far);
-            case.remember(tcp, bytes, *so_far);
+            case.remember(tcp, bytes, passage.arrival, *so_far);
             let account = side.socket.and_then(|cookie| accounts.get_mut(&cookie));
             if let (Some(account), Some(bytes)) = (account, bytes) {
                 account.has_unseen |= !account.written.can_reach(bytes.end);
@@ -465,7 +484,8 @@ impl Judge {
         turns_off(talk, accounts);
         let more = by.len().saturating_sub(MOST_BY);
         by.truncate(MOST_BY);
-        let segment = Segment { stream, row, ends: talk.sides.clone(), bytes, by, more, why };
+        let most = talk.flow(note.from_b).most;
+        let segment = Segment { stream, row, ends: talk.sides.clone(), bytes, by, more, why, passage, most };
         let [a, b] = &mut talk.flows;
         let (me, peer) = if note.from_b { (b, a) } else { (a, b) };
         let rows = [&mut me.little, &mut peer.little];

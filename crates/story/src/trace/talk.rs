@@ -1,20 +1,17 @@
 //! What is remembered of a conversation while a recording is judged.
 
 use super::account::Account;
-use super::event::{Moved, Off, Range, Segment, Side};
+use super::event::{Off, Range, Segment, Side};
+use super::heard::Heard;
 use super::remark::Row as Little;
 use super::shown::Shown;
-use crate::cause::Frames;
-use crate::fact::Cookie;
+use crate::fact::{Cookie, Passage};
 use crate::state::State;
 use crate::{Certainty, Ladder, Roles, Row};
 use enchufe_wire::layer::TcpFlags;
 use enchufe_wire::session::Frame;
 use enchufe_wire::{Seq, Timestamp};
-use std::collections::{HashMap, VecDeque};
-
-/// The most segments of a direction whose bytes a reading call can name.
-const MOST_PIECES: usize = 4_096;
+use std::collections::HashMap;
 
 /// A conversation.
 #[derive(Clone, Debug)]
@@ -31,6 +28,13 @@ impl Talk {
         let [a, b] = &self.flows;
         if is_b { b } else { a }
     }
+
+    /// What was on its way until then has come.
+    pub(super) fn land(&mut self, until: Timestamp) {
+        let [a, b] = &mut self.flows;
+        a.heard.land(until, b.sent);
+        b.heard.land(until, a.sent);
+    }
 }
 
 /// The segments of one end.
@@ -38,26 +42,21 @@ impl Talk {
 pub(super) struct Flow {
     /// A number, and the place in the stream that it stands for.
     start: Option<(Seq, u64)>,
-    /// Bytes that came for the first time, and their frames.
-    pieces: VecDeque<(Range, u64)>,
     /// The place after the last byte that was sent.
     pub(super) sent: u64,
     /// The place in the peer's stream up to which it acknowledged.
     pub(super) acked: u64,
-    /// The frame of its last segment that acknowledged something new, or opened the window, and when; whether there was
-    /// nothing under way after it.
-    pub(super) opened: Option<Opened>,
-    /// The place in the peer's stream up to which its window lets the peer send, once it told one.
-    pub(super) edge: Option<u64>,
+    /// What of it came to the peer.
+    pub(super) heard: Heard,
     /// The most bytes that a segment of it may have, by the peer's SYN.
     pub(super) most: Option<u16>,
     /// A SYN of it was seen.
     pub(super) has_syn: bool,
     /// A FIN of it was seen.
     pub(super) has_fin: bool,
-    /// The frame of its last segment, and how many came since the peer's last one.
+    /// The frame of its last segment, and when that was sent.
     pub(super) last: u64,
-    pub(super) since_peer: u64,
+    pub(super) last_time: Timestamp,
     /// When its last segment with something to acknowledge came, and which it was.
     pub(super) moved: Option<(u64, Timestamp)>,
     /// For how long programs had been held then.
@@ -68,19 +67,6 @@ pub(super) struct Flow {
     pub(super) timers: Little,
     /// It has acknowledged the peer's SYN.
     pub(super) has_completed: bool,
-}
-
-/// A segment that let the peer send.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Opened {
-    pub(super) frame: u64,
-    pub(super) time: Timestamp,
-    /// Nothing of the peer was under way any more.
-    pub(super) all: bool,
-    /// The place in the peer's stream up to which it might send before.
-    pub(super) edge: u64,
-    /// What it acknowledged, and after how many nanoseconds.
-    pub(super) after: Option<(u64, i64)>,
 }
 
 impl Flow {
@@ -109,16 +95,11 @@ impl Flow {
         Some(Range { start, end: start.checked_add(u64::from(len))? })
     }
 
-    /// Remembers bytes that were not sent before.
-    pub(super) fn add(&mut self, range: Range, frame: u64) {
+    /// Remembers that so much was sent.
+    pub(super) fn add(&mut self, range: Range) {
         if range.is_empty() {
             return;
         }
-        if self.pieces.len() >= MOST_PIECES {
-            self.pieces.pop_front();
-        }
-        let place = self.pieces.partition_point(|(piece, _)| piece.start <= range.start);
-        self.pieces.insert(place, (range, frame));
         self.sent = self.sent.max(range.end);
         let Some((seq, at)) = self.start else { return };
         // Numbers wrap after four gigabytes: count from a near one.
@@ -126,22 +107,6 @@ impl Flow {
         if ahead > 1 << 30 {
             self.start = Some((seq + ahead, at + u64::from(ahead)));
         }
-    }
-
-    /// The frames that brought these bytes; those before them are forgotten.
-    pub(super) fn brought(&mut self, ranges: &[Moved]) -> Frames {
-        let mut frames = Frames::default();
-        let start = ranges.iter().map(|moved| moved.range.start).min().unwrap_or_default();
-        while self.pieces.front().is_some_and(|(piece, _)| piece.end <= start) {
-            self.pieces.pop_front();
-        }
-        let end = ranges.iter().map(|moved| moved.range.end).max().unwrap_or_default();
-        for (piece, frame) in self.pieces.iter().take_while(|(piece, _)| piece.start < end) {
-            if ranges.iter().any(|moved| !piece.and(moved.range).is_empty()) {
-                frames.add(*frame);
-            }
-        }
-        frames
     }
 }
 
@@ -187,7 +152,7 @@ pub(super) fn turns_off(talk: &mut Talk, accounts: &HashMap<Cookie, Account>) {
 }
 
 /// A segment of a conversation that was given up.
-pub(super) fn given_up(frame: &Frame<'_>) -> Option<Segment> {
+pub(super) fn given_up(frame: &Frame<'_>, passage: Passage) -> Option<Segment> {
     let mut ladder = Ladder::new(frame)?;
     ladder.mute();
     let row = ladder.frame(frame)?;
@@ -200,5 +165,15 @@ pub(super) fn given_up(frame: &Frame<'_>) -> Option<Segment> {
         program: None,
         off: Some(Off::GivenUp),
     });
-    Some(Segment { stream: ladder.stream(), row, ends, bytes: None, by: Vec::new(), more: 0, why: None })
+    Some(Segment {
+        stream: ladder.stream(),
+        row,
+        ends,
+        bytes: None,
+        by: Vec::new(),
+        more: 0,
+        why: None,
+        passage,
+        most: None,
+    })
 }

@@ -5,7 +5,7 @@
 
 use crate::talk::craft::packets::{A, ACK, B, FIN, Ip, PSH, RST, SYN, Tcp};
 use enchufe_story::fact::{
-    Arguments, CallId, Cookie, Entered, Fact, Happened, KernelState, Left, Outcome, Reading, Syscall,
+    Arguments, CallId, Cookie, Entered, Fact, Happened, KernelState, Left, Outcome, Passage, Reading, Syscall,
 };
 use enchufe_story::trace::{By, Deed, Event, Judge, Moved, Now, Scout, Segment, SocketChange, Told};
 use enchufe_story::{Certainty, State};
@@ -264,7 +264,7 @@ impl Play {
                     reader.feed(&block);
                     while let Ok(Some(item)) = reader.next() {
                         if let Item::Packet(record) = item {
-                            judge.frame(&session.frame(&record), &mut out);
+                            judge.frame(&session.frame(&record), Passage::default(), &mut out);
                         }
                     }
                 }

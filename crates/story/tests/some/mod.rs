@@ -30,6 +30,7 @@ fn happened() -> impl Strategy<Value = Happened> {
             pid,
             tid
         }),
+        any::<i64>().prop_map(|sent| Happened::ArrivedAgain { sent: Timestamp::from_nanos(sent) }),
         entered().prop_map(Happened::Entered),
         left().prop_map(Happened::Left),
         (any::<u32>(), any::<u32>(), any::<i32>()).prop_map(|(pid, tid, signal)| Happened::Signalled {

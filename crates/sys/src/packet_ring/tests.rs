@@ -32,6 +32,7 @@ fn loopback() -> RingOptions<'static> {
         block_count: 8,
         retire: Duration::from_millis(5),
         ignore_outgoing: true,
+        tells_segments: false,
         promiscuous: false,
     }
 }
@@ -193,6 +194,6 @@ proptest! {
         if let Some(place) = block.get_mut(16..20) {
             place.copy_from_slice(&first.to_ne_bytes());
         }
-        prop_assert!(Packets::new(&block).all(|packet| packet.bytes.len() <= block.len()));
+        prop_assert!(Packets::new(&block, true).all(|packet| packet.bytes.len() <= block.len()));
     }
 }

@@ -1,5 +1,6 @@
 //! From what the kernel gives to what a capture file holds.
 
+use super::{Beside, Way};
 use enchufe_sys::packet_ring::Packet;
 use enchufe_wire::{LinkType, Timestamp};
 
@@ -12,6 +13,15 @@ const COOKED: u32 = 20;
 
 pub(super) fn time(packet: &Packet<'_>) -> Timestamp {
     Timestamp::from_nanos(i64::from(packet.seconds) * 1_000_000_000 + i64::from(packet.nanoseconds))
+}
+
+/// `PACKET_OUTGOING`
+const OUTGOING: u8 = 4;
+
+/// What is known beside the bytes.
+pub(super) fn beside(packet: &Packet<'_>) -> Beside {
+    let way = if packet.direction == OUTGOING { Way::Sent } else { Way::Received };
+    Beside { way, segment_size: packet.segment_size }
 }
 
 /// How long the frame was on the wire, with what [`write()`] adds.
@@ -84,6 +94,7 @@ mod tests {
             address_len: 6,
             vlan,
             checksum_missing: false,
+            segment_size: None,
         }
     }
 

@@ -5,7 +5,7 @@
 //! one that is shorter than its headers, as a load past its end would drop it. A frame whose VLAN tag the kernel took
 //! out of its bytes is read like one without.
 
-use super::Place;
+use super::{Copies, ENOUGH, Options, Place};
 use enchufe_sys::interfaces::hardware;
 use enchufe_sys::packet_ring::Instruction;
 use enchufe_wire::LinkType;
@@ -30,8 +30,17 @@ pub(super) struct Program {
 impl Program {
     /// So many bytes of each frame that may be wanted, and of all interfaces no outgoing copy on loopback. A prefilter
     /// that is too long for a program leaves out nothing.
-    pub(super) fn new(place: Place<'_>, link: LinkType, snaplen: u32, prefilter: &Prefilter) -> Self {
+    pub(super) fn new(place: Place<'_>, link: LinkType, snaplen: u32, options: &Options) -> Self {
+        let prefilter = &options.prefilter;
         let mut instructions = match place {
+            // Of the copy that was received only as much is wanted as tells which one it is a copy of.
+            Place::Interface(_) if options.copies == Copies::Both && *prefilter == Prefilter::EVERYTHING => {
+                vec![
+                    Instruction::load_direction(),
+                    Instruction::skip_if_equal(OUTGOING, 1, 0),
+                    Instruction::keep(ENOUGH.min(snaplen)),
+                ]
+            }
             Place::Interface(_) => Vec::new(),
             Place::Everywhere => vec![
                 Instruction::load_hardware(),

@@ -1,5 +1,6 @@
 //! Frames in the order of their times: a small, bounded buffer.
 
+use super::Beside;
 use enchufe_wire::Timestamp;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -36,6 +37,7 @@ pub(super) struct Frame {
     pub time: Timestamp,
     number: u64,
     pub wire_len: u32,
+    pub beside: Beside,
     pub bytes: Bytes,
 }
 
@@ -67,12 +69,12 @@ impl Reorder {
     }
 
     /// Takes a frame.
-    pub fn push(&mut self, time: Timestamp, wire_len: u32, bytes: Bytes) {
+    pub fn push(&mut self, time: Timestamp, wire_len: u32, beside: Beside, bytes: Bytes) {
         self.count(&bytes, |count| *count += 1);
         self.bytes += bytes.len();
         self.newest = self.newest.max(time.nanos());
         self.taken += 1;
-        self.waiting.push(Reverse(Frame { time, number: self.taken, wire_len, bytes }));
+        self.waiting.push(Reverse(Frame { time, number: self.taken, wire_len, beside, bytes }));
     }
 
     /// Bytes of our own, written by `fill`.
@@ -154,7 +156,7 @@ mod tests {
 
     fn push(reorder: &mut Reorder, times: &[i64]) {
         for &time in times {
-            reorder.push(Timestamp::from_nanos(time), 1, Bytes::Own(vec![1]));
+            reorder.push(Timestamp::from_nanos(time), 1, Beside::default(), Bytes::Own(vec![1]));
         }
     }
 
@@ -172,7 +174,7 @@ mod tests {
     fn frames_of_one_time_keep_their_order_and_their_bytes() {
         let mut reorder = Reorder::default();
         for byte in 0..4 {
-            reorder.push(Timestamp::from_nanos(1), 1, Bytes::Own(vec![byte]));
+            reorder.push(Timestamp::from_nanos(1), 1, Beside::default(), Bytes::Own(vec![byte]));
         }
         for byte in 0..4 {
             assert!(reorder.advance(true));
@@ -184,7 +186,7 @@ mod tests {
     fn what_waits_is_bounded() {
         let mut reorder = Reorder::default();
         for time in 0..100 {
-            reorder.push(Timestamp::from_nanos(time), 1, Bytes::Own(vec![0; 1 << 20]));
+            reorder.push(Timestamp::from_nanos(time), 1, Beside::default(), Bytes::Own(vec![0; 1 << 20]));
             while reorder.advance(false) {}
             assert!(reorder.bytes <= MOST_WAITING);
         }
@@ -193,7 +195,12 @@ mod tests {
     fn lend(reorder: &mut Reorder, block: u64, times: &[i64]) {
         reorder.begin_block();
         for (place, &time) in times.iter().enumerate() {
-            reorder.push(Timestamp::from_nanos(time), 1, Bytes::Lent { block, place, len: 1 });
+            reorder.push(
+                Timestamp::from_nanos(time),
+                1,
+                Beside::default(),
+                Bytes::Lent { block, place, len: 1 },
+            );
         }
     }
 

@@ -68,7 +68,7 @@ fn all(capture: &mut Capture) -> Vec<Seen> {
     let mut seen = Vec::new();
     loop {
         match capture.next(&bell, None).unwrap() {
-            Next::Frame(record) => seen.push(Seen {
+            Next::Frame(Captured { record, .. }) => seen.push(Seen {
                 time: record.time.unwrap(),
                 wire_len: record.wire_len,
                 bytes: record.bytes.to_vec(),

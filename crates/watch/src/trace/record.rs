@@ -1,17 +1,21 @@
 //! What was seen, written down while it is seen: calls and packets, in the order of their times.
 
-use crate::capture::{Capture, Next};
-use enchufe_story::fact::{APPLICATION, ENTERPRISE, Fact};
+use super::pairs::{Came, Pair, Pairs};
+use crate::capture::{Capture, Captured, Next};
+use enchufe_story::fact::{APPLICATION, ENTERPRISE, Fact, Happened, passage_bytes};
 use enchufe_sys::host::Bell;
 use enchufe_wire::Timestamp;
 use enchufe_wire::file::{InterfaceInfo, PacketNotes, Writer};
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// Facts wait this long, in nanoseconds, for frames that came before them and are still in the kernel's ring, where
-/// nothing newer shows that there are none.
-const LATEST: i64 = 250_000_000;
+/// Facts wait this much longer than a frame for its second copy: for frames that came before them and are still in the
+/// kernel's ring, where nothing newer shows that there are none.
+const LATEST: Duration = Duration::from_millis(250);
+/// The two copies of a frame of the loopback interface are some microseconds apart, unless the machine stands still.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What was recorded is in the file after this, however much is going on.
 const KEPT: Duration = Duration::from_secs(1);
@@ -32,6 +36,9 @@ pub struct Recorder<W: Write> {
     buffer: Vec<u8>,
     writer: Writer,
     capture: Option<Capture>,
+    pairs: Pairs,
+    /// What facts wait.
+    latest: i64,
     waiting: Waiting,
     /// Bytes of frames so far, and how many are recorded whole.
     bytes: u64,
@@ -44,45 +51,55 @@ pub struct Recorder<W: Write> {
 #[derive(Debug, Default)]
 struct Waiting {
     encoded: Vec<u8>,
-    /// Where the first one begins.
-    start: usize,
-    /// The time and the length of each.
-    facts: VecDeque<(Timestamp, usize)>,
+    /// How many of its bytes were taken out.
+    taken: usize,
+    /// The time and the place of each, in the order of their times.
+    facts: VecDeque<(Timestamp, Range<usize>)>,
 }
 
 impl Waiting {
     fn push(&mut self, fact: &Fact) {
-        let before = self.encoded.len();
+        let start = self.encoded.len();
         fact.encode(&mut self.encoded);
-        self.facts.push_back((fact.time, self.encoded.len() - before));
+        // Only what frames tell comes out of turn.
+        let is_last = self.facts.back().is_none_or(|(time, _)| *time <= fact.time);
+        let count = self.facts.len();
+        let place = if is_last { count } else { self.facts.partition_point(|(time, _)| *time <= fact.time) };
+        self.facts.insert(place, (fact.time, start..self.encoded.len()));
     }
 
     /// The first one, if it is of before a time.
     fn pop(&mut self, until: Timestamp) -> Option<(Timestamp, &[u8])> {
-        let (time, length) = *self.facts.front().filter(|(time, _)| *time < until)?;
-        self.facts.pop_front();
-        let place = self.start..self.start + length;
-        self.start = place.end;
+        let (time, place) = self.facts.pop_front_if(|(time, _)| *time < until)?;
+        self.taken += place.len();
         Some((time, self.encoded.get(place).unwrap_or_default()))
     }
 
-    /// Forgets those that were taken out.
+    /// Forgets the bytes of those that were taken out.
     fn settle(&mut self) {
-        if self.facts.is_empty() || self.start >= PIECE {
-            self.encoded.drain(..self.start);
-            self.start = 0;
+        if !self.facts.is_empty() && self.taken < PIECE {
+            return;
         }
+        let first = self.facts.iter().map(|(_, place)| place.start).min().unwrap_or(self.encoded.len());
+        self.encoded.drain(..first);
+        for (_, place) in &mut self.facts {
+            *place = place.start - first..place.end - first;
+        }
+        self.taken = 0;
     }
 }
 
 impl<W: Write> Recorder<W> {
-    /// Begins a recording, with packets where there is a capture.
-    pub fn new(out: W, capture: Option<Capture>) -> io::Result<Self> {
+    /// Begins a recording, with packets where there is a capture: of this interface, which carries a frame at most this long.
+    pub fn new(out: W, capture: Option<Capture>, name: &str, carries: Duration) -> io::Result<Self> {
+        let patience = carries.saturating_add(PATIENCE);
         let mut recorder = Self {
             out,
             buffer: Vec::with_capacity(PIECE),
             writer: Writer::new(),
             capture,
+            pairs: Pairs::new(patience),
+            latest: i64::try_from((patience + LATEST).as_nanos()).unwrap_or(i64::MAX),
             waiting: Waiting::default(),
             bytes: 0,
             whole: WHOLE,
@@ -90,7 +107,7 @@ impl<W: Write> Recorder<W> {
         };
         recorder.writer.section(&mut recorder.buffer, APPLICATION);
         let link = recorder.capture.as_ref().map_or(enchufe_wire::LinkType::ETHERNET, Capture::link);
-        let info = InterfaceInfo { name: "lo", snaplen: 0 };
+        let info = InterfaceInfo { name, snaplen: 0 };
         recorder.writer.interface(&mut recorder.buffer, link, &info);
         Ok(recorder)
     }
@@ -115,10 +132,15 @@ impl<W: Write> Recorder<W> {
     pub fn take(&mut self, facts: &[Fact], now: Timestamp) -> io::Result<()> {
         facts.iter().for_each(|fact| self.waiting.push(fact));
         let mut capture = self.capture.take();
-        let taken = capture.as_mut().map_or(Ok(()), |capture| self.packets(capture));
+        while let Some(captured) = capture.as_mut().and_then(Capture::ready) {
+            self.copy(&captured);
+        }
         self.capture = capture;
-        taken?;
-        self.write_facts(Timestamp::from_nanos(now.nanos().saturating_sub(LATEST)))
+        // What is not in the ring by now was not sent so long ago.
+        let half = i64::try_from(LATEST.as_nanos() / 2).unwrap_or(i64::MAX);
+        self.pairs.tick(Timestamp::from_nanos(now.nanos().saturating_sub(half)));
+        self.packets(false)?;
+        self.write_facts(Timestamp::from_nanos(now.nanos().saturating_sub(self.latest)))
     }
 
     /// Gives the file what was recorded, so that it is there whatever ends us: where nothing else is to be done, and else once
@@ -131,19 +153,31 @@ impl<W: Write> Recorder<W> {
         Ok(())
     }
 
-    fn packets(&mut self, capture: &mut Capture) -> io::Result<()> {
-        while let Some(record) = capture.ready() {
-            let time = record.time.unwrap_or_default();
-            self.write_facts(time)?;
-            self.packet(time, record.bytes, record.wire_len)?;
+    /// Takes a copy of a frame.
+    fn copy(&mut self, captured: &Captured<'_>) {
+        if let Came::Again(sent) = self.pairs.push(captured) {
+            let time = captured.record.time.unwrap_or_default();
+            self.waiting.push(&Fact { time, held: 0, happened: Happened::ArrivedAgain { sent } });
+        }
+    }
+
+    /// Writes the frames that are whole, and the facts before them.
+    fn packets(&mut self, all: bool) -> io::Result<()> {
+        while let Some(pair) = self.pairs.pop(all) {
+            self.write_facts(pair.time)?;
+            self.packet(&pair)?;
         }
         Ok(())
     }
 
-    fn packet(&mut self, time: Timestamp, bytes: &[u8], wire_len: u32) -> io::Result<()> {
+    fn packet(&mut self, pair: &Pair) -> io::Result<()> {
+        let Pair { time, bytes, wire_len, passage } = pair;
         self.bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let cut = bytes.get(..HEADERS).filter(|_| self.is_cut()).unwrap_or(bytes);
-        self.writer.packet(&mut self.buffer, 0, time, cut, wire_len, &PacketNotes::default());
+        let beside = passage_bytes(passage);
+        let beside = (!beside.is_empty()).then_some((ENTERPRISE, beside.as_slice()));
+        let notes = PacketNotes { beside, ..PacketNotes::default() };
+        self.writer.packet(&mut self.buffer, 0, *time, cut, *wire_len, &notes);
         self.write_pieces()
     }
 
@@ -172,11 +206,9 @@ impl<W: Write> Recorder<W> {
         if let Some(mut capture) = self.capture.take() {
             loop {
                 match capture.next(stop, Some(Instant::now()))? {
-                    Next::Frame(record) => {
-                        let time = record.time.unwrap_or_default();
-                        let (bytes, wire_len) = (record.bytes.to_vec(), record.wire_len);
-                        self.write_facts(time)?;
-                        self.packet(time, &bytes, wire_len)?;
+                    Next::Frame(captured) => {
+                        self.copy(&captured);
+                        self.packets(false)?;
                     }
                     Next::Pause => {}
                     Next::End => break,
@@ -184,6 +216,7 @@ impl<W: Write> Recorder<W> {
             }
             drops = capture.drops()?;
         }
+        self.packets(true)?;
         self.write_facts(Timestamp::from_nanos(i64::MAX))?;
         self.write()?;
         Ok((self.out, drops))

@@ -123,7 +123,7 @@ pub struct Record<'a> {
     pub options: Options<'a>,
 }
 
-impl Record<'_> {
+impl<'a> Record<'a> {
     /// No bytes, no time.
     pub(crate) const NONE: Self = Self {
         interface: 0,
@@ -134,6 +134,11 @@ impl Record<'_> {
         wire_len: 0,
         options: Options::NONE,
     };
+
+    /// What an enterprise says beside it ([`PacketNotes::beside`](super::PacketNotes::beside)).
+    pub fn beside(&self, enterprise: u32) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.options.beside(enterprise)
+    }
 
     /// Process and thread, as Wireshark's development version writes them (option 8).
     pub fn process(&self) -> Option<PacketProcess> {
@@ -184,12 +189,7 @@ pub struct Statistics<'a> {
 impl<'a> Statistics<'a> {
     /// What an enterprise says beside packets ([`Writer::beside`](super::Writer::beside)).
     pub fn beside(&self, enterprise: u32) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let order = self.options.order;
-        let own = self.options.into_iter().filter(|option| option.code == code::CUSTOM);
-        own.filter_map(move |option| {
-            let data = option.value.get(4..)?;
-            (order.u32(option.value, 0)? == enterprise).then_some(data)
-        })
+        self.options.beside(enterprise)
     }
 
     /// A counter among the options (`code::RECEIVED`, `code::DROPPED`, …).

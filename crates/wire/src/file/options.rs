@@ -67,6 +67,15 @@ impl<'a> Options<'a> {
         self.into_iter().filter(|option| option.code == code::COMMENT).map(|option| option.value)
     }
 
+    /// What an enterprise says in custom options.
+    pub fn beside(self, enterprise: u32) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let order = self.order;
+        self.into_iter().filter(|option| option.code == code::CUSTOM).filter_map(move |option| {
+            let data = option.value.get(4..)?;
+            (order.u32(option.value, 0)? == enterprise).then_some(data)
+        })
+    }
+
     /// The first option of this code.
     pub fn find(self, code: u16) -> Option<&'a [u8]> {
         self.into_iter().find(|option| option.code == code).map(|option| option.value)

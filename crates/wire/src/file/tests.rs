@@ -89,7 +89,7 @@ fn written() -> Vec<u8> {
     let mut writer = Writer::new();
     writer.section(&mut file, "a test");
     let interface = writer.interface(&mut file, LinkType::NULL, &InterfaceInfo { name: "lo0", snaplen: 0 });
-    let notes = PacketNotes { comments: &[b"first", b"second"], process: None };
+    let notes = PacketNotes { comments: &[b"first", b"second"], process: None, beside: None };
     writer.packet(
         &mut file,
         interface,
@@ -100,7 +100,7 @@ fn written() -> Vec<u8> {
     );
     writer.custom(&mut file, 32_473, false, b"calls");
     let process = Some(PacketProcess { pid: 7, tid: 8 });
-    let notes = PacketNotes { comments: &[], process };
+    let notes = PacketNotes { comments: &[], process, beside: None };
     writer.packet(&mut file, interface, Timestamp::from_nanos(2), b"", 99, &notes);
     file
 }

@@ -32,6 +32,8 @@ pub struct PacketNotes<'a> {
     pub comments: &'a [&'a [u8]],
     /// Process and thread, as Wireshark's development version writes them.
     pub process: Option<PacketProcess>,
+    /// What an enterprise says beside it: a custom option, which programs that change the file do not keep.
+    pub beside: Option<(u32, &'a [u8])>,
 }
 
 impl Writer {
@@ -90,7 +92,10 @@ impl Writer {
                 let ids = [pid.to_le_bytes(), tid.to_le_bytes()].concat();
                 option(out, code::PACKET_PROCESS, &ids);
             }
-            if !notes.comments.is_empty() || notes.process.is_some() {
+            if let Some((enterprise, data)) = notes.beside {
+                option(out, code::CUSTOM, &[&enterprise.to_le_bytes(), data].concat());
+            }
+            if !notes.comments.is_empty() || notes.process.is_some() || notes.beside.is_some() {
                 option(out, 0, &[]);
             }
         });

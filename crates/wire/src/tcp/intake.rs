@@ -228,7 +228,8 @@ impl Conversation {
         let [a, b] = &self.sides;
         let (own, peer) = if by_b { (b, a) } else { (a, b) };
         let syn_only = self.completeness.has(Completeness::SYN) && !own.accepted && !peer.accepted;
-        let cause = if syn_only && own.packets == 0 {
+        // It may refuse a SYN that comes again, too.
+        let cause = if syn_only && own.last.is_none() {
             ResetCause::Refused
         } else if own.fin.is_some() && peer.last_had_data {
             ResetCause::DataAfterClose

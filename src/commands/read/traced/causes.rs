@@ -5,6 +5,7 @@ use super::book::Book;
 use super::object::Causes;
 use super::{each_fact, segments};
 use crate::catalogue::Catalogue;
+use enchufe_story::fact::passage;
 use enchufe_story::trace::{Event, Judge, Sockets, Told};
 
 /// Why a packet was sent: in words, and as keys of JSON.
@@ -31,7 +32,7 @@ impl<'a> Causing<'a> {
     pub fn take(&mut self, came: &Came<'_, '_>) -> Option<Cause> {
         let Self { judge, events, .. } = self;
         match came {
-            Came::Frame(seen) => judge.frame(seen.frame, events),
+            Came::Frame(seen) => judge.frame(seen.frame, passage(seen.record), events),
             Came::Aside(..) => {
                 each_fact(came, |fact| judge.fact(fact, events));
             }

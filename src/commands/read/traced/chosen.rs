@@ -2,7 +2,7 @@
 
 use super::super::reading::Came;
 use super::each_fact;
-use enchufe_story::fact::{CallId, Cookie, Syscall};
+use enchufe_story::fact::{CallId, Cookie, Syscall, passage};
 use enchufe_story::trace::{Entered, Event, Judge, MOST_SOCKETS, Remark, Role, Segment, Sockets, Told};
 use enchufe_wire::Filter;
 use std::collections::{HashMap, HashSet};
@@ -38,7 +38,7 @@ impl Choosing {
         let Self { judge, events, .. } = self;
         match came {
             Came::Frame(seen) => {
-                judge.frame(seen.frame, events);
+                judge.frame(seen.frame, passage(seen.record), events);
                 let stream = seen.frame.tcp.map(|note| note.stream);
                 let fits = self.one.map_or_else(|| filter.matches(seen.frame), |one| stream == Some(one));
                 if let Some(stream) = stream.filter(|_| fits) {
@@ -144,6 +144,7 @@ impl Chosen {
             Told::Began { program, pid, .. } => self.process(*program, *pid),
             Told::Signalled { pid, .. } | Told::Ended { pid, .. } => self.processes.contains(pid),
             Told::Printed { .. } => false,
+            Told::ArrivedAgain { stream, .. } => self.streams.contains(stream),
         }
     }
 

@@ -5,7 +5,7 @@ use super::book::Book;
 use super::{each_fact, segments};
 use crate::catalogue::Catalogue;
 use crate::commands::read::reading::Came;
-use enchufe_story::fact::{APPLICATION, ENTERPRISE};
+use enchufe_story::fact::{APPLICATION, ENTERPRISE, passage, passage_bytes};
 use enchufe_story::trace::{Event, Judge, Side, Sockets, Told};
 use enchufe_wire::file::{InterfaceInfo, Item, PacketNotes, PacketProcess, Writer, code};
 use std::io::{self, Write};
@@ -40,13 +40,16 @@ impl<'a, W: Write> Finished<'a, W> {
     pub fn take(&mut self, came: &Came<'_, '_>) -> io::Result<()> {
         match came {
             Came::Frame(seen) => {
-                self.judge.frame(seen.frame, &mut self.events);
+                let passage = passage(seen.record);
+                self.judge.frame(seen.frame, passage, &mut self.events);
                 let Some((comment, process)) = self.learn().or((!self.only_own).then_some((None, None)))
                 else {
                     return Ok(());
                 };
                 let comments = comment.as_ref().map(String::as_bytes);
-                let notes = PacketNotes { comments: comments.as_slice(), process };
+                let beside = passage_bytes(&passage);
+                let beside = (!beside.is_empty()).then_some((ENTERPRISE, beside.as_slice()));
+                let notes = PacketNotes { comments: comments.as_slice(), process, beside };
                 let record = seen.record;
                 let time = record.time.unwrap_or_default();
                 self.writer.packet(&mut self.buffer, 0, time, record.bytes, record.wire_len, &notes);

@@ -238,7 +238,7 @@ impl<'a, W: Write> Folding<'a, W> {
                 is_quiet
             }
             Told::Left(left) => self.quiet.remove(&left.id),
-            Told::Printed { .. } | Told::Started(_) | Told::Segment(_) => false,
+            Told::Printed { .. } | Told::Started(_) | Told::Segment(_) | Told::ArrivedAgain { .. } => false,
         }
     }
 

@@ -8,7 +8,7 @@ use super::folding::Bulk;
 use super::{calls, names, segments};
 use crate::catalogue::{Catalogue, human_time};
 use crate::commands::demo::columns::wrap;
-use enchufe_story::fact::{CallId, Line, Outcome, Program, Status, Syscall};
+use enchufe_story::fact::{Arrival, CallId, Line, Outcome, Program, Status, Syscall};
 use enchufe_story::trace::{Entered, Event, Left, Role, Segment, SocketChange, Sockets, Told};
 use enchufe_story::{Certainty, Change};
 use enchufe_wire::Timestamp;
@@ -114,6 +114,7 @@ impl<'a, W: Write> Drawing<'a, W> {
             }
             Told::Ended { pid, status } => self.ended(time, pid, status),
             Told::Segment(segment) => self.segment(time, &segment),
+            Told::ArrivedAgain { frame, .. } => self.arrived_again(time, frame),
             Told::Began { program, pid, tid } => {
                 let id = if pid == tid { "trace-process" } else { "trace-thread" };
                 self.detail(time, program, id, &[("number", &tid.to_string())])
@@ -283,6 +284,15 @@ impl<'a, W: Write> Drawing<'a, W> {
         writeln!(self.out, "{:NUMBER$}{:lane$}│{said:^arrow$}│", "", "")
     }
 
+    /// A segment that the link doubled.
+    fn arrived_again(&mut self, time: Timestamp, frame: u64) -> io::Result<()> {
+        self.settle()?;
+        self.gap(time)?;
+        let said = say(self.catalogue, "trace-arrives-again", &[("frame", &frame.to_string())], &[]);
+        let (lane, arrow) = (self.room.lane, self.room.arrow);
+        writeln!(self.out, "{:NUMBER$}{:lane$}│{said:^arrow$}│", "", "")
+    }
+
     fn segment(&mut self, time: Timestamp, segment: &Segment) -> io::Result<()> {
         let with = self.pending.take_if(|pending| segments::is_of(segment, pending.call.id));
         self.settle()?;
@@ -310,7 +320,8 @@ impl<'a, W: Write> Drawing<'a, W> {
         if !is_label(&label, self.room.arrow) {
             (label, middle) = (flags, vec![numbers.trim_start().to_owned()]);
         }
-        middle.insert(0, arrow(&label, from_left, self.room.arrow));
+        let lost = segment.passage.arrival == Arrival::Never;
+        middle.insert(0, arrow(&label, from_left, lost, self.room.arrow));
         let (left_text, right_text) = if from_left { (cause.as_str(), "") } else { ("", cause.as_str()) };
         let number = segment.row.frame.to_string();
         self.draw(&number, [(left_text, &left), (right_text, &right)], &middle)
@@ -369,7 +380,7 @@ impl<'a, W: Write> Drawing<'a, W> {
         let texts = texts.each_ref().map(|(name, text)| (*name, text.as_str()));
         let below = say(self.catalogue, "trace-bulk-frames", &texts, &[("acks", bulk.acks)]);
         let label = if fits { &label } else { &count };
-        let mut lines = vec![arrow(label, bulk.from_left, self.room.arrow)];
+        let mut lines = vec![arrow(label, bulk.from_left, false, self.room.arrow)];
         lines.extend((!fits).then_some(range));
         lines.push(below);
         if bulk.closed > 0 {
@@ -464,12 +475,20 @@ fn is_label(label: &str, width: usize) -> bool {
     label.width() + 4 <= width
 }
 
-fn arrow(label: &str, to_right: bool, width: usize) -> String {
+fn arrow(label: &str, to_right: bool, lost: bool, width: usize) -> String {
     let label = if is_label(label, width) { label } else { "…" };
     let spare = width.saturating_sub(label.width() + 4);
-    if to_right {
-        format!("─ {label} {}▶", "─".repeat(spare))
+    // One that is lost does not come to the other line.
+    let head = if lost {
+        "✗"
+    } else if to_right {
+        "▶"
     } else {
-        format!("◀{} {label} ─", "─".repeat(spare))
+        "◀"
+    };
+    if to_right {
+        format!("─ {label} {}{head}", "─".repeat(spare))
+    } else {
+        format!("{head}{} {label} ─", "─".repeat(spare))
     }
 }

@@ -65,6 +65,8 @@ impl<'a, W: Write> Listing<'a, W> {
             Told::Entered(entered) => self.entered(time, entered),
             Told::Left(left) => self.left(left),
             Told::Segment(segment) => self.segment(segment),
+            // No call has to do with it.
+            Told::ArrivedAgain { .. } => {}
             Told::Printed { program, pid, stream, text, line, .. } => {
                 self.printed(time, (*program, *pid, *stream), line.as_ref(), text);
             }

@@ -7,7 +7,7 @@ use super::names;
 use crate::events::Payload;
 use crate::text::escape;
 use enchufe_story::State;
-use enchufe_story::fact::{Arguments, CallId, Line, Outcome, Reading, Status, Syscall};
+use enchufe_story::fact::{Arguments, Arrival, CallId, Line, Outcome, Passage, Reading, Status, Syscall};
 use enchufe_story::trace::{
     By, Deed, Disagreement, Entered, Event, Left, Moved, Now, Range, Reason, Segment, Side, SocketChange,
     Told,
@@ -92,6 +92,10 @@ fn other(told: &Told) -> (&'static str, Value) {
             };
             merge(&mut keys, &how);
             ("ended", keys)
+        }
+        Told::ArrivedAgain { stream, frame, from_b } => {
+            let keys = json!({"conversation": stream, "number": frame, "from": plain::end(*from_b)});
+            ("arrived_again", keys)
         }
         Told::Segment(_) => ("segment", Value::Null),
     }
@@ -246,6 +250,35 @@ struct SegmentObject {
     ends: Ends,
     #[serde(flatten)]
     causes: Causes,
+    #[serde(flatten)]
+    passage: PassageObject,
+}
+
+/// What became of a segment on its way.
+#[derive(Debug, Serialize)]
+struct PassageObject {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received_epoch_ns: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wire_segments: Option<Value>,
+}
+
+impl PassageObject {
+    fn new(segment: &Segment) -> Self {
+        let Passage { arrival, .. } = segment.passage;
+        let received = match arrival {
+            Arrival::At(time) => Some(time.nanos()),
+            Arrival::Unknown | Arrival::Never => None,
+        };
+        let pieces = segment.wire_segments();
+        Self {
+            received_epoch_ns: received,
+            lost: (arrival == Arrival::Never).then_some(true),
+            wire_segments: pieces.map(|(count, exact)| json!({"count": count, "at_least": !exact})),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -281,7 +314,12 @@ impl SegmentObject {
         let role = role(segment);
         let row =
             plain::Object::between(segment.stream, [&a.endpoint, &b.endpoint], role, &segment.row).untimed();
-        Self { row, ends: Ends { a: side(a), b: side(b) }, causes: Causes::new(segment, book) }
+        Self {
+            row,
+            ends: Ends { a: side(a), b: side(b) },
+            causes: Causes::new(segment, book),
+            passage: PassageObject::new(segment),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::each_fact;
 use super::remarked::Remarking;
 use crate::catalogue::{Catalogue, human_time};
 use enchufe_story::Certainty;
+use enchufe_story::fact::passage;
 use enchufe_story::fact::{Outcome, Syscall};
 use enchufe_story::trace::{By, Deed, Event, Judge, Left, Segment, Side, Sockets, Told};
 use std::collections::BTreeMap;
@@ -81,7 +82,7 @@ impl<'a> Telling<'a> {
     pub fn take(&mut self, came: &Came<'_, '_>) {
         let Self { judge, events, .. } = self;
         match came {
-            Came::Frame(seen) => judge.frame(seen.frame, events),
+            Came::Frame(seen) => judge.frame(seen.frame, passage(seen.record), events),
             Came::Aside(..) => {
                 each_fact(came, |fact| judge.fact(fact, events));
             }

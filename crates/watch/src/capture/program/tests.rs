@@ -128,7 +128,7 @@ fn any_filter() -> impl Strategy<Value = String> {
 
 fn program(link: LinkType, snaplen: u32, filter: &str) -> Program {
     let prefilter = Filter::parse(filter).unwrap().prefilter();
-    Program::new(Place::Interface("eth0"), link, snaplen, &prefilter)
+    Program::new(Place::Interface("eth0"), link, snaplen, &Options { prefilter, ..Options::default() })
 }
 
 /// From now on the kernel runs it on what this socket receives.
@@ -321,7 +321,8 @@ fn what_counts_frames_leaves_out_none() {
 fn of_all_interfaces_the_copy_that_leaves_on_loopback_is_left_out() {
     let prefilter = Filter::parse("udp.port == 80").unwrap().prefilter();
     for prefilter in [Prefilter::EVERYTHING, prefilter] {
-        let program = Program::new(Place::Everywhere, LinkType::LINUX_SLL2, 99, &prefilter);
+        let options = Options { prefilter, ..Options::default() };
+        let program = Program::new(Place::Everywhere, LinkType::LINUX_SLL2, 99, &options);
         let frame =
             |hardware, direction| Taken { bytes: vec![1], protocol: 3, vlan: None, hardware, direction };
         let kept = [(772, 4), (772, 0), (1, 4), (1, 0)]

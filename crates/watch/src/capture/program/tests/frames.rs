@@ -42,6 +42,7 @@ impl Taken {
             address_len: 6,
             vlan: self.vlan,
             checksum_missing: false,
+            segment_size: None,
         };
         let mut bytes = Vec::new();
         frame::write(link, snaplen, &packet, &mut bytes);
