@@ -28,6 +28,8 @@ const WINDOW: usize = 4_096;
 #[derive(Debug)]
 pub struct Native {
     pid: u32,
+    /// Where it has its files.
+    root: PathBuf,
     /// The program that it executes.
     program: PathBuf,
     mappings: Vec<Mapped>,
@@ -66,26 +68,31 @@ impl Native {
     pub fn new(pid: u32, program: &Path) -> Self {
         let path = program.as_os_str().as_bytes();
         let path = OsStr::from_bytes(path.strip_suffix(b" (deleted)").unwrap_or(path));
-        Self { pid, program: path.into(), mappings: Vec::new(), failures: 0 }
+        let root = format!("/proc/{pid}/root").into();
+        Self { pid, root, program: path.into(), mappings: Vec::new(), failures: 0 }
     }
 
     /// Where the stopped thread of the process is; none where nothing of its own source is on its stack, or no way
     /// leads there.
     pub fn line(&mut self, modules: &mut Modules, tid: u32) -> Option<Line> {
         let registers = ptrace::registers(tid).ok()?;
-        if let Ok(line) = self.walk(modules, &registers) {
-            return line;
+        if !self.mappings.is_empty() {
+            match self.walk(modules, &registers) {
+                Ok((line, Ended::Known)) => return line,
+                Ok((line, Ended::Nowhere)) if self.failures >= MOST_FAILURES => return line,
+                Ok((_, Ended::Nowhere)) | Err(Gone) => {}
+            }
         }
-        // Another file is where one was before.
-        self.mappings.clear();
-        self.walk(modules, &registers).ok().flatten()
+        self.read();
+        let (line, ended) = self.walk(modules, &registers).ok()?;
+        self.failures += u32::from(ended == Ended::Nowhere);
+        line
     }
 
-    /// Fails where a file that the walk passed is not there any more.
-    fn walk(&mut self, modules: &mut Modules, registers: &Registers) -> Result<Option<Line>, Gone> {
-        let root = PathBuf::from(format!("/proc/{}/root", self.pid));
+    /// Gives what was found, and where the walk ended. Fails where a file that it passed is not there any more.
+    fn walk(&mut self, modules: &mut Modules, registers: &Registers) -> Result<(Option<Line>, Ended), Gone> {
         let mut stack = Stack::new(self.pid);
-        let (mut function, mut passed) = (None, Vec::new());
+        let (mut function, mut passed, mut ended) = (None, Vec::new(), Ended::Known);
         let mut frame = Frame {
             instruction: registers.instruction,
             stack: registers.stack,
@@ -95,46 +102,42 @@ impl Native {
         for _ in 0..MOST_FRAMES {
             // A call may be the last instruction of its function: what comes after it may be another's.
             let address = frame.instruction.wrapping_sub(1);
-            let Some((place, module)) = self.find(modules, address) else { break };
-            let Some(mapped) = self.mappings.get(place) else { break };
-            if !mapped.stays && !passed.contains(&place) {
+            let Some(place) = self.place(address) else {
+                ended = Ended::Nowhere;
+                break;
+            };
+            let Some((module, role)) = self.module(modules, place) else { break };
+            let Some(Mapped { mapping, stays, .. }) = self.mappings.get(place) else { break };
+            if !stays && !passed.contains(&place) {
                 passed.push(place);
             }
-            let offset = (address - mapped.mapping.start).wrapping_add(mapped.mapping.offset);
+            let offset = (address - mapping.start).wrapping_add(mapping.offset);
             let address = module.borrow().address_of(offset);
             let Some(address) = address else { break };
-            let known = module.borrow_mut().known(address, mapped.role, &root, &mapped.mapping.path);
+            let known = module.borrow_mut().known(address, role, &self.root, &mapping.path);
             match &*known.place {
-                Place::Own(line) => return self.confirm(&passed, Some(line.clone())),
-                Place::Function(line) => note(&mut function, line, mapped.role),
+                Place::Own(line) => return self.confirm(&passed, (Some(line.clone()), Ended::Known)),
+                Place::Function(line) => note(&mut function, line, role),
                 Place::Other => {}
             }
             let Some(next) = known.step.and_then(|step| frame.next(step, &mut stack)) else { break };
             frame = next;
         }
-        self.confirm(&passed, function.map(|(line, _)| line))
+        self.confirm(&passed, (function.map(|(line, _)| line), ended))
     }
 
-    /// The mapping that has an address, and its file.
-    fn find(&mut self, modules: &mut Modules, address: u64) -> Option<(usize, Shared)> {
-        let place = self.place(address).or_else(|| {
-            self.read();
-            let place = self.place(address);
-            self.failures += u32::from(place.is_none());
-            place
-        })?;
-        let (pid, program) = (self.pid, &self.program);
+    /// The file of a mapping, read if it was not yet, and what it is for the program.
+    fn module(&mut self, modules: &mut Modules, place: usize) -> Option<(Shared, Role)> {
+        let (pid, root, program) = (self.pid, &self.root, &self.program);
         let mapped = self.mappings.get_mut(place)?;
         if matches!(mapped.module, Opened::NotYet) {
-            let module = open(pid, program, &mapped.mapping).and_then(|file| modules.of(file));
-            let is_it = |module: &Shared| {
-                let mapping = &mapped.mapping;
-                module.borrow().stands_at(pid, mapping.head, mapping.head_offset)
-            };
+            let mapping = &mapped.mapping;
+            let module = open(pid, root, program, mapping).and_then(|file| modules.of(file));
+            let is_it = |module: &Shared| module.borrow().stands_at(pid, mapping.head, mapping.head_offset);
             mapped.module = module.filter(is_it).map_or(Opened::Never, Opened::Is);
         }
         match &mapped.module {
-            Opened::Is(module) => Some((place, module.clone())),
+            Opened::Is(module) => Some((module.clone(), mapped.role)),
             Opened::NotYet | Opened::Never => None,
         }
     }
@@ -146,28 +149,35 @@ impl Native {
     }
 
     fn read(&mut self) {
-        if self.failures >= MOST_FAILURES {
-            return;
-        }
         let program = fs::metadata(format!("/proc/{}/exe", self.pid)).map(|metadata| metadata.ino());
         let mapped = |mapping: Mapping| {
             let is_program = mapping.path == self.program || program.as_ref().ok() == Some(&mapping.inode);
             let role = if is_program { Role::Program } else { own::role(&mapping.path) };
             let stays = is_program || role == Role::Libc;
-            Mapped { mapping, role, stays, module: Opened::NotYet }
+            let module = if mapping.is_served { Opened::Never } else { Opened::NotYet };
+            Mapped { mapping, role, stays, module }
         };
         self.mappings = maps::read(self.pid).unwrap_or_default().into_iter().map(mapped).collect();
     }
 
-    fn confirm(&self, passed: &[usize], line: Option<Line>) -> Result<Option<Line>, Gone> {
+    fn confirm<T>(&self, passed: &[usize], found: T) -> Result<T, Gone> {
         let is_there = |place: &usize| match self.mappings.get(*place) {
             Some(Mapped { mapping, module: Opened::Is(module), .. }) => {
                 module.borrow().stands_at(self.pid, mapping.head, mapping.head_offset)
             }
             _ => false,
         };
-        if passed.iter().all(is_there) { Ok(line) } else { Err(Gone) }
+        if passed.iter().all(is_there) { Ok(found) } else { Err(Gone) }
     }
+}
+
+/// Where a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// In a file that is known: at a line, or where no way leads on.
+    Known,
+    /// At an address that is in no file.
+    Nowhere,
 }
 
 /// A file that was mapped is not any more.
@@ -186,12 +196,12 @@ fn note(function: &mut Option<(Line, Role)>, line: &Line, role: Role) {
 }
 
 /// The file of a mapping, also where its name is gone, as far as the kernel lets it be opened.
-fn open(pid: u32, program: &Path, mapping: &Mapping) -> Option<File> {
+fn open(pid: u32, root: &Path, program: &Path, mapping: &Mapping) -> Option<File> {
     if mapping.path == *program {
         return elf::open(Path::new(&format!("/proc/{pid}/exe"))).ok();
     }
     let named = || {
-        let file = elf::open(&below(Path::new(&format!("/proc/{pid}/root")), &mapping.path)).ok()?;
+        let file = elf::open(&below(root, &mapping.path)).ok()?;
         (file.metadata().ok()?.ino() == mapping.inode).then_some(file)
     };
     let by_number = || {
