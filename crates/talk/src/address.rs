@@ -39,6 +39,19 @@ pub enum AddressError {
     Brackets(String),
 }
 
+impl std::fmt::Display for AddressError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoPort(text) => write!(formatter, "{text}: no port"),
+            Self::BadPort(text) => write!(formatter, "{text}: not a port"),
+            Self::BadHost(text) => write!(formatter, "{text}: neither an address nor a name"),
+            Self::Brackets(text) => write!(formatter, "{text}: an IPv6 address goes in brackets"),
+        }
+    }
+}
+
+impl std::error::Error for AddressError {}
+
 impl Endpoint {
     /// The addresses, where no name has to be resolved.
     pub fn addresses(&self) -> Option<Vec<SocketAddr>> {

@@ -70,6 +70,11 @@ impl Kind {
         }
     }
 
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The one that serves most connections with least, of those that this system has.
     pub const fn best() -> Self {
         Self::Epoll
@@ -152,6 +157,13 @@ pub struct Host<'a> {
     pub operator: Option<&'a Operator>,
     /// Set on every connection.
     pub options: &'a [SocketOption],
+}
+
+impl<'a> Host<'a> {
+    /// One whose bounds are the usual ones, with nobody to ask.
+    pub fn new(reporter: &'a dyn Reporter, stop: &'a Stop) -> Self {
+        Self { reporter, limits: Limits::default(), stop, operator: None, options: &[] }
+    }
 }
 
 impl std::fmt::Debug for Host<'_> {

@@ -41,6 +41,13 @@ pub struct Plan<'a> {
     pub options: &'a [SocketOption],
 }
 
+impl<'a> Plan<'a> {
+    /// These addresses, with as many waiting as the system allows.
+    pub const fn new(endpoints: &'a [Endpoint]) -> Self {
+        Self { endpoints, family: connect::Family::Any, backlog: u32::MAX, options: &[] }
+    }
+}
+
 /// Opens every address, or none.
 ///
 /// An endpoint that stands for an address of each family (`:4000`) is content with one where the

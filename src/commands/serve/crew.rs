@@ -64,8 +64,7 @@ fn kind(word: Option<&str>) -> Result<engine::Kind, Problem> {
     let names = engine::Kind::ALL.map(engine::Kind::name);
     let choices: Vec<&str> = std::iter::once("auto").chain(names).collect();
     let word = plan::choice("--engine", word, &choices)?;
-    let wanted = engine::Kind::ALL.into_iter().find(|kind| kind.name() == word);
-    Ok(wanted.unwrap_or(engine::Kind::best()))
+    Ok(engine::Kind::named(word).unwrap_or(engine::Kind::best()))
 }
 
 /// Processors that this program may use: its mask, and the quota of its control group.

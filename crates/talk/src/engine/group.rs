@@ -219,7 +219,6 @@ fn open_again(first: &Listener, count: usize, options: &[SocketOption]) -> Resul
 mod tests {
     use super::*;
     use crate::address::Endpoint;
-    use crate::connect::Family;
     use crate::engine::Limits;
     use crate::stop::Stop;
     use crate::told::Silent;
@@ -229,14 +228,13 @@ mod tests {
 
     fn listeners(at: &str) -> Result<Vec<Listener>, TalkError> {
         let endpoints: [Endpoint; 1] = [at.parse().unwrap()];
-        let plan = listen::Plan { endpoints: &endpoints, family: Family::Any, backlog: 1024, options: &[] };
-        listen::open(&plan, &Silent, &Stop::new().unwrap())
+        listen::open(&listen::Plan::new(&endpoints), &Silent, &Stop::new().unwrap())
     }
 
     /// What a test does with a group that listens here.
     fn with_group(limits: Limits, test: impl FnOnce(&Group<'_>, SocketAddr)) {
         let (stop, tally) = (Stop::new().unwrap(), Tally::default());
-        let host = Host { reporter: &Silent, limits, stop: &stop, operator: None, options: &[] };
+        let host = Host { limits, ..Host::new(&Silent, &stop) };
         let listeners = listeners("127.0.0.1:0").unwrap();
         let address = listeners[0].address();
         test(&Group::new(&host, &tally, listeners, THREADS).unwrap(), address);
