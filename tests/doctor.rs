@@ -38,7 +38,7 @@ fn where_no_more_networks_can_be_made_it_says_so() {
     assert_eq!(
         done.text().lines().next(),
         Some(
-            "namespaces   no   a network of their own for traced programs; change it: sudo sysctl user.max_net_namespaces=15000"
+            "namespaces   no   a network of their own for traced programs (no more of them may be made); change it: sudo sysctl user.max_net_namespaces=15000"
         )
     );
 }

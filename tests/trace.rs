@@ -111,9 +111,13 @@ fn a_program_that_never_gets_ready_is_ended_and_told() {
 
 /// Runs the program where no more networks can be made, with these words before it.
 fn without_namespaces(before: &str, words: &[&str]) -> Done {
+    limited("max_net_namespaces", before, words)
+}
+
+/// Runs the program where none of these can be made.
+fn limited(limit: &str, before: &str, words: &[&str]) -> Done {
     let program = env!("CARGO_BIN_EXE_enchufe");
-    let script =
-        format!("echo 0 > /proc/sys/user/max_net_namespaces && exec {before} {program} --lang en \"$@\"");
+    let script = format!("echo 0 > /proc/sys/user/{limit} && exec {before} {program} --lang en \"$@\"");
     let mut command = std::process::Command::new("sh");
     enchufe_sys::namespace::isolate(command.args(["-c", &script, "sh"]).args(words));
     common::Process::start(command).finish()
@@ -139,7 +143,7 @@ fn without_a_network_of_their_own_the_programs_connections_are_shown_on_the_loop
     ignore = "needs python3, setpriv, user and network namespaces"
 )]
 fn without_the_right_to_see_packets_calls_and_states_are_shown() {
-    let done = without_namespaces("setpriv --bounding-set=-all --inh-caps=-all", &PAIR);
+    let done = without_namespaces(BARE, &PAIR);
     assert_eq!(
         done.errors(),
         "enchufe: the programs have no network of their own (no more of them may be made), and packets may not be seen: calls, states and output without the wire; for the whole picture: sudo sysctl user.max_net_namespaces=15000\n"
@@ -148,6 +152,84 @@ fn without_the_right_to_see_packets_calls_and_states_are_shown() {
     for line in [":6 connect 127.0.0.1:4000", ":10 send(19)", "= 19 B", ":15 recv", "ESTABLISHED"] {
         assert!(done.text().contains(line), "{line}: {}", done.text());
     }
+}
+
+/// May nothing that root may.
+const BARE: &str = "setpriv --bounding-set=-all --inh-caps=-all";
+
+#[test]
+#[cfg_attr(not(all(have_namespaces, have_setpriv)), ignore = "needs setpriv, user and network namespaces")]
+fn where_no_user_namespaces_may_be_made_that_is_the_setting_that_is_named() {
+    for words in [["trace", "true"], ["doctor", "--lang=en"]] {
+        let done = limited("max_user_namespaces", BARE, &words);
+        let said = format!("{}{}", done.errors(), done.text());
+        let (cause, way) = ("no more of them may be made", "sudo sysctl user.max_user_namespaces=15000\n");
+        assert!(done.code == Some(0) && said.contains(cause) && said.contains(way), "{said}");
+    }
+}
+
+#[test]
+#[cfg_attr(
+    not(all(have_cc, have_setpriv, have_namespaces)),
+    ignore = "needs a C compiler, setpriv, user and network namespaces"
+)]
+fn where_a_filter_of_calls_forbids_them_it_is_named() {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("forbids");
+    let mut compiler = std::process::Command::new("cc");
+    compiler.args(["-Wall", "-Wextra", "-Werror", "-o"]).arg(&path);
+    assert!(compiler.arg("tests/edges/forbids.c").status().unwrap().success());
+    let before = format!("{BARE} {}", path.display());
+    let cause = "a filter of system calls is in force (seccomp), as containers have it";
+    let done = limited("max_ipc_namespaces", &before, &["trace", "true"]);
+    assert_eq!(
+        done.errors(),
+        format!(
+            "enchufe: the programs have no network of their own ({cause}), and packets may not be seen: calls, \
+             states and output without the wire; for the whole picture: docker run --security-opt seccomp=unconfined ...\n"
+        )
+    );
+    let done = limited("max_ipc_namespaces", &before, &["doctor", "--json"]);
+    assert!(
+        done.text().contains("\"works\":false,\"because\":\"seccomp\",\"command\":\"docker run "),
+        "{}",
+        done.text()
+    );
+    let done = limited("max_ipc_namespaces", &before, &["demo"]);
+    assert!(done.code == Some(0) && done.errors().contains(cause), "{}", done.errors());
+}
+
+#[test]
+#[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+fn with_details_the_first_line_says_that_the_network_is_their_own() {
+    let done = run(&["trace", "-v", "true"]);
+    assert_eq!(
+        (done.code, done.errors()),
+        (
+            Some(0),
+            "enchufe: the programs have a network of their own: calls, states and packets, and nobody else's traffic\n"
+        )
+    );
+    assert_eq!(run(&["trace", "-v", "-q", "true"]).errors(), "");
+}
+
+#[test]
+#[cfg_attr(not(all(have_root, have_namespaces)), ignore = "needs root, user and network namespaces")]
+fn a_setuid_program_runs_without_its_privilege_and_that_is_said() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("id");
+    std::fs::copy("/usr/bin/id", &path).unwrap();
+    std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o4755)).unwrap();
+    let path = path.to_str().unwrap();
+    let done = run(&["trace", &format!("sh -c '{path} -u; {path} -u'")]);
+    assert_eq!(done.text().matches("» 0 ").count(), 2, "{}", done.text());
+    assert_eq!(
+        done.errors(),
+        format!(
+            "enchufe: sh executes {path} without the privilege that this file gives (setuid, setgid or capabilities): programs that are traced get none\n"
+        )
+    );
 }
 
 #[test]

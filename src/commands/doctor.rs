@@ -1,7 +1,7 @@
 //! `enchufe doctor`
 
 use super::show;
-use super::trace::network::remedy;
+use super::trace::obstacle::Obstacle;
 use crate::catalogue::Catalogue;
 use crate::exit::Code;
 use crate::flags;
@@ -10,11 +10,11 @@ use enchufe_sys::{host, io_uring, namespace};
 use enchufe_watch::trace::probe;
 use enchufe_watch::{Capture, Options, Place};
 use fluent_bundle::{FluentArgs, FluentValue};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 /// The kernel's list of states of TCP sockets (Linux 4.16).
 const STATES: &str = "/sys/kernel/tracing/events/sock/inet_sock_set_state/enable";
@@ -26,6 +26,9 @@ struct Finding {
     works: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
+    /// What stands in the way.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "by_id")]
+    because: Option<Obstacle>,
     /// What makes it work.
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<String>,
@@ -33,7 +36,13 @@ struct Finding {
 
 impl Finding {
     fn new(name: &'static str, works: bool, command: impl FnOnce() -> String) -> Self {
-        Self { name, works, count: None, command: (!works).then(command) }
+        Self { name, works, count: None, because: None, command: (!works).then(command) }
+    }
+
+    fn network(tried: io::Result<()>) -> Self {
+        let because = tried.err().map(|error| Obstacle::of(&error));
+        let command = because.map(Obstacle::command);
+        Self { name: "namespaces", works: because.is_none(), count: None, because, command }
     }
 
     fn text(&self, catalogue: &Catalogue) -> String {
@@ -42,12 +51,21 @@ impl Finding {
         let gives = catalogue.text(&format!("doctor-{}", self.name), &args);
         let word = catalogue.plain(if self.works { "doctor-yes" } else { "doctor-no" });
         let mut line = format!("{:<12} {word:<4} {gives}", self.name);
+        if let Some(obstacle) = self.because {
+            line = format!("{line} ({})", obstacle.cause(catalogue));
+        }
         if let Some(command) = &self.command {
             args.set("command", command.as_str());
             line = format!("{line}; {}", catalogue.text("doctor-change", &args));
         }
         line + "\n"
     }
+}
+
+/// By its id, which is the same in every language.
+#[expect(clippy::ref_option, reason = "serde wants it so")]
+fn by_id<S: Serializer>(because: &Option<Obstacle>, to: S) -> Result<S::Ok, S::Error> {
+    because.map(Obstacle::id).serialize(to)
 }
 
 pub fn doctor(flags: &flags::Doctor, catalogue: &Catalogue) -> Result<Code, Problem> {
@@ -68,13 +86,10 @@ fn look() -> Vec<Finding> {
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("enchufe"));
     let quoted = crate::text::shell_quoted(&program.to_string_lossy());
     let traced = probe(&[program.clone().into_os_string().into_vec(), b"--version".to_vec()]);
-    let mut own = Command::new(&program);
-    own.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let isolated = namespace::isolate(&mut own).status().is_ok_and(|status| status.success());
     let limit = host::descriptor_limit().unwrap_or_default();
     let setting = |text: &str| format!("sudo sysctl {text}");
     vec![
-        Finding::new("namespaces", isolated, remedy),
+        Finding::network(namespace::probe()),
         Finding::new("ptrace", traced.is_ok(), || setting("kernel.yama.ptrace_scope=1")),
         Finding::new("seccomp", matches!(traced, Ok(true)), || "CONFIG_SECCOMP_FILTER=y".to_owned()),
         Finding::new("capture", Capture::open(Place::Interface("lo"), &Options::default()).is_ok(), || {
@@ -82,6 +97,6 @@ fn look() -> Vec<Finding> {
         }),
         Finding::new("tracefs", fs::read(STATES).is_ok(), || format!("sudo {quoted} ...")),
         Finding::new("io-uring", io_uring::probe().is_ok(), || setting("kernel.io_uring_disabled=0")),
-        Finding { name: "descriptors", works: true, count: Some(limit), command: None },
+        Finding { name: "descriptors", works: true, count: Some(limit), because: None, command: None },
     ]
 }

@@ -1,9 +1,11 @@
 //! `enchufe trace`
 
 mod astray;
+mod hints;
 mod join;
 mod live;
 pub mod network;
+pub mod obstacle;
 
 use crate::catalogue::Catalogue;
 use crate::exit::Code;
@@ -11,13 +13,16 @@ use crate::flags;
 use crate::plan::{self, Common};
 use crate::problem::{Kind, Problem};
 use crate::text::escape;
-use astray::Astray;
 use enchufe_story::State;
 use enchufe_story::fact::{Fact, Happened, Status};
 use enchufe_sys::children::Children;
 use enchufe_watch::trace::join::Door;
-use enchufe_watch::trace::{Audience, CommandError, Console, Options, Recorder, TraceError, WHOLE, run};
+use enchufe_watch::trace::{
+    Aside, Audience, CommandError, Console, Options, Recorder, TraceError, WHOLE, run,
+};
+use hints::Hints;
 use network::Network;
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -58,7 +63,7 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     }
     // Before any other thread: signals of children, and the network, are the whole process's.
     let children = Children::new().map_err(|error| Problem::resources("signalfd", &error))?;
-    let network = Network::enter(&flags.network, common.quiet, catalogue)?;
+    let network = Network::enter(&flags.network, common, catalogue)?;
     let Network { capture, is_shared, interface, carries, link, outside } = network;
     let bell = super::watch::bell_on_signals()?;
     // Of a network with others in it nothing is kept that is not the programs', not even for a while.
@@ -68,27 +73,18 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     let recorder = recorder.map_err(|error| cannot_write(&error))?;
     let mut recorder = recorder.limited(limit.unwrap_or(WHOLE));
     let stdin = io::stdin();
-    let mut live = live::Live::new(common);
-    let mut alone = match options.commands.as_slice() {
-        [only] if !is_shared && !common.quiet => Some(alone(only, catalogue)),
-        _ => None,
-    };
-    let mut astray = (!is_shared && !common.quiet).then(|| Astray::new(outside, catalogue));
-    let mut told = |fact: &Fact| {
-        live.fact(fact);
-        if let Some(astray) = &mut astray {
-            astray.fact(fact);
-        }
-        if let Some(alone) = &mut alone {
-            alone(fact);
-        }
-    };
+    let hints = Hints::new(common, catalogue);
+    let only = <&[_; 1]>::try_from(options.commands.as_slice()).ok();
+    let alone = only.map(|[only]| alone(only, catalogue));
+    let hints = RefCell::new(if is_shared { hints } else { hints.apart(outside, alone) });
+    let told = &mut |fact: &Fact| hints.borrow_mut().fact(fact);
+    let aside = &mut |aside: Aside| hints.borrow_mut().aside(&aside);
     // Where there is no folder for it nobody joins, and who wants to is told so.
     let door = Door::open().ok();
-    let audience = Audience { input: Some(stdin.as_fd()), stop: &bell, door, told: &mut told };
+    let audience = Audience { input: Some(stdin.as_fd()), stop: &bell, door, told, aside };
     let ran = run(&options, &children, &mut recorder, audience);
     drop(link);
-    live.end();
+    hints.into_inner().end();
     let is_cut = recorder.is_cut();
     let ended = recorder.finish(&bell);
     if is_cut && !common.quiet {

@@ -6,6 +6,7 @@ pub(crate) mod fd;
 
 pub mod accept;
 pub mod affinity;
+pub mod capability;
 pub mod children;
 pub mod cookie;
 pub mod epoll;

@@ -36,23 +36,80 @@ pub fn isolate(command: &mut Command) -> &mut Command {
 ///
 /// Who may make networks (`CAP_SYS_ADMIN`) stays who they are. Others also enter a user namespace in which their user and
 /// group are themselves: this process may then capture there, and the programs that it executes may nothing more than
-/// outside (`user_namespaces(7)`). Fails (`EPERM`, `ENOSPC`, `EUSERS`) where the system forbids that.
+/// outside (`user_namespaces(7)`). Fails where the system forbids that, as [`probe`] does; the process is then where it was.
 pub fn enter() -> io::Result<()> {
-    // SAFETY: no memory is passed.
-    let alone = check(unsafe { libc::unshare(libc::CLONE_NEWNET) });
-    if let Err(error) = alone {
-        if error.kind() != io::ErrorKind::PermissionDenied {
-            return Err(error);
+    let own = Own::new();
+    if Own::alone()? {
+        return Ok(());
+    }
+    // There is no way back from a user namespace, and what AppArmor forbids it forbids only there (Ubuntu since 24.04).
+    probe()?;
+    own.apart()
+}
+
+/// Whether [`enter`] would succeed, tried by a process that then ends.
+///
+/// Fails with `ENOSPC` or `EUSERS` where no more may be made, with `EINVAL` where the kernel has none, with `EPERM` or `EACCES` where
+/// they are forbidden.
+pub fn probe() -> io::Result<()> {
+    let own = Own::new();
+    // SAFETY: the child only makes system calls, with memory allocated before, until it ends (signal-safety(7)).
+    let child = check(unsafe { libc::fork() })?;
+    if child == 0 {
+        let tried = Own::alone().and_then(|is_done| if is_done { Ok(()) } else { own.apart() });
+        let error = tried.err().map_or(0, |error| error.raw_os_error().unwrap_or(libc::EPERM));
+        // SAFETY: it runs nothing of ours. Numbers of errors fit into a status.
+        unsafe { libc::_exit(error) };
+    }
+    let mut status = 0;
+    loop {
+        // SAFETY: the pointer is to a live integer.
+        match check(unsafe { libc::waitpid(child, &raw mut status, 0) }) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+            Ok(_) => break,
         }
+    }
+    match (libc::WIFEXITED(status), libc::WEXITSTATUS(status)) {
+        (true, 0) => Ok(()),
+        (true, error) => Err(io::Error::from_raw_os_error(error)),
+        // A filter may kill who asks.
+        (false, _) => Err(io::ErrorKind::PermissionDenied.into()),
+    }
+}
+
+/// A network of one's own, and what is written on the way there.
+struct Own {
+    users: String,
+    groups: String,
+}
+
+impl Own {
+    fn new() -> Self {
         // SAFETY: no memory is passed, and these two cannot fail.
         let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
+        Self { users: format!("{user} {user} 1"), groups: format!("{group} {group} 1") }
+    }
+
+    /// Enters a network alone; tells whether that is allowed.
+    fn alone() -> io::Result<bool> {
+        // SAFETY: no memory is passed.
+        match check(unsafe { libc::unshare(libc::CLONE_NEWNET) }) {
+            Ok(_) => set_loopback(true).map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Enters a user namespace and a network.
+    fn apart(&self) -> io::Result<()> {
         // SAFETY: no memory is passed.
         check(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET) })?;
         write(c"/proc/self/setgroups", "deny")?;
-        write(c"/proc/self/uid_map", &format!("{user} {user} 1"))?;
-        write(c"/proc/self/gid_map", &format!("{group} {group} 1"))?;
+        write(c"/proc/self/uid_map", &self.users)?;
+        write(c"/proc/self/gid_map", &self.groups)?;
+        set_loopback(true)
     }
-    set_loopback(true)
 }
 
 fn write(path: &CStr, text: &str) -> io::Result<()> {
@@ -100,6 +157,14 @@ mod tests {
     use std::env;
 
     const CHILD: &str = "ENCHUFE_SYS_TEST_NAMESPACE";
+
+    #[test]
+    #[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+    fn what_is_probed_changes_nothing_here() {
+        let before = interfaces().unwrap();
+        probe().unwrap();
+        assert_eq!(interfaces().unwrap(), before);
+    }
 
     #[test]
     #[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]

@@ -6,6 +6,7 @@ use enchufe_talk::told::Silent;
 use enchufe_talk::{Actions, Event, Service, Stop};
 
 /// Answers each piece with how many bytes of its connection have come.
+#[derive(Debug)]
 pub struct Count;
 
 impl Service for Count {

@@ -21,7 +21,8 @@ fn the_example_counts_on_every_engine() {
         let address = listeners[0].address();
         let summary = std::thread::scope(|scope| {
             let host = Host::new(&Silent, &stop);
-            let server = scope.spawn(move || engine::serve(engine, listeners, &example::Count, &host).unwrap());
+            let server =
+                scope.spawn(move || engine::serve(engine, listeners, &example::Count, &host).unwrap());
             let mut client = TcpStream::connect(address).unwrap();
             client.write_all(b"hola").unwrap();
             let mut four = [0; 2];

@@ -8,6 +8,7 @@
 //!
 //! Nothing is judged here: what caused which packet is said afterwards, by `enchufe_story`.
 
+mod aside;
 mod calls;
 mod descriptors;
 mod guests;
@@ -23,6 +24,7 @@ mod sockets;
 mod tracer;
 mod waits;
 
+pub use aside::Aside;
 pub use programs::{CommandError, Console, find};
 pub use record::{Recorder, WHOLE};
 pub use run::{Audience, Ended, Options, TraceError, probe, run};

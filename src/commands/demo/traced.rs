@@ -4,7 +4,8 @@ use super::{Practice, Typed, say};
 use crate::catalogue::{Catalogue, Language};
 use crate::commands::read::recorded::ladder_of;
 use crate::commands::read::words::say as text;
-use crate::commands::trace::network::{Network, remedy, why};
+use crate::commands::trace::network::Network;
+use crate::commands::trace::obstacle::Obstacle;
 use crate::commands::trace::{failed, recording};
 use crate::plan::Common;
 use crate::problem::{Kind, Problem};
@@ -47,7 +48,8 @@ pub fn run(
     };
     let children = Children::new().map_err(|error| Problem::resources("signalfd", &error))?;
     if let Err(refused) = namespace::enter() {
-        return missing("note-demo-no-network", &why(&refused, catalogue), &remedy());
+        let obstacle = Obstacle::of(&refused);
+        return missing("note-demo-no-network", &obstacle.cause(catalogue), &obstacle.command());
     }
     let bell = crate::commands::watch::bell_on_signals()?;
     let stage = Stage { children, bell: &bell, common, catalogue };
@@ -90,7 +92,8 @@ impl Stage<'_> {
         let Network { capture, interface, carries, .. } = Network::private(false, None)?;
         let recorder = Recorder::new(&file, capture, interface, carries);
         let mut recorder = recorder.map_err(|error| cannot_write(&error))?;
-        let audience = Audience { input: None, stop: self.bell, door: None, told: &mut |_| {} };
+        let (told, aside) = (&mut |_: &_| {}, &mut |_| {});
+        let audience = Audience { input: None, stop: self.bell, door: None, told, aside };
         let options = self.options(&server, &client)?;
         let ran = trace(&options, &self.children, &mut recorder, audience);
         recorder.finish(self.bell).map_err(|error| cannot_write(&error))?;

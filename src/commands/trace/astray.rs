@@ -8,6 +8,7 @@ use enchufe_story::fact::{
 };
 use enchufe_sys::host::{self, PortUse};
 use enchufe_sys::outside::Outside;
+use enchufe_watch::trace::Aside;
 use enchufe_wire::tcp::Endpoint;
 use std::collections::{HashMap, HashSet};
 use std::net::{SocketAddr, UdpSocket};
@@ -104,18 +105,29 @@ impl Astray {
     fn left(&mut self, left: &Left) {
         let to = self.open.remove(&left.id);
         if let (Some(to), Outcome::Failed(errno)) = (to, left.outcome) {
-            match (to.syscall, errno) {
-                (Syscall::Bind, NOT_AVAILABLE) => self.say(to, "note-astray-bind"),
-                (Syscall::Connect, REFUSED) => self.refused(to),
-                (Syscall::Connect, IN_PROGRESS) if self.connecting.len() < MOST_OPEN => {
-                    self.connecting.extend(to.socket.map(|socket| (socket, to)));
-                }
-                (_, NO_NETWORK | NO_HOST) => self.no_way(to),
-                _ => {}
-            }
+            self.failed(to, errno);
         }
         if let Some(reading) = &left.reading {
             self.read(reading);
+        }
+    }
+
+    fn failed(&mut self, to: To, errno: i32) {
+        match (to.syscall, errno) {
+            (Syscall::Bind, NOT_AVAILABLE) => self.say(to, "note-astray-bind"),
+            (Syscall::Connect, REFUSED) => self.refused(to),
+            (Syscall::Connect, IN_PROGRESS) if self.connecting.len() < MOST_OPEN => {
+                self.connecting.extend(to.socket.map(|socket| (socket, to)));
+            }
+            (_, NO_NETWORK | NO_HOST) => self.no_way(to),
+            _ => {}
+        }
+    }
+
+    /// A socket that is not of TCP found no way.
+    pub fn aside(&mut self, aside: &Aside) {
+        if let Aside::Failed { program, syscall, address, errno } = *aside {
+            self.failed(To { program, syscall, socket: None, address }, errno);
         }
     }
 

@@ -1,25 +1,20 @@
 //! Where programs run, and whether their packets are seen: in a network of their own, else on this machine's.
 
+use super::obstacle::Obstacle;
 use crate::catalogue::Catalogue;
 use crate::commands::read::words::say;
 use crate::flags;
-use crate::plan;
+use crate::plan::{self, Common};
 use crate::problem::{Kind, Problem};
 use enchufe_sys::namespace;
 use enchufe_sys::outside::Outside;
 use enchufe_watch::net::{self, Link, Plan, PlanError};
 use enchufe_watch::{Capture, CaptureError, Copies, Options, Place};
 use enchufe_wire::Filter;
-use std::fs;
 use std::io;
 use std::time::Duration;
 
 const LOOPBACK: &str = "lo";
-
-/// `EPERM`, `ENOSPC` and `EUSERS` of Linux.
-const NOT_PERMITTED: i32 = 1;
-const NO_SPACE: i32 = 28;
-const TOO_MANY_USERS: i32 = 87;
 
 /// What was found.
 #[derive(Debug)]
@@ -42,26 +37,37 @@ impl Network {
     /// Enters the network that was asked for, or the best that there is, and says which where it is not the whole picture.
     ///
     /// To be called before there is a second thread.
-    pub fn enter(flags: &flags::Network, quiet: bool, catalogue: &Catalogue) -> Result<Self, Problem> {
+    pub fn enter(flags: &flags::Network, common: Common, catalogue: &Catalogue) -> Result<Self, Problem> {
         let wanted = flags.net.as_deref().map(|word| plan::choice("--net", word, &["private", "host"]));
         let plan = flags.link.as_deref().map(plan_of).transpose()?;
+        let detail = |id: &str| {
+            if common.verbose && !common.quiet && !flags.no_packets {
+                crate::style::complain(&catalogue.plain(id));
+            }
+        };
         if wanted.transpose()? == Some("host") {
             if plan.is_some() {
                 return Err(Problem::new(Kind::LinkOnHost));
             }
-            return Self::host(flags.no_packets);
+            let network = Self::host(flags.no_packets)?;
+            detail("note-trace-host");
+            return Ok(network);
         }
         let outside = super::astray::outside();
         let refused = match (namespace::enter(), plan) {
-            (Ok(()), plan) => return Ok(Self { outside, ..Self::private(flags.no_packets, plan)? }),
+            (Ok(()), plan) => {
+                let network = Self { outside, ..Self::private(flags.no_packets, plan)? };
+                detail("note-trace-private");
+                return Ok(network);
+            }
             (Err(error), Some(_)) => return Err(Problem::new(Kind::LinkRefused).cause(&error)),
             (Err(error), None) => error,
         };
         let capture = if flags.no_packets { None } else { loopback() };
-        if !quiet {
+        if !common.quiet {
             let note = if capture.is_some() { "note-trace-loopback" } else { "note-trace-no-wire" };
-            let cause = why(&refused, catalogue);
-            let command = remedy();
+            let obstacle = Obstacle::of(&refused);
+            let (cause, command) = (obstacle.cause(catalogue), obstacle.command());
             let note = say(catalogue, note, &[("cause", &cause), ("command", &command)], &[]);
             crate::style::complain(&note);
         }
@@ -107,15 +113,6 @@ impl Network {
     }
 }
 
-/// Why there is no network for the programs. To `unshare(2)` an error has its own meaning: `ENOSPC` is no full disk.
-pub fn why(refused: &io::Error, catalogue: &Catalogue) -> String {
-    match refused.raw_os_error() {
-        Some(NO_SPACE | TOO_MANY_USERS) => catalogue.plain("trace-namespaces-limited"),
-        Some(NOT_PERMITTED) => catalogue.plain("trace-namespaces-forbidden"),
-        _ => crate::problem::cause_text(refused.kind(), &refused.to_string(), catalogue),
-    }
-}
-
 /// The rules of `--link`.
 fn plan_of(text: &std::ffi::OsStr) -> Result<Plan, Problem> {
     let text = text.to_string_lossy();
@@ -139,22 +136,4 @@ fn only_tcp() -> Options {
 
 fn failed(error: &CaptureError) -> Problem {
     Problem::new(Kind::TraceFailed).cause(&io::Error::other(error.to_string()))
-}
-
-/// The command that lets users have networks of their own, by the setting that forbids it.
-pub fn remedy() -> String {
-    let is = |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
-    let settings = [
-        (
-            "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-            "1",
-            "kernel.apparmor_restrict_unprivileged_userns=0",
-        ),
-        ("/proc/sys/kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
-        ("/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces=15000"),
-        ("/proc/sys/user/max_net_namespaces", "0", "user.max_net_namespaces=15000"),
-    ];
-    let found = settings.iter().find(|(path, value, _)| is(path, value));
-    found
-        .map_or_else(|| "sudo enchufe trace ...".to_owned(), |(.., command)| format!("sudo sysctl {command}"))
 }

@@ -1,5 +1,6 @@
 //! The programs, from the first one's start to the last one's end.
 
+use super::aside::Aside;
 use super::calls;
 use super::join::Door;
 use super::programs::{self, CommandError, Console, Outputs};
@@ -87,8 +88,10 @@ pub struct Audience<'a> {
     pub stop: &'a Bell,
     /// Where other programs may come in, while the run is not about to end.
     pub door: Option<Door>,
-    /// Sees everything that happens, as it happens; also a call that is not of TCP, if it found no way to an address.
+    /// Sees everything that happens, as it happens.
     pub told: &'a mut dyn FnMut(&Fact),
+    /// Hears what is worth telling besides.
+    pub aside: &'a mut dyn FnMut(Aside),
 }
 
 impl std::fmt::Debug for Audience<'_> {
@@ -236,7 +239,7 @@ impl Running<'_> {
             (self.audience.told)(fact);
             self.prints |= is_printed(fact);
         }
-        self.tracer.asides.drain(..).for_each(|fact| (self.audience.told)(&fact));
+        self.tracer.asides.drain(..).for_each(&mut *self.audience.aside);
         let time = if is_round { now() } else { self.tracer.time };
         recorder.take(&self.tracer.facts, time).map_err(TraceError::Record)?;
         self.tracer.facts.clear();

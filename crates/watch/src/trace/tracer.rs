@@ -1,5 +1,6 @@
 //! Who is traced, and what each stop means.
 
+use super::aside::{self, Aside};
 use super::calls::{self, Kind};
 use super::descriptors::{References, Shared, Slot};
 use super::lines::{Lines, Modules};
@@ -12,7 +13,6 @@ use enchufe_story::fact::{
 use enchufe_sys::pidfd::PidFd;
 use enchufe_sys::ptrace::{self, Entry, How, NATIVE, News};
 use enchufe_wire::Timestamp;
-use enchufe_wire::tcp::Endpoint;
 use plan::{After, Plan};
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -91,8 +91,8 @@ pub struct Tracer {
     modules: Modules,
     /// What happened, not yet taken.
     pub facts: Vec<Fact>,
-    /// What is told while it happens, and not recorded: calls that are not of TCP, and failed.
-    pub asides: Vec<Fact>,
+    /// What is told while it happens, and not recorded.
+    pub asides: Vec<Aside>,
     pub programs: Vec<Progress>,
     /// Threads that were seen before who made them told of it.
     early: HashSet<u32>,
@@ -242,6 +242,10 @@ impl Tracer {
         CallId(self.calls)
     }
 
+    fn program(&self, pid: u32) -> u32 {
+        self.processes.get(&pid).map_or(0, |process| process.program)
+    }
+
     fn line(&mut self, pid: u32, tid: u32) -> Option<Line> {
         self.processes.get_mut(&pid)?.lines.of(&mut self.modules, pid, tid)
     }
@@ -264,34 +268,13 @@ impl Tracer {
         let outcome = result.map_or_else(Outcome::Failed, Outcome::Returned);
         self.passed(pid, &files, &open, result);
         if let (After::Leaves(address), Err(errno)) = (open.after, result) {
-            self.aside((pid, tid), &open, address, errno);
+            let program = self.program(pid);
+            self.asides.push(Aside::Failed { program, syscall: open.syscall, address, errno });
         }
         let made = result.ok().and_then(|fd| self.make(pid, &files, &open, fd));
         let reading = self.read_after(pid, &files, &open, made, result);
         self.note_progress(pid, &open, result);
         self.close_call(&open, outcome, made, reading);
-    }
-
-    /// A call that is not of TCP has failed.
-    fn aside(&mut self, (pid, tid): (u32, u32), open: &Open, address: Endpoint, errno: i32) {
-        let program = self.processes.get(&pid).map_or(0, |process| process.program);
-        let (id, arguments) = (self.next(), Arguments::Address(address));
-        let entered = Entered {
-            id,
-            program,
-            pid,
-            tid,
-            syscall: open.syscall,
-            fd: None,
-            socket: None,
-            arguments,
-            drops: Vec::new(),
-            before: Vec::new(),
-            line: None,
-        };
-        let left = Left { id, outcome: Outcome::Failed(errno), made: None, reading: None };
-        let both = [Happened::Entered(entered), Happened::Left(left)];
-        self.asides.extend(both.map(|happened| Fact { time: self.time, held: 0, happened }));
     }
 
     /// The socket that the call made, if it did.
@@ -433,6 +416,8 @@ impl Tracer {
         self.threads.insert(pid, thread);
         let Some(process) = self.processes.get_mut(&pid) else { return };
         process.lines = Lines::default();
+        let program = process.program;
+        self.asides.extend(aside::privileged(pid).map(|file| Aside::Unprivileged { program, file }));
         let place = usize::try_from(process.program).unwrap_or(usize::MAX);
         if let Some(progress) = self.programs.get_mut(place).filter(|progress| !progress.runs) {
             progress.runs = true;
