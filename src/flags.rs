@@ -339,6 +339,8 @@ pub struct Trace {
     pub view: Option<String>,
     #[arg(long, conflicts_with_all = ["view", "json"])]
     pub explain: bool,
+    #[arg(long, conflicts_with_all = ["view", "explain"])]
+    pub ladder: bool,
     #[arg(long, value_name = "N", conflicts_with = "explain")]
     pub conversation: Option<String>,
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]

@@ -369,7 +369,7 @@ fn what_is_no_capture_is_said_in_one_sentence() {
     text.read(&[]).could_not_run(&format!("{} {sentence}", text.path.display()));
     let missing = folder.path().join("missing").display().to_string();
     run(&["read", &missing]).could_not_run(&format!(
-        "stat {missing}: it does not exist; look at its name (ls), or name another file"
+        "open {missing}: it does not exist; look at its name (ls), or name another file"
     ));
 }
 

@@ -95,7 +95,7 @@ fn one_of_several_that_is_no_capture_is_said_before_anything_is_shown() {
     run(&["read", &good, &bad]).could_not_run(&sentence);
     run(&["read", &empty, &good, "--in-order"]).could_not_run(&format!("{empty} is empty: it is no capture"));
     run(&["read", &good, "missing.pcap"])
-        .could_not_run("stat missing.pcap: it does not exist; look at its name (ls), or name another file");
+        .could_not_run("open missing.pcap: it does not exist; look at its name (ls), or name another file");
     let sentence = "standard input can be read once: name - once";
     run(&["read", "-", "-"]).could_not_run(sentence);
 }
@@ -415,7 +415,7 @@ fn the_name_of_a_file_does_not_act_on_the_terminal() {
     let done = run(&["read", "a\u{1b}[31m\n.pcap"]);
     assert_eq!(
         done.errors(),
-        "enchufe: stat a\\u{1b}[31m\\n.pcap: it does not exist; look at its name (ls), or name another file\n"
+        "enchufe: open a\\u{1b}[31m\\n.pcap: it does not exist; look at its name (ls), or name another file\n"
     );
 }
 
@@ -424,7 +424,7 @@ fn what_looks_like_a_file_and_is_no_filter_is_a_file() {
     let files = Files::new(&[("in", &crafted("report").pcap())]);
     let words = ["read", &files.path("in"), "/no/such/file"];
     run(&words)
-        .could_not_run("stat /no/such/file: it does not exist; look at its name (ls), or name another file");
+        .could_not_run("open /no/such/file: it does not exist; look at its name (ls), or name another file");
 }
 
 #[test]

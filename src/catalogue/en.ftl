@@ -273,10 +273,12 @@ problem-no-program = no program to trace: name one, as in: enchufe trace 'python
 problem-empty-command = a command is empty: name the program that it runs
 problem-open-quote = a quote in { $word } does not close: commands are split into words as a shell does
 problem-command-not-found = the command { $word } is not found: give its path, or look at PATH
+problem-command-is-directory = the command { $word } is a directory: name the program in it
 problem-command-not-executable = { $word } cannot be executed, it has no permission for that; give it with: chmod +x { $word }
 problem-command-refused = { $word } cannot be executed: { $cause }
 problem-not-ready = { $word } neither listens nor connects nor ends, so the next program was not started; give it more time with --start-timeout
 problem-pid-not-offered = --pid is not offered: of a program that runs already, the calls that made its connections are past, and causes would be guessed; start it with enchufe trace, or see its packets with enchufe watch
+problem-view-needs-packets = { $flag } shows packets, and --no-packets leaves them out: leave out one of both (--view calls and --view ladder show calls)
 problem-recording-to-stdout = standard output has the ladder: name a file for the recording, as in -w run.pcapng
 problem-recording-no-file = { $path } is no regular file, and a recording is read again and replaced: name another file with -w
 problem-host-forbidden = seeing the packets of this machine's network needs the capability CAP_NET_RAW; give it once: sudo setcap cap_net_raw+ep { $program }, or leave them out with --no-packets
@@ -313,6 +315,7 @@ note-astray-no-way = { $program } calls { $call } { $address }, and from a netwo
 note-astray-bind = { $program } calls { $call } { $address }, and a network of its own has only loopback addresses (127.0.0.1, ::1); let it run in this machine's network: --net host
 note-astray-listener = { $program } calls { $call } { $address }, and in its own network nobody listens there; in this machine's network { $listener } does: --net host, or trace that program, too
 astray-somebody = another program
+note-trace-no-shell = no shell is run, so { $word } means nothing special in { $command }; with a shell the command is: sh -c { $quoted }
 note-trace-cut = more than { $size } of packets: of those after that, only the headers were recorded
 note-trace-lost = { $count ->
     [one] one packet was lost, there was no room for it: causes near it may be missing
@@ -607,7 +610,7 @@ why-half-closed = The other program did not close its socket (a leaked descripto
 finding-reused-ports = a connection on ports that another one had used
 why-reused-ports = A client that opens many short connections, or binds its port: harmless unless the old connection was still open
 finding-retransmission = bytes sent again
-why-retransmission = A segment or its acknowledgement was lost, or the timer was too short: if the peer acknowledges twice, the first one had arrived
+why-retransmission = A segment or its acknowledgement was lost, or the timer was too short, or the last segment was sent again early as a tail loss probe (RFC 8985 §7): if the peer acknowledges twice, the first one had arrived
 finding-fast-retransmission = bytes sent again after duplicate acknowledgements
 why-fast-retransmission = A segment was lost and later ones arrived: ordinary where a link is full
 finding-spurious-retransmission = bytes sent again that had been acknowledged
@@ -903,13 +906,18 @@ trace-now-released-nagle = waited for #{ $frame } (Nagle)
 trace-now-released-flight = #{ $frame } made room
 trace-now-uncorked = { $call } let it go
 trace-now-timer-retransmission = retransmission timer
+trace-now-timer-tail-loss-probe = tail loss probe
 trace-now-timer-delayed-ack = delayed acknowledgement
 trace-now-timer-keep-alive = keep-alive timer
 trace-now-timer-window-probe = window probe timer
 trace-now-timer-cork = cork timer
+note-facts-newer = the recording has facts of version { $version }, which only a newer enchufe can read: { $count ->
+    [one] one of them is
+   *[other] { $count } of them are
+ } not shown
 note-facts-broken = { $count ->
-    [one] one fact of the recording could not be read: it was written by a newer version, or is damaged
-   *[other] { $count } facts of the recording could not be read: they were written by a newer version, or are damaged
+    [one] one fact of the recording could not be read: it is damaged
+   *[other] { $count } facts of the recording could not be read: they are damaged
 }
 remark-reused-ports = ports used again
 remark-retransmission = retransmission

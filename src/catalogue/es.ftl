@@ -274,10 +274,12 @@ problem-no-program = no hay programa que trazar: nombra uno, como en: enchufe tr
 problem-empty-command = un comando está vacío: nombra el programa que ejecuta
 problem-open-quote = en { $word } hay una comilla que no cierra: los comandos se parten en palabras como lo hace un shell
 problem-command-not-found = no se encuentra el comando { $word }: da su ruta, o revisa PATH
+problem-command-is-directory = el comando { $word } es un directorio: nombra el programa que está en él
 problem-command-not-executable = { $word } no se puede ejecutar, le falta el permiso; dáselo con: chmod +x { $word }
 problem-command-refused = { $word } no se puede ejecutar: { $cause }
 problem-not-ready = { $word } ni escucha, ni se conecta, ni termina, así que el siguiente programa no arrancó; dale más tiempo con --start-timeout
 problem-pid-not-offered = no hay --pid: de un programa que ya corre, las llamadas que hicieron sus conexiones ya pasaron, y las causas serían adivinadas; arráncalo con enchufe trace, o mira sus paquetes con enchufe watch
+problem-view-needs-packets = { $flag } muestra paquetes y --no-packets los deja fuera: quita uno de los dos (--view calls y --view ladder muestran llamadas)
 problem-recording-to-stdout = la salida estándar lleva el diagrama: nombra un archivo para la grabación, como en -w run.pcapng
 problem-recording-no-file = { $path } no es un archivo normal, y una grabación se lee otra vez y se reemplaza: nombra otro archivo con -w
 problem-host-forbidden = para ver los paquetes de la red de esta máquina hace falta la capacidad CAP_NET_RAW; dala una vez: sudo setcap cap_net_raw+ep { $program }, o prescinde de ellos con --no-packets
@@ -314,6 +316,7 @@ note-astray-no-way = { $program } llama a { $call } { $address }, y desde una re
 note-astray-bind = { $program } llama a { $call } { $address }, y una red propia solo tiene direcciones de loopback (127.0.0.1, ::1); haz que corra en la red de esta máquina: --net host
 note-astray-listener = { $program } llama a { $call } { $address }, y en su propia red nadie escucha ahí; en la red de esta máquina lo hace { $listener }: --net host, o traza también ese programa
 astray-somebody = otro programa
+note-trace-no-shell = no se usa ningún shell, así que { $word } no significa nada especial en { $command }; con un shell el comando es: sh -c { $quoted }
 note-trace-cut = más de { $size } de paquetes: de los que vinieron después solo se grabaron los encabezados
 note-trace-lost = { $count ->
     [one] se perdió un paquete, no hubo lugar para él: cerca de él pueden faltar causas
@@ -608,7 +611,7 @@ why-half-closed = El otro programa no cerró su socket (así se ve un descriptor
 finding-reused-ports = una conexión en puertos que otra había usado
 why-reused-ports = Un cliente que abre muchas conexiones cortas, o que fija su puerto: inofensivo salvo que la anterior siguiera abierta
 finding-retransmission = bytes enviados otra vez
-why-retransmission = Se perdió un segmento o su confirmación, o el temporizador fue corto: si el otro confirma dos veces, el primero había llegado
+why-retransmission = Se perdió un segmento o su confirmación, o el temporizador fue corto, o el último segmento se envió otra vez antes de tiempo como sonda de pérdida de cola (RFC 8985 §7): si el otro confirma dos veces, el primero había llegado
 finding-fast-retransmission = bytes enviados otra vez tras confirmaciones repetidas
 why-fast-retransmission = Se perdió un segmento y llegaron los siguientes: normal donde un enlace está lleno
 finding-spurious-retransmission = bytes enviados otra vez que ya estaban confirmados
@@ -901,13 +904,18 @@ trace-now-released-nagle = esperó a #{ $frame } (Nagle)
 trace-now-released-flight = #{ $frame } hizo lugar
 trace-now-uncorked = { $call } lo soltó
 trace-now-timer-retransmission = temporizador de retransmisión
+trace-now-timer-tail-loss-probe = sonda de pérdida de cola
 trace-now-timer-delayed-ack = acuse retrasado
 trace-now-timer-keep-alive = temporizador de keep-alive
 trace-now-timer-window-probe = temporizador de sonda de ventana
 trace-now-timer-cork = temporizador de TCP_CORK
+note-facts-newer = la grabación tiene hechos de la versión { $version }, que solo puede leer un enchufe más nuevo: no se { $count ->
+    [one] muestra uno
+   *[other] muestran { $count }
+ } de ellos
 note-facts-broken = { $count ->
-    [one] un hecho de la grabación no se pudo leer: lo escribió una versión más nueva, o está dañado
-   *[other] { $count } hechos de la grabación no se pudieron leer: los escribió una versión más nueva, o están dañados
+    [one] un hecho de la grabación no se pudo leer: está dañado
+   *[other] { $count } hechos de la grabación no se pudieron leer: están dañados
 }
 remark-reused-ports = puertos usados otra vez
 remark-retransmission = retransmisión

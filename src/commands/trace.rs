@@ -6,6 +6,7 @@ mod join;
 mod live;
 pub mod network;
 pub mod obstacle;
+mod shell;
 
 use crate::catalogue::Catalogue;
 use crate::exit::Code;
@@ -56,6 +57,13 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
         && path.metadata().is_ok_and(|there| !there.is_file())
     {
         return Err(Problem::new(Kind::RecordingNoFile).with("path", path.display()));
+    }
+    if !common.quiet {
+        flags
+            .programs
+            .iter()
+            .filter_map(|text| shell::hint(text, catalogue))
+            .for_each(|hint| crate::style::complain(&hint));
     }
     for command in &options.commands {
         let first = command.first().map_or(&[][..], Vec::as_slice);
@@ -195,7 +203,8 @@ fn commands(flags: &flags::Trace) -> Result<Vec<Vec<Vec<u8>>>, Problem> {
 
 /// The words of a command, as a shell splits them.
 fn words(text: &OsStr) -> Result<Vec<Vec<u8>>, Problem> {
-    let word = || escape(text.as_bytes());
+    // The quotes are what it is about: they need no mark.
+    let word = || escape(text.as_bytes()).replace("\\\"", "\"");
     let words = shlex::bytes::split(text.as_bytes());
     let words = words.ok_or_else(|| Problem::new(Kind::OpenQuote).with("word", word()))?;
     if words.is_empty() { Err(Problem::new(Kind::EmptyCommand)) } else { Ok(words) }
@@ -214,6 +223,7 @@ pub(super) fn recording(write: Option<&Path>) -> Result<(File, PathBuf), Problem
 fn cannot_run(error: CommandError) -> Problem {
     let (kind, command, cause) = match error {
         CommandError::NotFound { command } => (Kind::CommandNotFound, command, None),
+        CommandError::Directory { command } => (Kind::CommandIsDirectory, command, None),
         CommandError::NotExecutable { command } => (Kind::CommandNotExecutable, command, None),
         CommandError::Refused { command, error } => (Kind::CommandRefused, command, Some(error)),
     };

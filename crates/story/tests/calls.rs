@@ -222,7 +222,7 @@ fn bytes_that_are_sent_again_are_of_the_call_that_wrote_them() {
     play.ends_with(&[
         "< write#6 wrote 0..19",
         "> recvfrom#7",
-        "#5 a PSH,ACK 0..19; write#6 writes-again 0..19; now: (timer-retransmission)",
+        "#5 a PSH,ACK 0..19; write#6 writes-again 0..19; now: (timer-retransmission or timer-tail-loss-probe)",
         "#6 b ACK; now: (answers #5 or timer-delayed-ack)",
     ]);
 }

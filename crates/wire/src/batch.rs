@@ -184,9 +184,9 @@ impl Batch {
         self.items.is_empty()
     }
 
-    /// Whether a packet is in it.
-    pub fn has_packets(&self) -> bool {
-        self.items.iter().any(|stored| matches!(stored.item, Item::Packet(_)))
+    /// Whether a packet is in it, or statistics, beside which a recording has what programs did.
+    pub fn has_content(&self) -> bool {
+        self.items.iter().any(|stored| matches!(stored.item, Item::Packet(_) | Item::Statistics(_)))
     }
 
     /// How many items are in it.

@@ -23,7 +23,7 @@ const MOST_HOLES: usize = 256;
 pub struct Turn {
     /// Whether `b` sent it.
     pub from_b: bool,
-    /// Payload bytes, repeated ones included.
+    /// Payload bytes; what had come before is not counted again.
     pub bytes: u64,
     /// The first and the last of its frames.
     pub frames: (u64, u64),
@@ -218,7 +218,8 @@ impl Outline {
             self.early += 1;
             self.hole(from_b, (expected, start));
         }
-        let bytes = u64::from((end - start).unsigned_abs());
+        let new = if repeated > 0 { (end - expected).max(0) } else { end - start };
+        let bytes = u64::from(new.unsigned_abs());
         let room = room && self.turns.len() < MOST_TURNS;
         match self.turns.last_mut() {
             Some(turn) if turn.from_b == from_b && self.turns_left_out == 0 => {

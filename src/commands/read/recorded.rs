@@ -6,7 +6,7 @@ use super::table::Layout;
 use super::traced::Facts;
 use super::traced::finished::Finished;
 use super::waiting::Waiting;
-use super::{last_of, read, view};
+use super::{View, last_of, read, view};
 use crate::catalogue::Catalogue;
 use crate::exit::Code;
 use crate::flags;
@@ -19,8 +19,9 @@ use std::path::Path;
 /// What `trace` asks of its recording.
 fn asked(path: &Path, flags: &flags::Trace) -> flags::Read {
     let mut read = flags::Read { words: vec![path.as_os_str().to_owned()], ..flags::Read::default() };
-    read.views.explain = flags.explain;
-    read.views.view = flags.view.clone().or_else(|| (!flags.explain).then(|| "ladder".to_owned()));
+    (read.views.explain, read.views.ladder) = (flags.explain, flags.ladder);
+    let is_usual = !flags.explain && !flags.ladder;
+    read.views.view = flags.view.clone().or_else(|| is_usual.then(|| "ladder".to_owned()));
     read.one.conversation.clone_from(&flags.conversation);
     read.rows.columns.clone_from(&flags.columns);
     read.rows.json = flags.json;
@@ -31,8 +32,17 @@ fn asked(path: &Path, flags: &flags::Trace) -> flags::Read {
 pub fn can_show(flags: &flags::Trace) -> Result<(), Problem> {
     let asked = asked(Path::new(""), flags);
     Layout::of(&asked.rows)?;
-    // `trace` has no `--ladder`.
-    view(&asked, false).map(|_| ()).map_err(|problem| problem.with("other", "--view ladder"))
+    let flag = match view(&asked, false)? {
+        View::Packets => "--view packets",
+        View::Conversations => "--view conversations",
+        View::Findings => "--view findings",
+        View::Explained => "--explain",
+        _ => return Ok(()),
+    };
+    if flags.network.no_packets {
+        return Err(Problem::new(Kind::ViewNeedsPackets).with("flag", flag));
+    }
+    Ok(())
 }
 
 /// Shows a recording that was just made.
@@ -42,7 +52,14 @@ pub fn recorded(
     common: Common,
     catalogue: &Catalogue,
 ) -> Result<Code, Problem> {
-    read(&asked(path, flags), common, catalogue).map_err(|problem| {
+    let mut asked = asked(path, flags);
+    let shown = read(&asked, common, catalogue);
+    if shown.as_ref().is_err_and(|problem| problem.kind == Kind::NoConversation) {
+        // The run is over, and what it was is not to be lost for a number.
+        asked.one.conversation = None;
+        read(&asked, common, catalogue)?;
+    }
+    shown.map_err(|problem| {
         // One that is not kept has no name that says anything.
         if flags.write.is_some() { problem } else { problem.with("path", catalogue.plain("trace-recording")) }
     })

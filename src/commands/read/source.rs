@@ -50,7 +50,7 @@ impl Source {
         if path == Path::new("-") {
             return Ok(Self::Stdin);
         }
-        let meta = std::fs::metadata(path).map_err(|error| Problem::unreadable("stat", path, &error))?;
+        let meta = std::fs::metadata(path).map_err(|error| Problem::unreadable("open", path, &error))?;
         if meta.is_dir() {
             return Err(Problem::new(Kind::FileIsDirectory).with("path", path.display()));
         }
@@ -140,7 +140,7 @@ pub struct Opened {
     intake: Intake,
     /// Bytes read at a time.
     chunk: usize,
-    /// Whether packets came.
+    /// Whether something came that is shown.
     shown: bool,
 }
 
@@ -158,7 +158,7 @@ impl Opened {
             }
         };
         let taken = intake.take(batch, file, count);
-        *shown |= batch.has_packets();
+        *shown |= batch.has_content();
         match (failed, taken) {
             (Some(error), _) => Err(source.unreadable(&error, *shown)),
             (None, Ok(())) if count > 0 => Ok(true),

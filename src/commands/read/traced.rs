@@ -24,7 +24,7 @@ use super::words::say;
 use crate::catalogue::Catalogue;
 use book::Book;
 pub use calls::{ended as how_ended, name as call_name};
-use enchufe_story::fact::{self, Fact, passage};
+use enchufe_story::fact::{self, DecodeError, Fact, VERSION, passage};
 use enchufe_story::trace::{Event, Judge, Remark, Scout, Sockets, Told};
 use enchufe_wire::file::{Item, code};
 use folding::Folding;
@@ -43,6 +43,8 @@ pub use told::Telling;
 pub struct Facts {
     scout: Scout,
     count: u64,
+    /// Facts of a later version, which cannot be read.
+    newer: u64,
     /// A section said that a tracer wrote it.
     is_recording: bool,
 }
@@ -50,7 +52,7 @@ pub struct Facts {
 impl Facts {
     /// Whether there was one: then it is a recording.
     pub const fn any(&self) -> bool {
-        self.count > 0
+        self.count + self.newer > 0
     }
 
     /// Takes what comes; an error ends a reading that gives nothing.
@@ -66,10 +68,11 @@ impl Facts {
         if !self.is_recording && matches!(came, Came::Frame(_)) {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        each_fact(came, |fact| {
+        let unread = each_fact(came, |fact| {
             self.count += 1;
             self.scout.fact(fact);
         });
+        self.newer += unread.newer;
         Ok(())
     }
 
@@ -78,18 +81,50 @@ impl Facts {
     }
 }
 
+/// How many facts could not be read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Unread {
+    broken: u64,
+    /// Those of a later version than is known, and which one.
+    newer: u64,
+    version: u8,
+}
+
+impl Unread {
+    fn add(&mut self, other: Self) {
+        self.broken += other.broken;
+        self.newer += other.newer;
+        self.version = self.version.max(other.version);
+    }
+
+    fn tell(self, catalogue: &Catalogue) {
+        if self.broken > 0 {
+            let count = [("count", self.broken)];
+            crate::style::complain(&say(catalogue, "note-facts-broken", &[], &count));
+        }
+        if self.newer > 0 {
+            let version = self.version.to_string();
+            let (texts, count) = ([("version", version.as_str())], [("count", self.newer)]);
+            crate::style::complain(&say(catalogue, "note-facts-newer", &texts, &count));
+        }
+    }
+}
+
 /// Gives each fact that stands beside packets; tells how many could not be read.
-fn each_fact(came: &Came<'_, '_>, mut with: impl FnMut(&Fact)) -> u64 {
-    let mut broken = 0;
+fn each_fact(came: &Came<'_, '_>, mut with: impl FnMut(&Fact)) -> Unread {
+    let mut unread = Unread::default();
     if let Came::Aside(_, Item::Statistics(statistics)) = came {
         for fact in fact::facts(statistics) {
             match fact {
                 Ok(fact) => with(&fact),
-                Err(_) => broken += 1,
+                Err(DecodeError::Version(version)) if version > VERSION => {
+                    unread.add(Unread { broken: 0, newer: 1, version });
+                }
+                Err(_) => unread.broken += 1,
             }
         }
     }
-    broken
+    unread
 }
 
 /// What of a recording is shown.
@@ -117,7 +152,7 @@ pub struct Traced<'a, W> {
     /// Of a ladder: what it comes to.
     summary: Option<Summary>,
     events: Vec<Event>,
-    broken: u64,
+    unread: Unread,
     catalogue: &'a Catalogue,
 }
 
@@ -147,14 +182,14 @@ impl<'a, W: Write> Traced<'a, W> {
         };
         let (judge, events) = (Judge::new(sockets), Vec::new());
         let summary = (manner.what == What::Ladder).then(Summary::default);
-        Self { judge, chosen, view, summary, events, broken: 0, catalogue }
+        Self { judge, chosen, view, summary, events, unread: Unread::default(), catalogue }
     }
 
     pub fn take(&mut self, came: &Came<'_, '_>) -> io::Result<()> {
         let Self { judge, events, .. } = self;
         match came {
             Came::Frame(seen) => judge.frame(seen.frame, passage(seen.record), events),
-            Came::Aside(..) => self.broken += each_fact(came, |fact| judge.fact(fact, events)),
+            Came::Aside(..) => self.unread.add(each_fact(came, |fact| judge.fact(fact, events))),
             Came::Pause => {}
         }
         self.show()
@@ -180,10 +215,7 @@ impl<'a, W: Write> Traced<'a, W> {
                 writeln!(out)?;
             }
         }
-        if self.broken > 0 {
-            let count = [("count", self.broken)];
-            crate::style::complain(&say(self.catalogue, "note-facts-broken", &[], &count));
-        }
+        self.unread.tell(self.catalogue);
         let Self { judge, chosen, view, summary, catalogue, .. } = self;
         let is_chosen = |remark: &Remark| chosen.as_ref().is_none_or(|chosen| chosen.has(remark));
         view.finish(&judge, &is_chosen, &summary.unwrap_or_default(), catalogue)

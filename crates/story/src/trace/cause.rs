@@ -320,10 +320,10 @@ impl Case<'_> {
             return inferred(Now::Timer(Timer::WindowProbe), Vec::new());
         }
         if self.repeats() == Some(true) {
-            return Some(self.again());
+            return Some(self.again(bytes));
         }
         if self.repeats() == Some(false) {
-            let mut again = self.again();
+            let mut again = self.again(bytes);
             again.or.extend(self.released(bytes).into_iter().flat_map(|released| {
                 let Reason { now, or, .. } = released;
                 std::iter::once(now).chain(or)
@@ -337,7 +337,7 @@ impl Case<'_> {
     }
 
     /// What was sent before is sent again.
-    fn again(&self) -> Reason {
+    fn again(&self, bytes: Option<Range>) -> Reason {
         let timer = Now::Timer(Timer::Retransmission);
         // The peer said something since: it may have asked for it, most likely where it is sent as soon as that has come.
         let asked = self.asked();
@@ -346,14 +346,22 @@ impl Case<'_> {
         let soon = heard.is_known && self.time.since(heard.last_time) < SOON;
         // A SYN that comes again is answered again (§3.10.7.4).
         let told = self.told().filter(|_| self.has(TcpFlags::SYN));
-        let (now, or) = match told.map(|told| told.now).or(asked) {
+        let (now, mut or) = match told.map(|told| told.now).or(asked) {
             Some(answers) if fast || soon || self.has(TcpFlags::SYN) && self.row.cause.why.is_some() => {
                 (answers, vec![timer])
             }
             Some(answers) => (timer, vec![answers]),
             None => (timer, Vec::new()),
         };
+        or.extend(self.may_probe(bytes).then_some(Now::Timer(Timer::TailLossProbe)));
         Reason { now, certainty: Certainty::Inferred, or }
+    }
+
+    /// Whether it may be a tail loss probe: that sends the last segment again, once (RFC 8985 §7.3).
+    fn may_probe(&self, bytes: Option<Range>) -> bool {
+        let is_tail = bytes.is_some_and(|bytes| bytes.end == self.me.sent) || self.has(TcpFlags::FIN);
+        let once = |what: &What| matches!(what, What::Repeats { frames, whole: true } if frames.count == 1);
+        is_tail && !self.has(TcpFlags::SYN) && self.row.cause.what.iter().any(|claim| once(&claim.what))
     }
 
     /// Its calls were left before: something let it go.
@@ -421,7 +429,7 @@ impl Case<'_> {
             return Some(answers);
         }
         if is_under_way && waited >= PROBE {
-            return Some(Now::Timer(Timer::Retransmission));
+            return Some(Now::Timer(Timer::TailLossProbe));
         }
         // One of several that the same segment let go: what came behind a gap makes room, too (RFC 3042, RFC 6937).
         (is_under_way && self.peer.heard.is_known).then_some(Now::Answers(self.peer.heard.last))

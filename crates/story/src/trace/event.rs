@@ -424,9 +424,11 @@ pub enum Release {
 /// A timer of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Timer {
-    /// What was not acknowledged is sent again (RFC 6298; on Linux also a tail loss probe, RFC 8985 §7, which
-    /// sends what is new where there is some).
+    /// What was not acknowledged is sent again (RFC 6298).
     Retransmission,
+    /// The last segment is sent again, or what is new where there is some, so that the peer says what it lacks, before the
+    /// retransmission timer runs out: a tail loss probe (RFC 8985 §7).
+    TailLossProbe,
     /// An acknowledgement had waited for company (RFC 9293 §3.8.6.3).
     DelayedAck,
     /// Is the peer still there? (§3.8.4)
@@ -439,7 +441,7 @@ pub enum Timer {
 
 impl Now {
     /// All ids.
-    pub const IDS: [&'static str; 11] = [
+    pub const IDS: [&'static str; 12] = [
         "inside",
         "answers",
         "released-window",
@@ -447,6 +449,7 @@ impl Now {
         "released-flight",
         "uncorked",
         "timer-retransmission",
+        "timer-tail-loss-probe",
         "timer-delayed-ack",
         "timer-keep-alive",
         "timer-window-probe",
@@ -463,6 +466,7 @@ impl Now {
             Self::Released { from: Release::Flight, .. } => "released-flight",
             Self::Uncorked(_) => "uncorked",
             Self::Timer(Timer::Retransmission) => "timer-retransmission",
+            Self::Timer(Timer::TailLossProbe) => "timer-tail-loss-probe",
             Self::Timer(Timer::DelayedAck) => "timer-delayed-ack",
             Self::Timer(Timer::KeepAlive) => "timer-keep-alive",
             Self::Timer(Timer::WindowProbe) => "timer-window-probe",
@@ -504,6 +508,7 @@ mod tests {
             released(Release::Flight),
             Now::Uncorked(call),
             Now::Timer(Timer::Retransmission),
+            Now::Timer(Timer::TailLossProbe),
             Now::Timer(Timer::DelayedAck),
             Now::Timer(Timer::KeepAlive),
             Now::Timer(Timer::WindowProbe),

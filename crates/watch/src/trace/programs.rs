@@ -36,6 +36,12 @@ pub enum CommandError {
         /// The command.
         command: Vec<u8>,
     },
+    /// It is a directory.
+    #[error("{}: is a directory", name(command))]
+    Directory {
+        /// The command.
+        command: Vec<u8>,
+    },
     /// It may not be executed.
     #[error("{}: permission denied", name(command))]
     NotExecutable {
@@ -73,6 +79,9 @@ pub fn find(command: &[u8]) -> Result<PathBuf, CommandError> {
         Some(place) if !command.is_empty() => Ok(place.clone()),
         _ if files().next().is_some() && !command.is_empty() => {
             Err(CommandError::NotExecutable { command: command.to_vec() })
+        }
+        _ if path.is_dir() && command.contains(&b'/') => {
+            Err(CommandError::Directory { command: command.to_vec() })
         }
         _ => Err(CommandError::NotFound { command: command.to_vec() }),
     }

@@ -86,7 +86,10 @@ pub fn called(entered: &Entered) -> String {
         Arguments::Address(end) => endpoint(end),
         Arguments::OtherAddress { family } => names::family(*family),
         Arguments::Backlog(backlog) => return format!("{name}({backlog})"),
-        Arguments::Bytes { wanted, .. } => return format!("{name}({wanted})"),
+        Arguments::Bytes { wanted, flags: 0 } => return format!("{name}({wanted})"),
+        Arguments::Bytes { wanted, flags } => {
+            return format!("{name}({wanted}, {})", names::message_flags(*flags).join("|"));
+        }
         Arguments::How(how) => names::how(*how),
         Arguments::Option { level, name, value } => {
             let option = names::option(*level, *name);
@@ -125,7 +128,8 @@ pub fn outcome(left: &Left) -> String {
     let mut said = if goes_without { String::new() } else { result(left) };
     if let Some(nanos) = left.duration.filter(|nanos| *nanos >= LEAST_SAID) {
         let time = human_time(Duration::from_nanos(nanos.unsigned_abs()));
-        said = format!("{said} ({time})");
+        let plain = if said.is_empty() { result(left) } else { said };
+        said = format!("{plain} ({time})");
     }
     said.trim_start().to_owned()
 }

@@ -267,6 +267,10 @@ impl<'a, W: Write> Drawing<'a, W> {
     /// Draws a call that encloses what comes.
     fn settle(&mut self) -> io::Result<()> {
         let Some(Pending { since, call }) = self.pending.take() else { return Ok(()) };
+        // One that sends nothing is told by the end of its process.
+        if call.syscall == Syscall::ExitGroup {
+            return Ok(());
+        }
         self.gap(since)?;
         let text = format!("{} …", self.call(&call));
         self.text(self.lane_of(call.program, call.of), &text, &[])

@@ -6,7 +6,7 @@ use super::book::Book;
 use super::{calls, names};
 use crate::catalogue::{Catalogue, human_time};
 use enchufe_story::Certainty;
-use enchufe_story::fact::{Arguments, CallId, Line, Outcome, Status, Syscall};
+use enchufe_story::fact::{CallId, Line, Outcome, Status, Syscall};
 use enchufe_story::trace::{By, Deed, Entered, Event, Left, Segment, Told};
 use enchufe_wire::Timestamp;
 use std::collections::HashMap;
@@ -142,17 +142,11 @@ impl<'a, W: Write> Listing<'a, W> {
             return;
         }
         let killed = entered.syscall == Syscall::Killed;
-        let mut text = if killed { self.catalogue.plain("trace-its-end") } else { calls::called(entered) };
-        if let Arguments::Bytes { flags, .. } = entered.arguments
-            && flags != 0
-            && text.ends_with(')')
-        {
-            text.pop();
-            text = format!("{text}, {})", names::message_flags(flags).join("|"));
-        }
+        let text = if killed { self.catalogue.plain("trace-its-end") } else { calls::called(entered) };
         let at = self.row(time, (entered.program, entered.pid), entered.line.as_ref(), text);
         if let Some((at, row)) = at.and_then(|at| Some((at, self.rows.get_mut(at)?))) {
-            row.quiet = killed;
+            // How a process ends is a row of its own.
+            row.quiet = killed || entered.syscall == Syscall::ExitGroup;
             self.places.insert(entered.id, at);
         }
     }

@@ -217,11 +217,11 @@ fn moved(moved: &Moved) -> Value {
 }
 
 fn change(change: &SocketChange) -> Value {
-    json!({
+    without_null(json!({
         "socket": change.socket.0, "from": change.from.map(State::name), "to": change.to.name(),
         "certainty": plain::certainty(change.certainty), "because": change.because.map(|call| call.0),
         "rfc": 9293, "section": change.section,
-    })
+    }))
 }
 
 fn reading(reading: &Reading) -> Value {

@@ -5,7 +5,7 @@ use super::super::words::say;
 use super::book::Book;
 use crate::catalogue::Catalogue;
 use enchufe_story::fact::CallId;
-use enchufe_story::trace::{By, Deed, Now, Segment};
+use enchufe_story::trace::{By, Deed, Now, Segment, Timer};
 use enchufe_story::{Certainty, What};
 
 fn sure(text: String, certainty: Certainty) -> String {
@@ -40,7 +40,11 @@ pub fn cause(segment: &Segment, book: &Book, catalogue: &Catalogue) -> String {
     if let Some(why) = &segment.why
         && !matches!(why.now, Now::Inside(_))
     {
-        parts.push(sure(now(&why.now, book, catalogue), why.certainty));
+        let probe = Now::Timer(Timer::TailLossProbe);
+        let either = why.now == Now::Timer(Timer::Retransmission) && why.or.contains(&probe);
+        let said = now(&why.now, book, catalogue);
+        let said = if either { format!("{said} / {}", now(&probe, book, catalogue)) } else { said };
+        parts.push(sure(said, why.certainty));
     }
     let answered = segment.why.as_ref().and_then(|why| match why.now {
         Now::Answers(frame) => Some(frame),

@@ -1,0 +1,62 @@
+//! Commands that look as if they were for a shell, which none is run for.
+
+use crate::catalogue::Catalogue;
+use crate::commands::read::words::say;
+use crate::text::{escape, shell_quoted};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+/// What is said of a command that a shell would understand otherwise.
+pub fn hint(command: &OsStr, catalogue: &Catalogue) -> Option<String> {
+    let word = char::from(meant_for_shell(command.as_bytes())?).to_string();
+    let command = escape(command.as_bytes()).replace("\\\"", "\"");
+    let quoted = shell_quoted(&command);
+    let texts = [("word", word.as_str()), ("command", &command), ("quoted", &quoted)];
+    Some(say(catalogue, "note-trace-no-shell", &texts, &[]))
+}
+
+/// The first character outside quotes that a shell would act on: variables, patterns, redirections, pipes, several commands
+/// (XCU §2.2).
+fn meant_for_shell(command: &[u8]) -> Option<u8> {
+    let mut bytes = command.iter().copied();
+    let mut quote = None;
+    while let Some(byte) = bytes.next() {
+        match (quote, byte) {
+            (None | Some(b'"'), b'\\') => {
+                bytes.next();
+            }
+            (Some(open), _) if open == byte => quote = None,
+            (None, b'\'' | b'"') => quote = Some(byte),
+            (None, b'$' | b'*' | b'<' | b'>' | b'|' | b'&' | b';' | b'`') | (Some(b'"'), b'$' | b'`') => {
+                return Some(byte);
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_stands_outside_quotes_is_meant_for_a_shell() {
+        let cases: [(&str, Option<char>); 11] = [
+            ("python3 a.py", None),
+            ("a | b", Some('|')),
+            ("a > b", Some('>')),
+            ("a $HOME", Some('$')),
+            ("a \"$HOME\"", Some('$')),
+            ("a '$HOME'", None),
+            ("a \\$HOME", None),
+            ("ls *.py", Some('*')),
+            ("a '*' \"*\"", None),
+            ("sh -c 'a | b; c'", None),
+            ("a && b", Some('&')),
+        ];
+        for (command, found) in cases {
+            assert_eq!(meant_for_shell(command.as_bytes()).map(char::from), found, "{command}");
+        }
+    }
+}
