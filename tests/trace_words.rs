@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Done, run};
+use common::{Done, Process, enchufe, run};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -96,6 +96,31 @@ os._exit(0)
         assert!(!done.text().contains("exit 0"), "{}", done.text());
         assert!(done.text().contains("exits with 0"), "{}", done.text());
     }
+}
+
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn who_waits_for_ever_is_told_what_ends_it() {
+    // The client is gone before the server is there.
+    let words = ["trace", "python3 -c 'raise SystemExit(1)'", PAIR[0]];
+    let mut process = Process::start(enchufe("en", &words));
+    let line = process.errors_until("no call has come");
+    assert_eq!(
+        line,
+        "enchufe: no call has come for 5 s, and these go on: servidor.py; Ctrl-C ends them and shows what was recorded"
+    );
+    process.signal("INT");
+    let done = process.finish();
+    assert_eq!(done.code, Some(0));
+    assert!(done.text().contains("ended by SIGINT") || done.text().contains("exits with"), "{}", done.text());
+}
+
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn who_connects_to_itself_is_not_told_that_nobody_reaches_it() {
+    let program = "import socket; s = socket.create_server(('127.0.0.1', 0)); c = socket.create_connection(s.getsockname())";
+    let done = run(&["trace", "--", "python3", "-c", program]);
+    assert_eq!((done.code, done.errors()), (Some(0), ""));
 }
 
 /// A recording of the echo, and its bytes.

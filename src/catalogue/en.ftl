@@ -315,6 +315,7 @@ note-astray-no-way = { $program } calls { $call } { $address }, and from a netwo
 note-astray-bind = { $program } calls { $call } { $address }, and a network of its own has only loopback addresses (127.0.0.1, ::1); let it run in this machine's network: --net host
 note-astray-listener = { $program } calls { $call } { $address }, and in its own network nobody listens there; in this machine's network { $listener } does: --net host, or trace that program, too
 astray-somebody = another program
+note-trace-silent = no call has come for 5 s, and these go on: { $programs }; Ctrl-C ends them and shows what was recorded
 note-trace-no-shell = no shell is run, so { $word } means nothing special in { $command }; with a shell the command is: sh -c { $quoted }
 note-trace-cut = more than { $size } of packets: of those after that, only the headers were recorded
 note-trace-lost = { $count ->

@@ -316,6 +316,7 @@ note-astray-no-way = { $program } llama a { $call } { $address }, y desde una re
 note-astray-bind = { $program } llama a { $call } { $address }, y una red propia solo tiene direcciones de loopback (127.0.0.1, ::1); haz que corra en la red de esta máquina: --net host
 note-astray-listener = { $program } llama a { $call } { $address }, y en su propia red nadie escucha ahí; en la red de esta máquina lo hace { $listener }: --net host, o traza también ese programa
 astray-somebody = otro programa
+note-trace-silent = desde hace 5 s no hay llamadas, y siguen: { $programs }; Ctrl-C los termina y muestra lo grabado
 note-trace-no-shell = no se usa ningún shell, así que { $word } no significa nada especial en { $command }; con un shell el comando es: sh -c { $quoted }
 note-trace-cut = más de { $size } de paquetes: de los que vinieron después solo se grabaron los encabezados
 note-trace-lost = { $count ->

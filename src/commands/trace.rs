@@ -5,6 +5,7 @@ mod hints;
 mod join;
 mod live;
 pub mod network;
+mod notes;
 pub mod obstacle;
 mod shell;
 
@@ -14,16 +15,14 @@ use crate::flags;
 use crate::plan::{self, Common};
 use crate::problem::{Kind, Problem};
 use crate::text::escape;
-use enchufe_story::State;
-use enchufe_story::fact::{Fact, Happened, Status};
+use enchufe_story::fact::Status;
 use enchufe_sys::children::Children;
 use enchufe_watch::trace::join::Door;
 use enchufe_watch::trace::{
-    Aside, Audience, CommandError, Console, Options, Recorder, TraceError, WHOLE, run,
+    Audience, CommandError, Console, Heard, Options, Recorder, TraceError, WHOLE, run,
 };
 use hints::Hints;
 use network::Network;
-use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -81,18 +80,17 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     let recorder = recorder.map_err(|error| cannot_write(&error))?;
     let mut recorder = recorder.limited(limit.unwrap_or(WHOLE));
     let stdin = io::stdin();
-    let hints = Hints::new(common, catalogue);
-    let only = <&[_; 1]>::try_from(options.commands.as_slice()).ok();
-    let alone = only.map(|[only]| alone(only, catalogue));
-    let hints = RefCell::new(if is_shared { hints } else { hints.apart(outside, alone) });
-    let told = &mut |fact: &Fact| hints.borrow_mut().fact(fact);
-    let aside = &mut |aside: Aside| hints.borrow_mut().aside(&aside);
+    let mut hints = Hints::new(&options.commands, common, catalogue);
+    if !is_shared {
+        hints.are_apart(outside);
+    }
     // Where there is no folder for it nobody joins, and who wants to is told so.
     let door = Door::open().ok();
-    let audience = Audience { input: Some(stdin.as_fd()), stop: &bell, door, told, aside };
+    let told = &mut |heard: Heard<'_>| hints.hear(heard);
+    let audience = Audience { input: Some(stdin.as_fd()), stop: &bell, door, told };
     let ran = run(&options, &children, &mut recorder, audience);
     drop(link);
-    hints.into_inner().end();
+    hints.end();
     let is_cut = recorder.is_cut();
     let ended = recorder.finish(&bell);
     if is_cut && !common.quiet {
@@ -150,22 +148,6 @@ fn show(
 
 fn unwritable(path: &Path, error: &io::Error) -> Problem {
     Problem::unwritable("open", path, error)
-}
-
-/// Says once that the only program listens where nobody can reach it.
-fn alone(command: &[Vec<u8>], catalogue: &'static Catalogue) -> impl FnMut(&Fact) + 'static {
-    let program = super::read::traced::program_name(command);
-    let mut is_said = false;
-    move |fact| {
-        let Happened::Left(left) = &fact.happened else { return };
-        let listens = left.reading.filter(|reading| reading.state.state() == Some(State::Listen));
-        if let Some(address) = listens.and_then(|reading| reading.local).filter(|_| !is_said) {
-            is_said = true;
-            let address = super::read::words::endpoint(&address);
-            let texts = [("program", program.as_str()), ("address", &address)];
-            crate::style::complain(&super::read::words::say(catalogue, "note-trace-alone", &texts, &[]));
-        }
-    }
 }
 
 fn options(flags: &flags::Trace) -> Result<Options, Problem> {

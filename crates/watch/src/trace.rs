@@ -27,4 +27,4 @@ mod waits;
 pub use aside::Aside;
 pub use programs::{CommandError, Console, find};
 pub use record::{Recorder, WHOLE};
-pub use run::{Audience, Ended, Options, TraceError, probe, run};
+pub use run::{Audience, Ended, Heard, Options, TraceError, probe, run};

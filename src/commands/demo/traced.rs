@@ -92,8 +92,7 @@ impl Stage<'_> {
         let Network { capture, interface, carries, .. } = Network::private(false, None)?;
         let recorder = Recorder::new(&file, capture, interface, carries);
         let mut recorder = recorder.map_err(|error| cannot_write(&error))?;
-        let (told, aside) = (&mut |_: &_| {}, &mut |_| {});
-        let audience = Audience { input: None, stop: self.bell, door: None, told, aside };
+        let audience = Audience { input: None, stop: self.bell, door: None, told: &mut |_| {} };
         let options = self.options(&server, &client)?;
         let ran = trace(&options, &self.children, &mut recorder, audience);
         recorder.finish(self.bell).map_err(|error| cannot_write(&error))?;

@@ -2,6 +2,7 @@
 
 use super::astray::Astray;
 use super::live::Live;
+use super::notes::Notes;
 use crate::catalogue::Catalogue;
 use crate::commands::read::traced::program_name;
 use crate::commands::read::words::say;
@@ -9,7 +10,7 @@ use crate::plan::Common;
 use crate::text::escape;
 use enchufe_story::fact::{Fact, Happened};
 use enchufe_sys::outside::Outside;
-use enchufe_watch::trace::Aside;
+use enchufe_watch::trace::{Aside, Heard};
 use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -17,14 +18,11 @@ use std::path::{Path, PathBuf};
 /// The most files that are told of.
 const MOST_FILES: usize = 50;
 
-/// Who is told everything.
-type Told<'a> = Box<dyn FnMut(&Fact) + 'a>;
-
 /// All of it, but where nothing is to be said.
 pub struct Hints<'a> {
+    commands: &'a [Vec<Vec<u8>>],
     live: Live,
-    /// Says that a program listens where nobody can reach it.
-    alone: Option<Told<'a>>,
+    notes: Option<Notes>,
     /// In a network of their own.
     astray: Option<Astray>,
     names: HashMap<u32, String>,
@@ -35,32 +33,39 @@ pub struct Hints<'a> {
 }
 
 impl<'a> Hints<'a> {
-    pub fn new(common: Common, catalogue: &'static Catalogue) -> Self {
-        let (names, files) = (HashMap::new(), HashSet::new());
+    pub fn new(commands: &'a [Vec<Vec<u8>>], common: Common, catalogue: &'static Catalogue) -> Self {
         let (live, quiet) = (Live::new(common), common.quiet);
-        Self { live, alone: None, astray: None, names, files, quiet, catalogue }
+        let notes = (!quiet).then(|| Notes::new(catalogue));
+        let (names, files) = (HashMap::new(), HashSet::new());
+        Self { commands, live, notes, astray: None, names, files, quiet, catalogue }
     }
 
-    /// Of programs in a network of their own; this is who stays outside, and what says that nobody reaches the only one.
-    pub fn apart(self, outside: Option<Outside>, alone: Option<impl FnMut(&Fact) + 'a>) -> Self {
-        if self.quiet {
-            return self;
+    /// The programs are in a network of their own; this is who stays outside.
+    pub fn are_apart(&mut self, outside: Option<Outside>) {
+        if let Some(notes) = &mut self.notes {
+            notes.are_apart(self.commands);
+            self.astray = Some(Astray::new(outside, self.catalogue));
         }
-        let alone = alone.map(|alone| Box::new(alone) as Told<'a>);
-        let astray = Some(Astray::new(outside, self.catalogue));
-        Self { alone, astray, ..self }
     }
 
-    pub fn fact(&mut self, fact: &Fact) {
+    pub fn hear(&mut self, heard: Heard<'_>) {
+        match heard {
+            Heard::Fact(fact) => self.fact(fact),
+            Heard::Aside(aside) => self.aside(&aside),
+            Heard::Idle(silent) => self.notes.iter_mut().for_each(|notes| notes.silent(silent)),
+        }
+    }
+
+    fn fact(&mut self, fact: &Fact) {
         if let Happened::Started(program) = &fact.happened {
             self.names.insert(program.number, program_name(&program.command));
         }
         self.live.fact(fact);
         self.astray.iter_mut().for_each(|astray| astray.fact(fact));
-        self.alone.iter_mut().for_each(|alone| alone(fact));
+        self.notes.iter_mut().for_each(|notes| notes.fact(fact));
     }
 
-    pub fn aside(&mut self, aside: &Aside) {
+    fn aside(&mut self, aside: &Aside) {
         self.astray.iter_mut().for_each(|astray| astray.aside(aside));
         if let Aside::Unprivileged { program, file } = aside {
             self.unprivileged(*program, file);
@@ -82,5 +87,6 @@ impl<'a> Hints<'a> {
     /// All have ended.
     pub fn end(&mut self) {
         self.live.end();
+        self.notes.iter_mut().for_each(Notes::end);
     }
 }

@@ -80,6 +80,17 @@ pub enum TraceError {
     System(#[from] io::Error),
 }
 
+/// What an audience is told.
+#[derive(Debug)]
+pub enum Heard<'f> {
+    /// What is recorded.
+    Fact(&'f Fact),
+    /// What is worth telling besides.
+    Aside(Aside),
+    /// For how long no program has made a call; again and again, until all are asked to end.
+    Idle(Duration),
+}
+
 /// What a run has to do with who watches it.
 pub struct Audience<'a> {
     /// What one of the programs reads ([`Options::reader`]): itself where it has pipes, what comes from it where it has a terminal of its own.
@@ -88,10 +99,8 @@ pub struct Audience<'a> {
     pub stop: &'a Bell,
     /// Where other programs may come in, while the run is not about to end.
     pub door: Option<Door>,
-    /// Sees everything that happens, as it happens.
-    pub told: &'a mut dyn FnMut(&Fact),
-    /// Hears what is worth telling besides.
-    pub aside: &'a mut dyn FnMut(Aside),
+    /// Hears everything that happens, as it happens.
+    pub told: &'a mut dyn FnMut(Heard<'_>),
 }
 
 impl std::fmt::Debug for Audience<'_> {
@@ -123,6 +132,7 @@ pub fn run<'r, W: Write>(
         outputs: Vec::new(),
         phase: Phase::Starting,
         since: Instant::now(),
+        active: Instant::now(),
         stopped: false,
         prints: false,
     };
@@ -166,6 +176,8 @@ pub(super) struct Running<'r> {
     pub(super) phase: Phase,
     /// When the phase began, or the last program was started.
     since: Instant,
+    /// When a program stopped the last time.
+    active: Instant,
     stopped: bool,
     /// Runs while stops follow each other.
     ticks: Ticks,
@@ -192,7 +204,13 @@ impl Running<'_> {
             if self.tracer.processes.is_empty() {
                 return Ok(());
             }
+            if busy {
+                self.active = Instant::now();
+            }
             if is_round {
+                if self.phase <= Phase::Running {
+                    (self.audience.told)(Heard::Idle(self.active.elapsed()));
+                }
                 self.type_in()?;
                 recorder.keep(!busy).map_err(TraceError::Record)?;
             }
@@ -236,10 +254,10 @@ impl Running<'_> {
         };
         let is_left = std::mem::take(&mut self.prints);
         for fact in &self.tracer.facts {
-            (self.audience.told)(fact);
+            (self.audience.told)(Heard::Fact(fact));
             self.prints |= is_printed(fact);
         }
-        self.tracer.asides.drain(..).for_each(&mut *self.audience.aside);
+        self.tracer.asides.drain(..).for_each(|aside| (self.audience.told)(Heard::Aside(aside)));
         let time = if is_round { now() } else { self.tracer.time };
         recorder.take(&self.tracer.facts, time).map_err(TraceError::Record)?;
         self.tracer.facts.clear();
