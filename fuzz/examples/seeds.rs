@@ -48,11 +48,11 @@ fn pcapng(capture: &craft::packets::Capture) -> Result<Vec<u8>, Box<dyn Error>> 
         writer.interface(&mut out, LinkType(capture.link), &InterfaceInfo { name: "lo", snaplen: 99 });
     for (time, bytes, wire_len) in capture.frames.iter().take(4) {
         let notes =
-            PacketNotes { comments: &[b"a comment"], process: Some(PacketProcess { pid: 1, tid: 2 }), beside: None };
+            PacketNotes { comments: &[b"a comment"], process: Some(PacketProcess { pid: 1, tid: 2 }), process_block: None, beside: None };
         let time = Timestamp::from_nanos(i64::try_from(*time)?);
         writer.packet(&mut out, interface, time, bytes, u32::try_from(*wire_len)?, &notes);
     }
-    let process = [&[3, 0, 0, 0, 42, 0, 0, 0][..], &[2, 0, 2, 0, b'n', b'c', 0, 0]].concat();
+    let process = [&[3, 0, 0, 0, 12, 0, 0, 0, 42, 0, 0, 0][..], &[2, 0, 2, 0, b'n', b'c', 0, 0]].concat();
     writer.custom(&mut out, 32_622, true, &process);
     let simple = [5, 0, 0, 0, b'h', b'e', b'l', b'l', b'o', 0, 0, 0];
     let names = [1, 0, 8, 0, 127, 0, 0, 1, b'l', b'o', 0, 0, 0, 0, 0, 0];

@@ -333,7 +333,8 @@ mod tests {
         let whole = part(0, false, &[0, 7, 0, 8, 0, 8, 0, 0]);
         let parts = [part(0, true, &[0, 1, 0, 2, 0, 16, 0, 0]), part(1, false, b"12345678"), whole];
         for (at, bytes) in (0..).zip(&parts) {
-            let notes = PacketNotes { comments: &[b"said"], process: None, beside: None };
+            let notes =
+                PacketNotes { comments: &[b"said"], process: None, process_block: None, beside: None };
             let length = u32::try_from(bytes.len()).unwrap();
             writer.packet(&mut file, interface, Timestamp::from_nanos(at), bytes, length, &notes);
         }
@@ -420,7 +421,8 @@ mod tests {
         let interface = writer.interface(&mut file, LinkType::ETHERNET, &InterfaceInfo::default());
         for (at, length) in [(1, 60), (2, 5_000), (3, 0), (4, 61), (5, 20_000), (6, 1)] {
             let bytes: Vec<u8> = (0..length).map(|byte: u32| u8::try_from(byte % 251).unwrap()).collect();
-            let notes = PacketNotes { comments: &[b"said"], process: None, beside: None };
+            let notes =
+                PacketNotes { comments: &[b"said"], process: None, process_block: None, beside: None };
             writer.packet(&mut file, interface, Timestamp::from_nanos(at), &bytes, length, &notes);
         }
         let mut damaged = file.clone();

@@ -217,15 +217,17 @@ impl<'a> Custom<'a> {
     pub const WIRESHARK: u32 = 32_622;
     const PROCESS_ENTRY: u32 = 3;
 
-    /// The process that this block describes, if it is Wireshark's process information block: entry type 3,
-    /// then the process id, little-endian whatever the section is, then options.
+    /// The process that this block describes, if it is Wireshark's process information block: entry type 3, the length of the
+    /// entry, and in it the process id and options, little-endian whatever the section is.
     pub fn process(&self) -> Option<Process<'a>> {
         let little = ByteOrder::Little;
         if self.enterprise != Self::WIRESHARK || little.u32(self.data, 0)? != Self::PROCESS_ENTRY {
             return None;
         }
-        let options = Options { order: little, bytes: self.data.get(8..).unwrap_or_default() };
-        Some(Process { pid: little.u32(self.data, 4)?, options })
+        let length = usize::try_from(little.u32(self.data, 4)?).ok()?;
+        let entry = self.data.get(8..)?.get(..length)?;
+        let options = Options { order: little, bytes: entry.get(4..).unwrap_or_default() };
+        Some(Process { pid: little.u32(entry, 0)?, options })
     }
 }
 

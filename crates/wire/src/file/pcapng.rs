@@ -16,6 +16,8 @@ pub(super) const STATISTICS: u32 = 5;
 pub(super) const ENHANCED_PACKET: u32 = 6;
 pub(super) const CUSTOM_COPIED: u32 = 0x0bad;
 pub(super) const CUSTOM: u32 = 0x4000_0bad;
+/// A process, as Apple's tcpdump describes it. The topmost bit is for local use: readers pass over such a block.
+pub(super) const PROCESS: u32 = 0x8000_0001;
 pub(super) const ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 /// Type, length and the length again.
 const FRAME: usize = 12;

@@ -43,7 +43,9 @@ impl Of {
             (_, 19372 | 19373)
             | (Self::Section, code::APPLICATION)
             | (Self::Interface, code::RESOLUTION | code::TIME_OFFSET)
-            | (Self::Statistics, START_TIME | END_TIME) => Holds::Nothing,
+            | (Self::Statistics, START_TIME | END_TIME)
+            // The blocks that they number are not copied.
+            | (Self::Packet, code::PACKET_PROCESS_BLOCK | code::PACKET_OTHER_PROCESS_BLOCK) => Holds::Nothing,
             (Self::Interface, 10) | (Self::Packet, code::PACKET_FLAGS | 6 | code::PACKET_PROCESS) => {
                 Holds::Words
             }

@@ -89,7 +89,8 @@ fn written() -> Vec<u8> {
     let mut writer = Writer::new();
     writer.section(&mut file, "a test");
     let interface = writer.interface(&mut file, LinkType::NULL, &InterfaceInfo { name: "lo0", snaplen: 0 });
-    let notes = PacketNotes { comments: &[b"first", b"second"], process: None, beside: None };
+    let notes =
+        PacketNotes { comments: &[b"first", b"second"], process: None, process_block: None, beside: None };
     writer.packet(
         &mut file,
         interface,
@@ -100,7 +101,7 @@ fn written() -> Vec<u8> {
     );
     writer.custom(&mut file, 32_473, false, b"calls");
     let process = Some(PacketProcess { pid: 7, tid: 8 });
-    let notes = PacketNotes { comments: &[], process, beside: None };
+    let notes = PacketNotes { comments: &[], process, process_block: None, beside: None };
     writer.packet(&mut file, interface, Timestamp::from_nanos(2), b"", 99, &notes);
     file
 }
@@ -167,6 +168,37 @@ fn a_big_endian_section_after_a_little_one_forgets_its_interfaces() {
 }
 
 #[test]
+fn packets_name_the_block_that_describes_their_process_and_copies_of_them_do_not() {
+    let (mut file, mut writer) = (Vec::new(), Writer::new());
+    writer.section(&mut file, "a test");
+    let interface = writer.interface(&mut file, LinkType::RAW, &InterfaceInfo::default());
+    let blocks = [(7, "one"), (8, "other")].map(|(pid, name)| writer.process(&mut file, pid, name));
+    assert_eq!(blocks, [0, 1]);
+    let notes = PacketNotes { process_block: Some(1), ..PacketNotes::default() };
+    writer.packet(&mut file, interface, Timestamp::from_nanos(1), b"abc", 3, &notes);
+    let mut reader = Reader::new();
+    reader.feed(&file);
+    let (mut copy, mut described) = (Vec::new(), 0);
+    while let Some(item) = reader.next().unwrap() {
+        match item {
+            Item::Other { block_type: 0x8000_0001 } => described += 1,
+            Item::Packet(record) => {
+                let number = record.options.find(code::PACKET_PROCESS_BLOCK);
+                assert_eq!((described, number), (2, Some(&1u32.to_le_bytes()[..])));
+                writer.record(&mut copy, interface, &record);
+            }
+            _ => {}
+        }
+    }
+    let plain = {
+        let mut plain = Vec::new();
+        writer.packet(&mut plain, interface, Timestamp::from_nanos(1), b"abc", 3, &PacketNotes::default());
+        plain
+    };
+    assert_eq!(copy, plain);
+}
+
+#[test]
 fn names_statistics_and_processes_are_read() {
     let little = ByteOrder::Little;
     let mut reader = Reader::new();
@@ -175,8 +207,12 @@ fn names_statistics_and_processes_are_read() {
     reader.feed(&block(little, 4, &names));
     let statistics = [&[0u8; 12][..], &[5, 0, 8, 0, 3, 0, 0, 0, 0, 0, 0, 0]].concat();
     reader.feed(&block(little, 5, &statistics));
-    let process =
-        [&32_622u32.to_le_bytes()[..], &[3, 0, 0, 0, 42, 0, 0, 0], &[2, 0, 2, 0, b'n', b'c', 0, 0]].concat();
+    let process = [
+        &32_622u32.to_le_bytes()[..],
+        &[3, 0, 0, 0, 12, 0, 0, 0, 42, 0, 0, 0],
+        &[2, 0, 2, 0, b'n', b'c', 0, 0],
+    ]
+    .concat();
     reader.feed(&block(little, 0x0bad, &process));
     let mut seen = Vec::new();
     while let Some(item) = reader.next().unwrap() {

@@ -2,7 +2,9 @@
 
 use super::item::PacketProcess;
 use super::options::code;
-use super::pcapng::{CUSTOM, CUSTOM_COPIED, ENHANCED_PACKET, INTERFACE, ORDER_MAGIC, SECTION, STATISTICS};
+use super::pcapng::{
+    CUSTOM, CUSTOM_COPIED, ENHANCED_PACKET, INTERFACE, ORDER_MAGIC, PROCESS, SECTION, STATISTICS,
+};
 use super::relay::halves;
 use crate::link::LinkType;
 use crate::time::Timestamp;
@@ -14,6 +16,7 @@ const LONGEST_BESIDE: usize = u16::MAX as usize - 4;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Writer {
     interfaces: u32,
+    processes: u32,
 }
 
 /// What is said of an interface.
@@ -32,6 +35,8 @@ pub struct PacketNotes<'a> {
     pub comments: &'a [&'a [u8]],
     /// Process and thread, as Wireshark's development version writes them.
     pub process: Option<PacketProcess>,
+    /// The number of the block that describes it ([`Writer::process`]).
+    pub process_block: Option<u32>,
     /// What an enterprise says beside it: a custom option, which programs that change the file do not keep.
     pub beside: Option<(u32, &'a [u8])>,
 }
@@ -49,7 +54,7 @@ impl Writer {
     }
 
     pub(super) const fn begin(&mut self) {
-        self.interfaces = 0;
+        (self.interfaces, self.processes) = (0, 0);
     }
 
     /// The number of the interface that was just written.
@@ -85,6 +90,7 @@ impl Writer {
     ) {
         block(out, ENHANCED_PACKET, |out| {
             enhanced(out, interface, time, bytes, wire_len);
+            let before = out.len();
             for comment in notes.comments {
                 option(out, code::COMMENT, comment);
             }
@@ -92,13 +98,29 @@ impl Writer {
                 let ids = [pid.to_le_bytes(), tid.to_le_bytes()].concat();
                 option(out, code::PACKET_PROCESS, &ids);
             }
+            if let Some(number) = notes.process_block {
+                option(out, code::PACKET_PROCESS_BLOCK, &number.to_le_bytes());
+            }
             if let Some((enterprise, data)) = notes.beside {
                 option(out, code::CUSTOM, &[&enterprise.to_le_bytes(), data].concat());
             }
-            if !notes.comments.is_empty() || notes.process.is_some() || notes.beside.is_some() {
+            if out.len() > before {
                 option(out, 0, &[]);
             }
         });
+    }
+
+    /// A process; gives the number by which [packets](PacketNotes::process_block) of this section name it. Wireshark shows it with
+    /// them since version 4.6; those before pass over it, where a custom block would be a row of theirs.
+    pub fn process(&mut self, out: &mut Vec<u8>, pid: u32, name: &str) -> u32 {
+        const NAME: u16 = 2;
+        block(out, PROCESS, |out| {
+            out.extend_from_slice(&pid.to_le_bytes());
+            option(out, NAME, name.as_bytes());
+            option(out, 0, &[]);
+        });
+        self.processes += 1;
+        self.processes - 1
     }
 
     /// Counters of an interface at a time: frames that it received, and those of them for which there was no room.

@@ -8,7 +8,14 @@ use crate::commands::read::reading::Came;
 use enchufe_story::fact::{APPLICATION, ENTERPRISE, passage, passage_bytes};
 use enchufe_story::trace::{Event, Judge, Side, Sockets, Told};
 use enchufe_wire::file::{InterfaceInfo, Item, PacketNotes, PacketProcess, Writer, code};
+use std::collections::HashMap;
 use std::io::{self, Write};
+
+/// The most processes that are described.
+const MOST_PROCESSES: usize = 65_536;
+
+/// What is said of a segment: its cause, and the program and process whose call made it.
+type Said = (Option<String>, Option<(u32, PacketProcess)>);
 
 /// Writes it while the first one is read again.
 pub struct Finished<'a, W> {
@@ -19,6 +26,8 @@ pub struct Finished<'a, W> {
     only_own: bool,
     writer: Writer,
     buffer: Vec<u8>,
+    /// The blocks that describe processes.
+    processes: HashMap<(u32, u32), u32>,
     out: W,
     catalogue: &'a Catalogue,
 }
@@ -32,6 +41,7 @@ impl<'a, W: Write> Finished<'a, W> {
             only_own,
             writer: Writer::new(),
             buffer: Vec::new(),
+            processes: HashMap::new(),
             out,
             catalogue,
         }
@@ -47,9 +57,12 @@ impl<'a, W: Write> Finished<'a, W> {
                     return Ok(());
                 };
                 let comments = comment.as_ref().map(String::as_bytes);
+                let process_block =
+                    process.and_then(|(program, process)| self.block_of(program, process.pid));
+                let process = process.map(|(_, process)| process);
                 let beside = passage_bytes(&passage);
                 let beside = (!beside.is_empty()).then_some((ENTERPRISE, beside.as_slice()));
-                let notes = PacketNotes { comments: comments.as_slice(), process, beside };
+                let notes = PacketNotes { comments: comments.as_slice(), process, process_block, beside };
                 let record = seen.record;
                 let time = record.time.unwrap_or_default();
                 self.writer.packet(&mut self.buffer, 0, time, record.bytes, record.wire_len, &notes);
@@ -79,8 +92,21 @@ impl<'a, W: Write> Finished<'a, W> {
         Ok(())
     }
 
+    /// The block that describes a process of a program; written before its first packet.
+    fn block_of(&mut self, program: u32, pid: u32) -> Option<u32> {
+        if let Some(number) = self.processes.get(&(program, pid)) {
+            return Some(*number);
+        }
+        if self.processes.len() >= MOST_PROCESSES {
+            return None;
+        }
+        let number = self.writer.process(&mut self.buffer, pid, self.book.name(program));
+        self.processes.insert((program, pid), number);
+        Some(number)
+    }
+
     /// Learns what calls and programs are called; gives what is said of a segment, if there was one that an end of is the programs'.
-    fn learn(&mut self) -> Option<(Option<String>, Option<PacketProcess>)> {
+    fn learn(&mut self) -> Option<Said> {
         let mut said = None;
         for event in std::mem::take(&mut self.events) {
             self.book.see(&event);
@@ -89,7 +115,8 @@ impl<'a, W: Write> Finished<'a, W> {
             {
                 let cause = segments::cause(segment, &self.book, self.catalogue);
                 let call = segment.by.first().and_then(|by| by.calls.first());
-                let process = call.and_then(|id| self.book.call(*id)).map(|named| named.process);
+                let process =
+                    call.and_then(|id| self.book.call(*id)).map(|named| (named.program, named.process));
                 said = Some(((!cause.is_empty()).then_some(cause), process));
             }
         }
