@@ -103,6 +103,7 @@ edges! {
     a_child_that_asks_for_no_tracer_is_traced: "untraced-clone", "exit_group";
     a_child_of_clone3_that_asks_for_no_tracer_is_traced: "untraced-clone3", "exit_group";
     an_exec_that_fails_closes_nothing: "failed-exec", "shutdown";
+    signals_that_come_all_the_time_change_nothing: "preempted", "close";
 }
 
 #[test]
@@ -119,6 +120,44 @@ fn a_call_that_goes_on_after_a_signal_is_one_call() {
         let entered = named(&events, "call_entered").into_iter().filter(|call| call["name"] == "recvfrom");
         assert_eq!(entered.count(), left.len(), "{scenario}");
     }
+}
+
+#[test]
+#[cfg_attr(
+    not(all(have_cc, have_namespaces, have_root)),
+    ignore = "needs a C compiler, network namespaces, and root, who chooses numbers of processes"
+)]
+fn a_process_with_the_number_of_one_that_is_gone_is_another() {
+    sends_five("reused-pid", "close");
+}
+
+/// Of each end of the only connection, why calls are not named as causes of what it sends last.
+fn off(events: &[Value]) -> [&Value; 2] {
+    let last = named(events, "segment").pop().unwrap();
+    ["a", "b"].map(|end| &last["ends"][end]["off"])
+}
+
+#[test]
+#[cfg_attr(
+    not(all(have_cc, have_namespaces, have_root)),
+    ignore = "needs a C compiler, network namespaces, and root, who may repair sockets"
+)]
+fn of_a_socket_that_was_repaired_no_bytes_have_a_call_from_then_on() {
+    let events = traced(&[edges().to_str().unwrap(), "repaired"]);
+    assert_eq!(off(&events), [&Value::from("other-bytes"), &Value::Null], "{events:#?}");
+    assert_eq!(causes(&events)[..2], ["connect proved", "sendto proved"]);
+    assert_eq!(causes(&events)[2], "");
+}
+
+#[test]
+#[cfg_attr(
+    not(all(have_cc, have_namespaces, have_mptcp)),
+    ignore = "needs a C compiler, user and network namespaces, and MPTCP"
+)]
+fn of_a_socket_of_several_paths_no_bytes_have_a_call() {
+    let events = traced(&[edges().to_str().unwrap(), "several-paths"]);
+    assert_eq!(status(&events), 0);
+    assert!(causes(&events).iter().all(|cause| !cause.contains("sendto proved")), "{events:#?}");
 }
 
 #[test]

@@ -33,6 +33,11 @@ static void hears_the_end(int server) {
     CHECK(close(server));
 }
 
+static void hears_the_rest(int server) {
+    if (hear(server, (size_t)-1) != 4) errx(1, "not four bytes");
+    CHECK(close(server));
+}
+
 // A child whose second thread executes; its first one waits.
 static void exec_from_a_thread(void) {
     struct ends both = ends();
@@ -177,6 +182,7 @@ static void untraced(int newer) {
     struct clone_args arguments = {.flags = CLONE_UNTRACED, .exit_signal = SIGCHLD};
     long child = newer ? syscall(SYS_clone3, &arguments, sizeof arguments)
                        : syscall(SYS_clone, CLONE_UNTRACED | SIGCHLD, 0, 0, 0, 0);
+    if (child > 0 && arguments.flags != CLONE_UNTRACED) errx(1, "its arguments were changed");
     if (CHECK(child) == 0) {
         CHECK(close(both.server));
         say(both.client, 5, 0);
@@ -189,6 +195,92 @@ static void untraced(int newer) {
 
 static void untraced_clone(void) { untraced(0); }
 static void untraced_clone3(void) { untraced(1); }
+
+// A process with the number of one that had a socket and is gone: what that one had is not its.
+static void reused_pid(void) {
+    struct ends both = ends();
+    pid_t first = CHECK(fork());
+    if (first == 0) {
+        CHECK(close(both.server));
+        await_end(both.client);
+        _exit(0);
+    }
+    CHECK(kill(first, SIGKILL));
+    ended(first);
+    pid_t again = first;
+    struct clone_args arguments = {.exit_signal = SIGCHLD, .set_tid = (unsigned long)&again, .set_tid_size = 1};
+    if (CHECK(syscall(SYS_clone3, &arguments, sizeof arguments)) == 0) {
+        if (getpid() != first) errx(1, "another number");
+        CHECK(close(both.server));
+        say(both.client, 5, 0);
+        CHECK(close(both.client));
+        CHECK(raise(SIGSTOP));
+        _exit(0);
+    }
+    CHECK(close(both.client));
+    hears_the_end(both.server);
+    CHECK(kill(again, SIGKILL));
+    ended(again);
+}
+
+// Signals that come all the time, as those by which Go's runtime preempts its threads.
+static volatile int preempts = 1;
+
+static void *preempts_all(void *given) {
+    pid_t thread = *(pid_t *)given;
+    while (preempts) syscall(SYS_tgkill, getpid(), thread, SIGURG), usleep(200);
+    return NULL;
+}
+
+static void handles(int signal) { (void)signal; }
+
+static void preempted(void) {
+    struct sigaction action = {.sa_handler = handles, .sa_flags = SA_RESTART};
+    CHECK(sigaction(SIGURG, &action, NULL));
+    int listening = listener(1, 0), came[2];
+    CHECK(pipe(came));
+    pid_t child = CHECK(fork()), own = getpid();
+    if (child == 0) {
+        int server = take(listening);
+        hear(server, 1);
+        tell(came[1]);
+        hears_the_rest(server);
+        _exit(0);
+    }
+    CHECK(close(listening));
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, preempts_all, &own)) errx(1, "thread");
+    int client = joined();
+    say(client, 5, 0);
+    await(came[0]);
+    CHECK(close(client));
+    ended(child);
+    preempts = 0;
+    pthread_join(thread, NULL);
+}
+
+static void repaired(void) {
+    struct ends both = ends();
+    say(both.client, 5, 0);
+    if (hear(both.server, 5) != 5) errx(1, "not five bytes");
+    set(both.client, IPPROTO_TCP, TCP_REPAIR, 1);
+    set(both.client, IPPROTO_TCP, TCP_REPAIR, 0);
+    say(both.client, 6, 0);
+    hear(both.server, 6);
+    part(both);
+}
+
+static void several_paths(void) {
+    int listening = listener(1, 0), client = CHECK(socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP));
+    sends[client] = 0;
+    join(client);
+    struct ends both = {client, take(listening)};
+    say(both.client, 5, 0);
+    hear(both.server, 5);
+    CHECK(close(both.client));
+    hear_all(both.server);
+    CHECK(close(both.server));
+}
 
 static void no_uring(void) {
     char parameters[120] = {0};
@@ -257,7 +349,9 @@ static const struct scenario ALL[] = {
     {"vforked", vforked}, {"stopped", stopped}, {"restarted", restarted}, {"not-restarted", not_restarted},
     {"own-filter", own_filter}, {"asks-to-be-traced", asks_to_be_traced}, {"untraced-clone", untraced_clone},
     {"untraced-clone3", untraced_clone3}, {"no-uring", no_uring}, {"failed-exec", failed_exec},
-    {"ring-used", ring_used}, {0},
+    {"ring-used", ring_used},
+    {"reused-pid", reused_pid}, {"preempted", preempted}, {"repaired", repaired},
+    {"several-paths", several_paths}, {0},
 };
 
 int main(int count, char **words) {

@@ -207,6 +207,20 @@ static void zero_copy(void) {
     part(both);
 }
 
+// Urgent bytes: the reader takes them apart from the others.
+static void urgent(void) {
+    struct ends both = ends();
+    char byte;
+    say(both.client, 5, 0);
+    hear(both.server, 5);
+    say(both.client, 3, MSG_OOB);
+    hear(both.server, 2);
+    UNTIL(recv(both.server, &byte, 1, MSG_OOB) == 1);
+    say(both.client, 7, 0);
+    hear(both.server, 7);
+    part(both);
+}
+
 // Both ends end at once: neither has seen the other's.
 static void *shuts(void *given) {
     CHECK(shutdown(*(int *)given, SHUT_WR));
@@ -251,7 +265,7 @@ static const struct scenario ALL[] = {
     {"same-ports", same_ports}, {"killed-in-send", killed_in_send}, {"lingers", lingers},
     {"nonblocking-partly", nonblocking_partly}, {"shutdown-then-close", shutdown_then_close},
     {"refused-then-connects", refused_then_connects}, {"ipv6", ipv6}, {"both-families", both_families},
-    {"zero-copy", zero_copy}, {"both-end", both_end}, {"several-accept", several_accept}, {0},
+    {"zero-copy", zero_copy}, {"urgent", urgent}, {"both-end", both_end}, {"several-accept", several_accept}, {0},
 };
 
 int main(int count, char **words) { return run(count, words, ALL); }

@@ -214,6 +214,18 @@ pub fn set_first_argument(tid: u32, word: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Puts back what [`set_first_argument`] changed, when the call is over: the register keeps it.
+#[cfg(target_arch = "x86_64")]
+pub fn put_back_first_argument(tid: u32, word: u64) -> io::Result<()> {
+    set_first_argument(tid, word)
+}
+
+/// Puts back what [`set_first_argument`] changed: nothing, as the result of the call is in that register.
+#[cfg(target_arch = "aarch64")]
+pub fn put_back_first_argument(_tid: u32, _word: u64) -> io::Result<()> {
+    Ok(())
+}
+
 /// `struct ptrace_syscall_info` of `include/uapi/linux/ptrace.h` (Linux 5.3): what all kinds begin with, and the longest.
 #[repr(C)]
 #[derive(Clone, Copy)]

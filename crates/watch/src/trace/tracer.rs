@@ -49,6 +49,17 @@ pub struct Thread {
     returns: bool,
     /// Flags of the `clone` that it is in.
     clone: u64,
+    /// What of that call's arguments was changed, as it was before.
+    changed: Option<Changed>,
+}
+
+/// What a call was given, to be put back when it is over: the program may look at it again.
+#[derive(Clone, Copy, Debug)]
+enum Changed {
+    /// The flags of `clone3`, in memory.
+    Memory { address: u64, word: u64 },
+    /// The first argument of `clone`.
+    Register(u64),
 }
 
 /// A process.
@@ -124,8 +135,9 @@ impl Tracer {
     }
 
     fn add_thread(&mut self, tid: u32, pid: u32, files: Shared) {
-        self.threads
-            .insert(tid, Thread { pid, files, call: None, interrupted: None, returns: false, clone: 0 });
+        let thread =
+            Thread { pid, files, call: None, interrupted: None, returns: false, clone: 0, changed: None };
+        self.threads.insert(tid, thread);
     }
 
     fn happened(&mut self, happened: Happened) {
@@ -169,6 +181,9 @@ impl Tracer {
             News::Ended(status) => return self.ended(tid, told(status)),
             News::Began | News::Other => (How::On, 0),
         };
+        // What was changed is put back when the call is over, whatever comes before.
+        let is_changed = self.threads.get(&tid).is_some_and(|thread| thread.changed.is_some());
+        let how = if is_changed && matches!(how, How::On) { How::ToTheEnd } else { how };
         // Who was killed meanwhile is told to have ended.
         let _ = ptrace::resume(tid, how, signal);
         self.held = self.held.saturating_add(now().since(self.since).max(0));
@@ -176,6 +191,7 @@ impl Tracer {
 
     fn entering(&mut self, tid: u32, entry: Entry) -> How {
         let Some(thread) = self.threads.get_mut(&tid) else { return How::On };
+        thread.changed = None;
         if thread.interrupted.as_ref().is_some_and(|open| open.entry == entry) {
             thread.call = thread.interrupted.take();
             return How::ToTheEnd;
@@ -192,26 +208,33 @@ impl Tracer {
             return if thread.returns { How::ToTheEnd } else { How::On };
         }
         if matches!(known.kind, Kind::Clones | Kind::Clones3) {
-            self.clones(tid, known.kind, &entry);
-            return How::On;
+            return self.clones(tid, known.kind, &entry);
         }
         let Some(plan) = self.plan(tid, known, &entry) else { return How::On };
         self.open(tid, entry, plan)
     }
 
-    fn clones(&mut self, tid: u32, kind: Kind, entry: &Entry) {
-        let Some(thread) = self.threads.get_mut(&tid) else { return };
+    fn clones(&mut self, tid: u32, kind: Kind, entry: &Entry) -> How {
+        let Some(thread) = self.threads.get_mut(&tid) else { return How::On };
         let [first, ..] = entry.arguments;
         let flags = if kind == Kind::Clones3 { memory::u64_at(thread.pid, first) } else { Some(first) };
         thread.clone = flags.unwrap_or(0);
-        let traced = thread.clone & !UNTRACED;
-        if traced != thread.clone {
-            // A child without a tracer would fail at every call that its filter stops (ENOSYS, seccomp(2)).
-            let _ = match kind {
-                Kind::Clones3 => ptrace::write_word(tid, first, traced),
-                _ => ptrace::set_first_argument(tid, traced),
-            };
+        let (asked, traced) = (thread.clone, thread.clone & !UNTRACED);
+        if traced == asked {
+            return How::On;
         }
+        // A child without a tracer would fail at every call that its filter stops (ENOSYS, seccomp(2)).
+        let (done, changed) = match kind {
+            Kind::Clones3 => {
+                (ptrace::write_word(tid, first, traced), Changed::Memory { address: first, word: asked })
+            }
+            _ => (ptrace::set_first_argument(tid, traced), Changed::Register(asked)),
+        };
+        if done.is_err() {
+            return How::On;
+        }
+        thread.changed = Some(changed);
+        How::ToTheEnd
     }
 
     /// A call that is told begins.
@@ -252,6 +275,15 @@ impl Tracer {
 
     fn left(&mut self, tid: u32, result: Result<i64, i32>) {
         let Some(thread) = self.threads.get_mut(&tid) else { return };
+        match thread.changed.take() {
+            Some(Changed::Memory { address, word }) => {
+                let _ = ptrace::write_word(tid, address, word);
+            }
+            Some(Changed::Register(word)) => {
+                let _ = ptrace::put_back_first_argument(tid, word);
+            }
+            None => {}
+        }
         if std::mem::take(&mut thread.returns) {
             // What the interrupted call gives: it fails, or it is made again.
             if let Some(open) = thread.interrupted.take_if(|_| result == Err(libc::EINTR)) {
