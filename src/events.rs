@@ -98,6 +98,14 @@ pub enum Event {
     Accepted {
         local: String,
     },
+    ProgramStarted {
+        pid: u32,
+    },
+    /// `how` is `exit` or `signal`, `code` the number of that.
+    ProgramEnded {
+        how: String,
+        code: i32,
+    },
     Received {
         #[serde(flatten)]
         payload: Payload,
@@ -228,6 +236,11 @@ impl Event {
             Told::Waiting => Self::Waiting {},
             Told::Queued { peers } => Self::Queued { peers: peers.iter().map(ToString::to_string).collect() },
             Told::Accepted { local, .. } => Self::Accepted { local: text(&local) },
+            Told::ProgramStarted { pid } => Self::ProgramStarted { pid },
+            Told::ProgramEnded { code, signal } => {
+                let (how, number) = if signal.is_some() { ("signal", signal) } else { ("exit", code) };
+                Self::ProgramEnded { how: how.to_owned(), code: number.unwrap_or_default() }
+            }
             Told::Received { bytes } => Self::Received { payload: decode.received(about, bytes) },
             Told::Returning { count } => Self::Returning { bytes: count },
             Told::Answered { bytes } => Self::Answered { payload: decode.whole(bytes) },

@@ -118,7 +118,7 @@ pub struct Serve {
     #[arg(index = 2)]
     pub answer: Option<std::ffi::OsString>,
     #[arg(index = 3, hide = true)]
-    pub extra: Vec<String>,
+    pub extra: Vec<std::ffi::OsString>,
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Vec<String>,
     #[arg(long, value_name = "ENGINE")]

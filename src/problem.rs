@@ -73,6 +73,7 @@ kinds! {
     FlagGoesWith "flag-goes-with" CouldNotRun,
     ZeroTime "zero-time" CouldNotRun,
     ListenTwice "listen-twice" CouldNotRun,
+    NothingToRun "nothing-to-run" CouldNotRun,
     TooManyThreads "too-many-threads" CouldNotRun,
     BadProcessors "bad-processors" CouldNotRun,
     ProcessorForbidden "processor-forbidden" CouldNotRun,

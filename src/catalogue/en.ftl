@@ -27,6 +27,11 @@ event-queued = { $count ->
        *[other] Waiting for their turn, already connected: { $peers }
     }
 event-accepted = Connection from { $peer }
+event-program_started = Program started (process { $pid })
+event-program_ended = { $how ->
+        [signal] The program was ended by signal { $code }
+       *[exit] The program ended with code { $code }
+    }
 event-received = Received ({ $bytes ->
         [one] 1 byte
        *[other] { $bytes } bytes
@@ -199,6 +204,7 @@ problem-target-then-port-alone = the port follows the name after a colon; write:
 problem-flag-goes-with = { $flag } has an effect only with: { $others }
 problem-zero-time = { $flag } has to be more than zero
 problem-listen-twice = bind { $address }: that address is there twice in --listen; leave one
+problem-nothing-to-run = what to run for each connection is missing; write for example: enchufe serve exec -- cat
 problem-too-many-threads = --threads { $threads } is more than the processors that this program may use ({ $most }): more would only take turns on them; give at most { $most }
 problem-bad-processors = --cpus needs numbers of processors, as in 0-3,6, not "{ $word }"
 problem-processor-forbidden = --cpus { $word }: this program may run only on { $allowed }
@@ -410,6 +416,7 @@ after-serve = Services:
       discard   throws away what comes
       chargen   sends characters without end
       daytime   sends date and time and closes
+      exec      runs a program for each connection, which is its standard input and output
 
     Addresses: 4000 or :4000 is this machine only; 0.0.0.0:4000 is the whole IPv4 network, [::]:4000 the IPv6 one, *:4000 both.
     Usual ports: 4000 for echo, ask and the others; 8080 for receive and reply. Ctrl-C ends it.
@@ -418,6 +425,7 @@ after-serve = Services:
       enchufe serve echo
       enchufe serve echo --engine blocking --backlog 1 --read-size 19
       enchufe serve reply 'Hello from the server' --once --listen 0.0.0.0:8080
+      enchufe serve exec -- cat
 about-send = Connects to a TCP server, sends and shows the answer
 after-send = Without MESSAGE it sends its input; if that is a terminal, it asks for each message (Ctrl-D ends).
     The answer goes to standard output, everything else to standard error.
@@ -448,7 +456,7 @@ about-completions = Writes the file that completes commands in your shell
 about-man = Writes the manual pages into a directory
 
 arg-serve-service = Which service
-arg-serve-answer = What "reply" answers
+arg-serve-answer = What "reply" answers; what "exec" runs
 arg-send-target = To whom: 127.0.0.1:4000, name:4000, [::1]:4000; 4000 is this machine
 arg-send-message = What to send, as it is
 arg-read-words = Captures, or - for standard input; then, if it is no file, a display filter of Wireshark: 'tcp.port == 8080'

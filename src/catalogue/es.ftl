@@ -27,6 +27,11 @@ event-queued = { $count ->
        *[other] Esperan su turno, ya conectados: { $peers }
     }
 event-accepted = Conexión desde { $peer }
+event-program_started = Arrancó el programa (proceso { $pid })
+event-program_ended = { $how ->
+        [signal] Al programa lo terminó la señal { $code }
+       *[exit] El programa terminó con el código { $code }
+    }
 event-received = Recibido ({ $bytes ->
         [one] 1 byte
        *[other] { $bytes } bytes
@@ -200,6 +205,7 @@ problem-target-then-port-alone = el puerto va pegado al nombre con dos puntos; e
 problem-flag-goes-with = { $flag } solo tiene efecto con: { $others }
 problem-zero-time = { $flag } tiene que ser más que cero
 problem-listen-twice = bind { $address }: esa dirección está dos veces en --listen; deja una
+problem-nothing-to-run = falta qué ejecutar en cada conexión; escribe por ejemplo: enchufe serve exec -- cat
 problem-too-many-threads = --threads { $threads } pasa de los procesadores que este programa puede usar ({ $most }): más hilos solo se turnarían en ellos; pide { $most } a lo más
 problem-bad-processors = --cpus lleva números de procesadores, como 0-3,6, no «{ $word }»
 problem-processor-forbidden = --cpus { $word }: este programa solo puede correr en { $allowed }
@@ -411,6 +417,7 @@ after-serve = Servicios:
       discard   descarta lo que llega
       chargen   envía caracteres sin fin
       daytime   envía la fecha y la hora y cierra
+      exec      ejecuta un programa por conexión, que es su entrada y su salida estándar
 
     Direcciones: 4000 o :4000 es solo esta computadora; 0.0.0.0:4000 es toda la red IPv4, [::]:4000 toda la IPv6, *:4000 las dos.
     Puertos de costumbre: echo, ask y los demás 4000; receive y reply 8080. Ctrl-C termina.
@@ -419,6 +426,7 @@ after-serve = Servicios:
       enchufe serve echo
       enchufe serve echo --engine blocking --backlog 1 --read-size 19
       enchufe serve reply 'Hola desde el servidor' --once --listen 0.0.0.0:8080
+      enchufe serve exec -- cat
 about-send = Se conecta a un servidor TCP, envía y muestra la respuesta
 after-send = Sin MENSAJE, envía la entrada; si es una terminal, pide cada mensaje (Ctrl-D termina).
     La respuesta sale por la salida estándar, lo demás por la de errores.
@@ -449,7 +457,7 @@ about-completions = Escribe el archivo que completa las órdenes en tu intérpre
 about-man = Escribe las páginas de manual en un directorio
 
 arg-serve-service = Qué servicio dar
-arg-serve-answer = Qué responde «reply»
+arg-serve-answer = Qué responde «reply»; qué ejecuta «exec»
 arg-send-target = A quién: 127.0.0.1:4000, nombre:4000, [::1]:4000; 4000 es esta computadora
 arg-send-message = Qué enviar, tal cual
 arg-read-words = Capturas, o - para la entrada estándar; después, si no es un archivo, un filtro de visualización de Wireshark: 'tcp.port == 8080'

@@ -3,6 +3,7 @@
 mod crew;
 
 use self::crew::Crew;
+use super::trace::cannot_run;
 use super::{stop_on_signals, teller};
 use crate::catalogue::Catalogue;
 use crate::exit::Code;
@@ -13,16 +14,17 @@ use crate::reporter::{Audience, Teller};
 use crate::transcript::Shown;
 use enchufe_sys::host;
 use enchufe_talk::connect::Family;
-use enchufe_talk::engine::{self, Host, Limits, Summary};
+use enchufe_talk::engine::{self, Host, Limits, Program, Summary};
 use enchufe_talk::listen::{self, Listener};
 use enchufe_talk::options::SocketOption;
 use enchufe_talk::services::{Ask, Chargen, Daytime, Discard, Echo, LineEnding, Receive, Reply, Until};
 use enchufe_talk::{Endpoint, Operator, Reporter, Service, Stop, Told};
+use enchufe_watch::trace::find;
 use std::io::{self, BufRead, IsTerminal};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-const SERVICES: [&str; 7] = ["echo", "receive", "reply", "ask", "discard", "chargen", "daytime"];
+const SERVICES: [&str; 8] = ["echo", "receive", "reply", "ask", "discard", "chargen", "daytime", "exec"];
 const BACKLOG: u32 = 4096;
 const QUIET_TIME: Duration = Duration::from_millis(50);
 const MOST: usize = 10_000_000;
@@ -31,6 +33,8 @@ const MOST: usize = 10_000_000;
 struct Plan {
     service: &'static str,
     answer: Vec<u8>,
+    /// What `exec` runs.
+    program: Option<Program>,
     until: Until,
     crew: Crew,
     endpoints: Vec<Endpoint>,
@@ -100,6 +104,7 @@ fn run(
         "discard" => with.serve(&Discard::default()),
         "chargen" => with.serve(&Chargen),
         "daytime" => with.serve(&Daytime { line: daytime }),
+        "exec" => with.run(plan.program.as_ref()),
         _ => with.serve(&Echo),
     }
 }
@@ -113,6 +118,11 @@ struct Running<'a> {
 impl Running<'_> {
     fn serve<S: Service>(self, service: &S) -> Result<Summary, Problem> {
         Ok(engine::serve(self.engine, self.listeners, service, self.host)?)
+    }
+
+    fn run(self, program: Option<&Program>) -> Result<Summary, Problem> {
+        let program = program.ok_or_else(|| Problem::new(Kind::NothingToRun))?;
+        Ok(engine::serve_program(self.listeners, program, self.host)?)
     }
 }
 
@@ -152,12 +162,19 @@ fn listen_to_keyboard(
 
 fn plan(flags: &flags::Serve) -> Result<Plan, Problem> {
     let service = service(flags)?;
-    let asks = matches!(service, "reply" | "ask");
+    let (asks, reads) = (matches!(service, "reply" | "ask"), service != "exec");
     let used = [
         ("--until", flags.until.is_some(), asks),
         ("--quiet-time", flags.quiet_time.is_some(), asks),
         ("--newline", flags.ending.newline, asks),
         ("--crlf", flags.ending.crlf, asks),
+        // A program reads for itself, in a process of its own.
+        ("--first-byte", flags.bounds.first_byte.is_some(), reads),
+        ("--idle", flags.bounds.idle.is_some(), reads),
+        ("--read-size", flags.bounds.read_size.is_some(), reads),
+        ("--engine", flags.engine.is_some(), reads),
+        ("--threads", flags.threads.is_some(), reads),
+        ("--cpus", flags.cpus.is_some(), reads),
     ];
     if let Some((flag, ..)) = used.iter().find(|(_, given, used)| *given && !used) {
         return Err(Problem::new(Kind::FlagNotUsed).with("flag", flag).with("service", service));
@@ -166,7 +183,8 @@ fn plan(flags: &flags::Serve) -> Result<Plan, Problem> {
     let backlog = flags.backlog.as_deref();
     Ok(Plan {
         service,
-        answer: answer(flags, service)?,
+        answer: if reads { answer(flags, service)? } else { Vec::new() },
+        program: if reads { None } else { Some(program(flags)?) },
         until: until(flags)?,
         limits: limits(flags, &crew)?,
         crew,
@@ -193,7 +211,8 @@ fn service(flags: &flags::Serve) -> Result<&'static str, Problem> {
 
 fn answer(flags: &flags::Serve, service: &'static str) -> Result<Vec<u8>, Problem> {
     if let Some(word) = flags.extra.first() {
-        return Err(Problem::new(Kind::ExtraArgument).with("word", crate::text::escape(word.as_bytes())));
+        let word = crate::text::escape(word.as_encoded_bytes());
+        return Err(Problem::new(Kind::ExtraArgument).with("word", word));
     }
     match (&flags.answer, service) {
         (Some(answer), "reply") => Ok(answer.as_encoded_bytes().to_vec()),
@@ -212,6 +231,13 @@ fn answer(flags: &flags::Serve, service: &'static str) -> Result<Vec<u8>, Proble
         }
         (None, _) => Ok(Vec::new()),
     }
+}
+
+/// The program, looked up before anybody is let in.
+fn program(flags: &flags::Serve) -> Result<Program, Problem> {
+    let word = flags.answer.as_ref().ok_or_else(|| Problem::new(Kind::NothingToRun))?;
+    let file = find(word.as_encoded_bytes()).map_err(cannot_run)?;
+    Ok(Program { file: file.into(), arguments: flags.extra.clone() })
 }
 
 fn until(flags: &flags::Serve) -> Result<Until, Problem> {

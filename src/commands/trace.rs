@@ -202,7 +202,7 @@ pub(super) fn recording(write: Option<&Path>) -> Result<(File, PathBuf), Problem
     Ok((file, path))
 }
 
-fn cannot_run(error: CommandError) -> Problem {
+pub(super) fn cannot_run(error: CommandError) -> Problem {
     let (kind, command, cause) = match error {
         CommandError::NotFound { command } => (Kind::CommandNotFound, command, None),
         CommandError::Directory { command } => (Kind::CommandIsDirectory, command, None),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 /// Of each event: its name, the keys that it always has, those that it may have. In front of them
 /// all have `time` and `event`.
-const KEYS: [(&str, &str, &str); 37] = [
+const KEYS: [(&str, &str, &str); 39] = [
     ("starting", "address", ""),
     ("socket_made", "address", ""),
     ("options", "options", ""),
@@ -17,6 +17,8 @@ const KEYS: [(&str, &str, &str); 37] = [
     ("waiting", "", ""),
     ("queued", "peers", ""),
     ("accepted", "connection peer local", ""),
+    ("program_started", "connection peer pid", ""),
+    ("program_ended", "connection peer how code", ""),
     ("received", "connection peer bytes text base64", ""),
     ("incomplete", "connection peer text", ""),
     ("returning", "connection peer bytes", ""),

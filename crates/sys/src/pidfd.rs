@@ -1,8 +1,8 @@
-//! `pidfd_open(2)`, `pidfd_getfd(2)`: a copy of another process's descriptor.
+//! `pidfd_open(2)`, `pidfd_getfd(2)`: a process to wait for, and a copy of its descriptors.
 
 use crate::errno::check;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// A handle on a process, whose number cannot come to mean another.
 #[derive(Debug)]
@@ -24,6 +24,13 @@ impl PidFd {
         // SAFETY: no memory is passed.
         let raw = check(unsafe { libc::syscall(libc::SYS_pidfd_getfd, own, libc::c_long::from(fd), 0) })?;
         owned(raw)
+    }
+}
+
+/// Readable once the process has ended.
+impl AsFd for PidFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

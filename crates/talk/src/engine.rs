@@ -26,6 +26,7 @@ mod buffers;
 mod connection;
 mod entrance;
 mod epoll;
+mod exec;
 mod group;
 mod line;
 mod threads;
@@ -35,11 +36,13 @@ use crate::error::TalkError;
 use crate::listen::Listener;
 use crate::operator::Operator;
 use crate::options::SocketOption;
-use crate::reason::Reason;
+use crate::reason::{End, Reason};
 use crate::service::Service;
 use crate::session::Session;
 use crate::stop::Stop;
 use crate::told::{Reporter, Told};
+pub use exec::Program;
+
 use enchufe_sys::host::{self, Bell, Interest, Watch};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -193,8 +196,16 @@ impl Tally {
     /// The descriptor of this connection is closed. There is room before its end is told: whoever
     /// hears of it may come at once.
     fn ended<S: Service, B>(&self, session: Session<'_, S, B>) {
+        self.left();
+        self.count(&session.closed(Instant::now()));
+    }
+
+    /// A descriptor is closed.
+    fn left(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
-        let end = session.closed(Instant::now());
+    }
+
+    fn count(&self, end: &End) {
         if matches!(end.reason, Reason::Interrupted) {
             self.cut.fetch_add(1, Ordering::Relaxed);
         }
@@ -232,17 +243,32 @@ pub fn serve<S: Service>(
 ) -> Result<Summary, TalkError> {
     let threads = kind.has_few_threads().then(|| host.limits.threads_or_all());
     host.reporter.tell(None, &Told::Engine { name: kind.name(), threads });
+    watched(host, |tally| match kind {
+        Kind::Blocking => blocking::run(listeners, service, host, tally),
+        Kind::Threads => threads::run(listeners, service, host, tally),
+        Kind::Epoll => epoll::run(listeners, service, host, tally),
+    })
+}
+
+/// Runs a program for each connection, with the socket as its standard input and output, as long as [`serve`] would
+/// serve.
+pub fn serve_program(
+    listeners: Vec<Listener>,
+    program: &Program,
+    host: &Host<'_>,
+) -> Result<Summary, TalkError> {
+    watched(host, |tally| exec::run(listeners, program, host, tally))
+}
+
+/// Runs an engine, and ends it when it is time.
+fn watched(host: &Host<'_>, run: impl FnOnce(&Tally) -> Result<(), TalkError>) -> Result<Summary, TalkError> {
     let over = Bell::new().map_err(TalkError::resources("eventfd"))?;
     let tally = Tally::default();
     let result = std::thread::scope(|scope| {
         let watcher = || watch_over_drain(host, &tally, &over);
         Builder::new().spawn_scoped(scope, watcher).map_err(TalkError::resources("clone"))?;
         let _over = RingsLast(&over);
-        match kind {
-            Kind::Blocking => blocking::run(listeners, service, host, &tally),
-            Kind::Threads => threads::run(listeners, service, host, &tally),
-            Kind::Epoll => epoll::run(listeners, service, host, &tally),
-        }
+        run(&tally)
     });
     let summary =
         Summary { served: tally.served.load(Ordering::Relaxed), cut: tally.cut.load(Ordering::Relaxed) };

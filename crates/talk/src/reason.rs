@@ -33,6 +33,8 @@ pub enum Call {
     GetOption,
     /// `epoll_ctl(2)`.
     EpollCtl,
+    /// `execve(2)`, and what leads to it.
+    Exec,
 }
 
 impl Call {
@@ -52,6 +54,7 @@ impl Call {
             Self::Poll => "poll",
             Self::GetOption => "getsockopt",
             Self::EpollCtl => "epoll_ctl",
+            Self::Exec => "execve",
         }
     }
 }

@@ -103,6 +103,10 @@ pub enum Told<'a> {
     Queued { peers: &'a [SocketAddr] },
     /// Server: a connection.
     Accepted { peer: SocketAddr, local: SocketAddr },
+    /// Server: a program serves the connection.
+    ProgramStarted { pid: u32 },
+    /// Server: it ended, with this code, or by this signal.
+    ProgramEnded { code: Option<i32>, signal: Option<i32> },
     /// Both: payload came.
     Received { bytes: &'a [u8] },
     /// Server: these many received bytes are on their way back.

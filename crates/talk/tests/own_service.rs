@@ -1,7 +1,5 @@
 //! The example of a service of one's own, on every engine.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use enchufe_talk::Stop;
 use enchufe_talk::engine::{self, Host, Kind, Summary};
 use enchufe_talk::listen::{self, Plan};

@@ -46,8 +46,12 @@ impl Crew {
         let addresses = 2 * plan.endpoints.len() as u64;
         let engine =
             if self.kind.has_few_threads() { threads * (OF_A_THREAD + addresses) } else { addresses };
-        // A thread that waits for the operator has a bell for that.
-        let each = if plan.service == "ask" && self.kind == engine::Kind::Threads { 2 } else { 1 };
+        // Beside its socket: to wait for the program; to be told of the operator's answer.
+        let each = match plan.service {
+            "exec" => 2,
+            "ask" if self.kind == engine::Kind::Threads => 2,
+            _ => 1,
+        };
         let needed = OWN + engine + each * connections as u64;
         match limit {
             Some(limit) if limit < needed => Err(Problem::new(Kind::DescriptorsTooFew)

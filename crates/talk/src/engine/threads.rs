@@ -19,18 +19,31 @@ pub(super) fn run<S: Service>(
     host: &Host<'_>,
     tally: &Tally,
 ) -> Result<(), TalkError> {
+    each(listeners, host, tally, S::ASKS, |arrival| {
+        tally.ended(connection::serve(host, service, arrival, None));
+    })
+}
+
+/// Serves each connection in a thread of its own; who `asks` has a bell.
+pub(super) fn each(
+    listeners: Vec<Listener>,
+    host: &Host<'_>,
+    tally: &Tally,
+    asks: bool,
+    serve: impl Fn(Arrival) + Sync,
+) -> Result<(), TalkError> {
     let freed = Bell::new().map_err(TalkError::resources("eventfd"))?;
-    let mut door = Door::new(host, tally, listeners, S::ASKS);
+    let mut door = Door::new(host, tally, listeners, asks);
     host.reporter.tell(None, &Told::Waiting);
     std::thread::scope(|scope| {
         while let Some(arrival) = door.next(&freed)? {
             // The thread takes it from here; if none can be had, it is still there to be reset.
             let handover = Arc::new(Mutex::new(Some(arrival)));
             let taken = Arc::clone(&handover);
-            let freed = &freed;
+            let (freed, serve) = (&freed, &serve);
             let spawned = Builder::new().stack_size(STACK).spawn_scoped(scope, move || {
                 if let Some(arrival) = take(&taken) {
-                    tally.ended(connection::serve(host, service, arrival, None));
+                    serve(arrival);
                     freed.ring();
                 }
             });

@@ -1,0 +1,106 @@
+//! `serve exec`: a program for each connection, with the socket as its standard input and output.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{Server, enchufe, json, read_all, read_exactly, run};
+use serde_json::json;
+use std::io::Write;
+use std::net::{Shutdown, TcpStream};
+
+fn serve(flags: &[&str], command: &[&str]) -> Server {
+    let words = [&["serve", "exec", "--json", "--listen", "127.0.0.1:0"], flags, &["--"], command].concat();
+    Server::of(common::Process::start(enchufe("en", &words)))
+}
+
+#[test]
+fn many_connections_at_once_have_a_program_each() {
+    let server = serve(&["--accept", "40"], &["cat"]);
+    let clients: Vec<TcpStream> = (0..40).map(|_| server.connect()).collect();
+    for (number, mut client) in clients.iter().enumerate() {
+        client.write_all(format!("message {number}").as_bytes()).unwrap();
+    }
+    for (number, client) in clients.iter().enumerate().rev() {
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_all(client), format!("message {number}").as_bytes());
+    }
+    let done = server.finish();
+    assert_eq!((done.code, done.errors()), (Some(0), ""));
+    assert_eq!(json::reasons(done.text()), vec!["peer_finished"; 40]);
+    let ends = json::only(done.text(), "program_ended");
+    assert!(ends.len() == 40 && ends.iter().all(|end| end["how"] == "exit" && end["code"] == 0));
+    for closed in json::only(done.text(), "closed") {
+        assert_eq!(closed["received"], closed["sent"]);
+    }
+}
+
+#[test]
+fn a_program_that_ends_first_has_its_answer_read_and_its_code_told() {
+    let server = serve(&["--once"], &["sh", "-c", "echo hola; exit 3"]);
+    let mut client = server.connect();
+    // Nobody reads this: to close with it unread would send RST, which may destroy the answer.
+    client.write_all(&vec![b'x'; 100_000]).unwrap();
+    assert_eq!(read_all(&client), b"hola\n");
+    drop(client);
+    let done = server.finish();
+    assert_eq!((done.code, done.errors()), (Some(0), ""));
+    let ended = &json::only(done.text(), "program_ended")[0];
+    assert_eq!((&ended["how"], &ended["code"]), (&json!("exit"), &json!(3)));
+    let closed = &json::only(done.text(), "closed")[0];
+    assert_eq!((&closed["reason"], &closed["sent"]), (&json!("own_end"), &json!(5)));
+    assert_eq!(closed["received"], 100_000);
+    assert_eq!(json::only(done.text(), "discarded")[0]["bytes"], 100_000);
+}
+
+#[test]
+fn a_program_knows_both_addresses() {
+    let line = "echo $PROTO $TCPLOCALIP:$TCPLOCALPORT $TCPREMOTEIP:$TCPREMOTEPORT";
+    let server = serve(&["--once"], &["sh", "-c", line]);
+    let client = server.connect();
+    let expected = format!("TCP {} {}\n", client.peer_addr().unwrap(), client.local_addr().unwrap());
+    assert_eq!(read_all(&client), expected.as_bytes());
+}
+
+#[test]
+fn a_reset_is_said_to_be_one() {
+    let server = serve(&["--once"], &["cat"]);
+    let mut client = server.connect();
+    client.write_all(b"a").unwrap();
+    common::reset(client);
+    assert_eq!(json::reasons(server.finish().text()), ["reset_by_peer"]);
+}
+
+#[test]
+fn what_does_not_end_in_time_is_cut_with_all_that_it_started() {
+    // The second process has the socket too: only with both gone does the client see the end.
+    let server = serve(&["--drain", "0"], &["sh", "-c", "sleep 1000 & echo started; wait"]);
+    let client = server.connect();
+    assert_eq!(read_exactly(&client, 8), b"started\n");
+    let done = server.stop();
+    assert_eq!(done.code, Some(1));
+    assert_eq!(read_all(&client), b"");
+    assert_eq!(json::reasons(done.text()), ["interrupted"]);
+    let ended = &json::only(done.text(), "program_ended")[0];
+    assert_eq!((&ended["how"], &ended["code"]), (&json!("signal"), &json!(9)));
+}
+
+#[test]
+fn a_program_is_ended_at_the_deadline() {
+    let server = serve(&["--once", "--deadline", "100ms"], &["sleep", "1000"]);
+    assert_eq!(read_all(&server.connect()), b"");
+    let done = server.finish();
+    let closed = &json::only(done.text(), "closed")[0];
+    assert_eq!((&closed["reason"], &closed["limit_ns"]), (&json!("deadline"), &json!(100_000_000)));
+}
+
+#[test]
+fn what_cannot_be_run_is_said_before_anybody_is_let_in() {
+    let exec = |words: &[&str]| run(&[&["serve", "exec", "--listen", "127.0.0.1:0"], words].concat());
+    exec(&[]).could_not_run(
+        "what to run for each connection is missing; write for example: enchufe serve exec -- cat",
+    );
+    let done = exec(&["--", "no-such-program"]);
+    assert!(done.code == Some(2) && done.out.is_empty(), "{done:?}");
+    assert!(done.errors().contains("no-such-program"), "{done:?}");
+    exec(&["--idle", "1s", "--", "cat"]).could_not_run("--idle has no effect in exec: leave it out");
+}
