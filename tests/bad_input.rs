@@ -54,9 +54,9 @@ fn a_server_without_a_service_is_answered_with_the_line_to_type() {
     both(
         &["serve"],
         "which service is missing; for example: \"enchufe serve echo\" \
-         (there are: echo, receive, reply, ask, discard, chargen, daytime)",
+         (there are: echo, receive, reply, ask, discard, chargen, daytime, exec)",
         "falta qué servicio dar; por ejemplo: «enchufe serve echo» \
-         (hay: echo, receive, reply, ask, discard, chargen, daytime)",
+         (hay: echo, receive, reply, ask, discard, chargen, daytime, exec)",
     );
 }
 
@@ -73,8 +73,8 @@ fn a_port_after_the_service_is_answered_with_the_line_to_type() {
 fn an_unknown_service_is_named_with_those_there_are() {
     both(
         &["serve", "eco"],
-        "there is no service \"eco\"; there are: echo, receive, reply, ask, discard, chargen, daytime",
-        "no hay un servicio «eco»; hay: echo, receive, reply, ask, discard, chargen, daytime",
+        "there is no service \"eco\"; there are: echo, receive, reply, ask, discard, chargen, daytime, exec",
+        "no hay un servicio «eco»; hay: echo, receive, reply, ask, discard, chargen, daytime, exec",
     );
 }
 
@@ -145,7 +145,7 @@ fn times_and_numbers_say_how_they_are_written() {
 #[test]
 fn what_a_peer_could_not_have_said_is_escaped_in_problems_too() {
     let sentence = "there is no service \"\\u{1b}[31m\"; there are: \
-                    echo, receive, reply, ask, discard, chargen, daytime";
+                    echo, receive, reply, ask, discard, chargen, daytime, exec";
     run(&["serve", "\u{1b}[31m"]).could_not_run(sentence);
 }
 
