@@ -117,10 +117,13 @@ pub fn merge(keys: &mut Value, more: &Value) {
 
 fn line_object(line: Option<&Line>) -> Value {
     let Some(Line { file, line, function }) = line else { return Value::Null };
-    // Where only the function is known, there is no line.
-    let mut object = json!({"file": file, "function": function});
+    // Where only the function is known, there is no line; a line may be known without the function.
+    let mut object = json!({ "file": file });
     if *line > 0 {
         merge(&mut object, &json!({ "line": line }));
+    }
+    if !function.is_empty() {
+        merge(&mut object, &json!({ "function": function }));
     }
     object
 }

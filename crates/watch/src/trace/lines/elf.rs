@@ -3,12 +3,12 @@
 use gimli::LittleEndian;
 use object::elf;
 use object::read::elf::{ElfFile64, ProgramHeader};
-use object::{Architecture, Object, ObjectSection, ReadCache, ReadRef};
+use object::{Architecture, CompressionFormat, Object, ObjectSection, ReadCache, ReadRef};
 use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -72,21 +72,23 @@ pub type Elf<'a> = ElfFile64<'a, object::LittleEndian, Bounded<'a>>;
 /// An ELF file.
 #[derive(Debug)]
 pub struct Image {
+    file: File,
     cache: ReadCache<File>,
     budget: Budget,
 }
 
 impl Image {
     /// Of an open file.
-    pub fn new(file: File, budget: &Budget) -> Self {
-        Self { cache: ReadCache::new(file), budget: budget.clone() }
+    pub fn new(file: &File, budget: &Budget) -> Option<Self> {
+        let [file, read] = [file.try_clone().ok()?, file.try_clone().ok()?];
+        Some(Self { file, cache: ReadCache::new(read), budget: budget.clone() })
     }
 
     /// Gives the file to `look`, if it is one for this machine.
     pub fn look<T>(&mut self, look: impl FnOnce(&Sections<'_>) -> Option<T>) -> Option<T> {
         let seen = Elf::parse(Bounded(&self.cache)).ok().and_then(|file| {
             let is_ours = file.architecture() == NATIVE;
-            is_ours.then(|| look(&Sections { file, budget: &self.budget }))?
+            is_ours.then(|| look(&Sections { file, whole: &self.file, budget: &self.budget }))?
         });
         self.cache.clear();
         seen
@@ -102,20 +104,37 @@ const NATIVE: Architecture = Architecture::Aarch64;
 pub struct Sections<'a> {
     /// It.
     pub file: Elf<'a>,
+    whole: &'a File,
     budget: &'a Budget,
 }
 
 impl Sections<'_> {
     /// The bytes of a section, decompressed; none where there is no such section, or it is too large.
     pub fn bytes(&self, name: &str) -> Option<Arc<[u8]>> {
-        let data = self.file.section_by_name(name)?.compressed_data().ok()?;
-        self.budget.take(data.uncompressed_size)?;
-        Some(Arc::from(data.decompress().ok()?))
+        let section = self.file.section_by_name(name)?;
+        let range = section.compressed_file_range().ok()?;
+        if range.format == CompressionFormat::None {
+            let end = range.offset.checked_add(range.compressed_size)?;
+            let is_there = end <= self.whole.metadata().ok()?.len();
+            return is_there.then(|| self.read(range.offset, range.compressed_size))?;
+        }
+        self.budget.take(range.uncompressed_size)?;
+        Some(Arc::from(section.compressed_data().ok()?.decompress().ok()?))
     }
 
-    /// The same, for gimli: a section that is not there is empty.
-    pub fn reader(&self, name: &str) -> Reader {
-        Reader::new(self.bytes(name).unwrap_or_else(|| Arc::from([])), LittleEndian)
+    /// Straight to where it stays: sections can be large.
+    fn read(&self, offset: u64, size: u64) -> Option<Arc<[u8]>> {
+        self.budget.take(size)?;
+        let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, usize::try_from(size).ok()?).collect();
+        self.whole.read_exact_at(Arc::get_mut(&mut bytes)?, offset).ok()?;
+        Some(bytes)
+    }
+
+    /// The same, for gimli: a section that is not there is empty; none where it is there and cannot be read.
+    pub fn reader(&self, name: &str) -> Option<Reader> {
+        let is_there = self.file.section_by_name(name).is_some();
+        let bytes = if is_there { self.bytes(name)? } else { Arc::from([]) };
+        Some(Reader::new(bytes, LittleEndian))
     }
 
     /// Where a section is in memory, before the file was moved to where it is mapped.

@@ -6,10 +6,11 @@
 use super::elf::{Reader, Sections};
 use gimli::{
     BaseAddresses, CfaRule, CieOrFde, DebugFrame, EhFrame, EhFrameHdr, Encoding, Format,
-    FrameDescriptionEntry, Operation, ParsedEhFrameHdr, Register, RegisterRule, UnwindContext,
+    FrameDescriptionEntry, LittleEndian, Operation, ParsedEhFrameHdr, Register, RegisterRule, UnwindContext,
     UnwindExpression, UnwindSection, UnwindTableRow,
 };
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 /// The numbers that DWARF has for registers (System V ABI of the processor).
 #[cfg(target_arch = "x86_64")]
@@ -87,10 +88,11 @@ impl Frames {
             .set_eh_frame_hdr(at(".eh_frame_hdr"))
             .set_text(at(".text"))
             .set_got(at(".got"));
-        let index = EhFrameHdr::from(sections.reader(".eh_frame_hdr"));
+        let read = |name| sections.reader(name).unwrap_or_else(|| Reader::new(Arc::from([]), LittleEndian));
+        let index = EhFrameHdr::from(read(".eh_frame_hdr"));
         let index = index.parse(&bases, 8).ok();
         let (mut exceptions, mut debugging) =
-            (EhFrame::from(sections.reader(".eh_frame")), DebugFrame::from(sections.reader(".debug_frame")));
+            (EhFrame::from(read(".eh_frame")), DebugFrame::from(read(".debug_frame")));
         exceptions.set_address_size(8);
         debugging.set_address_size(8);
         Self { bases, index, exceptions: Table::new(exceptions), debugging: Table::new(debugging) }
@@ -105,9 +107,13 @@ impl Frames {
     }
 
     fn indexed(&self, address: u64) -> Option<FrameDescriptionEntry<Reader>> {
-        let table = self.index.as_ref()?.table()?;
+        let index = self.index.as_ref()?;
+        let place = index.table()?.lookup(address, &self.bases).ok()?.pointer();
+        // By gimli's own function the difference may be less than nothing in a file that lies.
+        let place = usize::try_from(place.checked_sub(index.eh_frame_ptr().pointer())?).ok()?;
         let section = &self.exceptions.section;
-        table.fde_for_address(section, &self.bases, address, EhFrame::cie_from_offset).ok()
+        let entry = section.fde_from_offset(&self.bases, place.into(), EhFrame::cie_from_offset).ok()?;
+        entry.contains(address).then_some(entry)
     }
 }
 

@@ -43,7 +43,7 @@ pub struct Module {
 
 impl Module {
     fn open(file: File, budget: &Budget) -> Option<Self> {
-        let mut image = Image::new(file.try_clone().ok()?, budget);
+        let mut image = Image::new(&file, budget)?;
         let (segments, frames, go) = image.look(|sections| {
             let is_debuggable = sections.address(".debug_info").is_some();
             let go = if is_debuggable { None } else { Table::new(sections) };
@@ -89,7 +89,7 @@ impl Module {
     fn sources(&mut self, role: Role) -> Option<Rc<Sources>> {
         if self.sources.is_none() {
             let (lines, budget) = (role == Role::Program, &self.budget);
-            let mut image = Image::new(self.file.try_clone().ok()?, budget);
+            let mut image = Image::new(&self.file, budget)?;
             let read = image.look(|sections| Some(Sources::new(sections, budget, lines)));
             self.sources = read.map(Rc::new);
         }

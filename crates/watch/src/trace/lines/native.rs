@@ -34,6 +34,7 @@ pub struct Native {
     program: PathBuf,
     mappings: Vec<Mapped>,
     failures: u32,
+    stack: Stack,
 }
 
 #[derive(Debug)]
@@ -69,7 +70,7 @@ impl Native {
         let path = program.as_os_str().as_bytes();
         let path = OsStr::from_bytes(path.strip_suffix(b" (deleted)").unwrap_or(path));
         let root = format!("/proc/{pid}/root").into();
-        Self { pid, root, program: path.into(), mappings: Vec::new(), failures: 0 }
+        Self { pid, root, program: path.into(), mappings: Vec::new(), failures: 0, stack: Stack::new(pid) }
     }
 
     /// Where the stopped thread of the process is; none where nothing of its own source is on its stack, or no way
@@ -91,7 +92,7 @@ impl Native {
 
     /// Gives what was found, and where the walk ended. Fails where a file that it passed is not there any more.
     fn walk(&mut self, modules: &mut Modules, registers: &Registers) -> Result<(Option<Line>, Ended), Gone> {
-        let mut stack = Stack::new(self.pid);
+        self.stack.forget();
         let (mut function, mut passed, mut ended) = (None, Vec::new(), Ended::Known);
         let mut frame = Frame {
             instruction: registers.instruction,
@@ -120,7 +121,7 @@ impl Native {
                 Place::Function(line) => note(&mut function, line, role),
                 Place::Other => {}
             }
-            let Some(next) = known.step.and_then(|step| frame.next(step, &mut stack)) else { break };
+            let Some(next) = known.step.and_then(|step| frame.next(step, &mut self.stack)) else { break };
             frame = next;
         }
         self.confirm(&passed, (function.map(|(line, _)| line), ended))
@@ -243,30 +244,36 @@ impl Frame {
 }
 
 /// The stack of a stopped thread, read a piece at a time.
+#[derive(Debug)]
 struct Stack {
     pid: u32,
     start: u64,
-    bytes: Vec<u8>,
+    bytes: Box<[u8; WINDOW]>,
+    /// So much of it was read.
+    length: usize,
 }
 
 impl Stack {
-    const fn new(pid: u32) -> Self {
-        Self { pid, start: 0, bytes: Vec::new() }
+    fn new(pid: u32) -> Self {
+        Self { pid, start: 0, bytes: Box::new([0; WINDOW]), length: 0 }
+    }
+
+    /// It may be another's, or have changed.
+    const fn forget(&mut self) {
+        self.length = 0;
     }
 
     fn word(&mut self, address: u64) -> Option<u64> {
         self.kept(address).or_else(|| {
-            self.bytes.resize(WINDOW, 0);
-            let read = read_memory(self.pid, address, &mut self.bytes).unwrap_or(0);
-            self.bytes.truncate(read);
             self.start = address;
+            self.length = read_memory(self.pid, address, &mut self.bytes[..]).unwrap_or(0);
             self.kept(address)
         })
     }
 
     fn kept(&self, address: u64) -> Option<u64> {
         let place = usize::try_from(address.checked_sub(self.start)?).ok()?;
-        let word = self.bytes.get(place..)?.first_chunk::<8>()?;
+        let word = self.bytes.get(..self.length)?.get(place..)?.first_chunk::<8>()?;
         Some(u64::from_ne_bytes(*word))
     }
 }

@@ -123,7 +123,8 @@ impl Sources {
         let part =
             |part: &Option<Reader>| Some(PathBuf::from(part.as_ref()?.to_string_lossy().ok()?.into_owned()));
         let path = part(&load.comp_dir).unwrap_or_default().join(part(&load.path)?);
-        Image::new(elf::open(&below(root, &path)).ok()?, &self.budget).look(|sections| {
+        let file = elf::open(&below(root, &path)).ok()?;
+        Image::new(&file, &self.budget)?.look(|sections| {
             let mut dwarf = dwarf(sections, SectionId::dwo_name)?;
             dwarf.file_type = DwarfFileType::Dwo;
             let header = dwarf.units().next().ok()??;
@@ -140,9 +141,10 @@ pub fn below(root: &Path, path: &Path) -> PathBuf {
 }
 
 fn dwarf(sections: &Sections<'_>, name: impl Fn(SectionId) -> Option<&'static str>) -> Option<Dwarf<Reader>> {
+    // Parts of it could tell of the wrong function.
     Dwarf::load(|id| {
         let name = name(id).filter(|_| WANTED.contains(&id)).unwrap_or_default();
-        Ok::<_, gimli::Error>(sections.reader(name))
+        sections.reader(name).ok_or(())
     })
     .ok()
 }
