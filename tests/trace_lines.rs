@@ -142,6 +142,30 @@ fn a_program_that_is_deleted_while_it_runs_has_lines() {
 
 #[test]
 #[cfg_attr(not(all(have_cc, have_namespaces)), ignore = "needs a C compiler, user and network namespaces")]
+fn lines_of_c_stand_in_every_view_and_in_the_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = compiled(folder.path(), "cc", &["-g", "-O1", "-pthread"], "pair.c");
+    let recording = folder.path().join("run.pcapng");
+    let (path, recording) = (path.to_str().unwrap(), recording.to_str().unwrap());
+    let ladder = run(&["trace", "-q", "--pipes", "-w", recording, "--", path]);
+    let text = std::fs::read_to_string(format!("{SOURCES}/pair.c")).unwrap();
+    let line = |mark: &str| text.lines().position(|line| marked(line) == [mark]).unwrap() + 1;
+    let (connect, close) = (line("connect"), line("close"));
+    // `pair` is made of `pair.c` alone.
+    for part in [format!(":{connect} connect"), format!(":{close} close")] {
+        assert!(ladder.text().contains(&part), "{part}: {}", ladder.text());
+    }
+    run(&["read", "--ladder", recording]).is(0, ladder.text(), "");
+    let calls = run(&["read", "--view", "calls", recording]);
+    assert!(calls.text().contains(&format!(" :{connect} ")), "{}", calls.text());
+    let sentences = run(&["read", "--explain", recording]);
+    assert!(sentences.text().contains(&format!("with connect at pair.c:{connect}")), "{}", sentences.text());
+    let (bytes, comment) = (std::fs::read(recording).unwrap(), format!("pair.c:{connect} connect"));
+    assert!(bytes.windows(comment.len()).any(|window| window == comment.as_bytes()));
+}
+
+#[test]
+#[cfg_attr(not(all(have_cc, have_namespaces)), ignore = "needs a C compiler, user and network namespaces")]
 fn without_debug_information_the_function_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = compiled(folder.path(), "cc", &["-O0", "-pthread"], "pair.c");
