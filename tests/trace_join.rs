@@ -282,6 +282,8 @@ fn nothing_that_comes_through_the_socket_disturbs_the_trace() {
     assert_eq!(send(&[&begins[..], &length, &words].concat()), b"");
     // Half a request, and gone.
     place.knock().write_all(&begins[..5]).unwrap();
+    // Which is seen by the time that another has come and gone.
+    place.join(&["-q", "--", "true"]).finish().is(0, "", "");
     // Those who only stay are sixteen at most.
     let idle: Vec<UnixStream> = (0..16).map(|_| place.knock()).collect();
     assert_eq!(answer(place.knock()), b"R\x01\0\0\0\0");

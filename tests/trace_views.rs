@@ -374,7 +374,8 @@ fn the_only_program_is_told_that_nobody_reaches_it() {
     assert_eq!(
         done.errors(),
         "enchufe: python3 listens on 127.0.0.1:4000, in a network of its own: only programs that are traced with it \
-         can reach it. Name one that connects: enchufe trace 'COMMAND' 'COMMAND'\n"
+         can reach it. Start one from another terminal: enchufe trace --join -- COMMAND; or let it listen in this machine's \
+         network: --net host\n"
     );
     let done = run(&["trace", "--", "python3", "-c", "import socket; socket.socket()"]);
     assert_eq!((done.code, done.errors()), (Some(0), ""));

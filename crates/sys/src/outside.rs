@@ -2,6 +2,7 @@
 
 use crate::errno::check;
 use socket2::{Domain, Socket, Type};
+use std::cell::Cell;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -19,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Outside {
     way: Socket,
     pid: libc::pid_t,
+    /// The number of the last question, by which its answer is known.
+    asked: Cell<u8>,
 }
 
 impl Outside {
@@ -39,16 +42,30 @@ impl Outside {
             // SAFETY: it runs nothing of ours.
             unsafe { libc::_exit(0) };
         }
-        Ok(Self { way: ours, pid })
+        Ok(Self { way: ours, pid, asked: Cell::new(0) })
     }
 
-    /// Asks a question.
+    /// Asks a question. Fails with [`io::ErrorKind::WouldBlock`] where it is not answered in two seconds.
     pub fn ask(&self, question: &[u8]) -> io::Result<Vec<u8>> {
-        (&self.way).write_all(question.get(..LONGEST).unwrap_or(question))?;
-        let mut answer = vec![0; LONGEST];
-        let length = (&self.way).read(&mut answer)?;
-        answer.truncate(length);
-        Ok(answer)
+        let number = self.asked.get().wrapping_add(1);
+        self.asked.set(number);
+        let mut asks = vec![number];
+        asks.extend(question.get(..LONGEST).unwrap_or(question));
+        (&self.way).write_all(&asks)?;
+        let mut answer = vec![0; LONGEST + 1];
+        loop {
+            let length = match (&self.way).read(&mut answer) {
+                // With a timeout set the kernel does not go on by itself after a signal (signal(7)).
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
+            match answer.get(..length) {
+                Some([of, said @ ..]) if *of == number => return Ok(said.to_vec()),
+                // To one before, which was given up.
+                Some([_, ..]) => {}
+                _ => return Err(io::ErrorKind::UnexpectedEof.into()),
+            }
+        }
     }
 }
 
@@ -67,10 +84,12 @@ fn stay(theirs: &Socket, mut answer: impl FnMut(&[u8]) -> Vec<u8>) {
         // SAFETY: no handler is installed.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
-    let mut question = vec![0; LONGEST];
+    let mut question = vec![0; LONGEST + 1];
     while let Ok(length @ 1..) = (&*theirs).read(&mut question) {
-        let answer = answer(question.get(..length).unwrap_or_default());
-        if (&*theirs).write_all(answer.get(..LONGEST).unwrap_or(&answer)).is_err() {
+        let Some((number, question)) = question.get(..length).and_then(<[u8]>::split_first) else { return };
+        let mut said = vec![*number];
+        said.extend(answer(question));
+        if (&*theirs).write_all(said.get(..=LONGEST).unwrap_or(&said)).is_err() {
             return;
         }
     }

@@ -114,7 +114,7 @@ impl Astray {
 
     fn failed(&mut self, to: To, errno: i32) {
         match (to.syscall, errno) {
-            (Syscall::Bind, NOT_AVAILABLE) => self.say(to, "note-astray-bind"),
+            (Syscall::Bind, NOT_AVAILABLE) => self.say(to, "note-astray-bind", ""),
             (Syscall::Connect, REFUSED) => self.refused(to),
             (Syscall::Connect, IN_PROGRESS) if self.connecting.len() < MOST_OPEN => {
                 self.connecting.extend(to.socket.map(|socket| (socket, to)));
@@ -150,15 +150,19 @@ impl Astray {
 
     /// There is nobody at that address in the programs' network. Is there in this machine's?
     fn refused(&mut self, to: To) {
-        if !self.listened.contains(&to.address.port) && self.listener(to.address).is_some() {
-            self.say(to, "note-astray-listener");
+        if self.listened.contains(&to.address.port) {
+            return;
+        }
+        if let Some(listener) = self.listener(to.address) {
+            self.say(to, "note-astray-listener", &listener);
         }
     }
 
     fn no_way(&mut self, to: To) {
-        let note =
-            if self.listener(to.address).is_some() { "note-astray-listener" } else { "note-astray-no-way" };
-        self.say(to, note);
+        match self.listener(to.address) {
+            Some(listener) => self.say(to, "note-astray-listener", &listener),
+            None => self.say(to, "note-astray-no-way", ""),
+        }
     }
 
     /// Who listens there in this machine's network, as it is said.
@@ -171,16 +175,14 @@ impl Astray {
         })
     }
 
-    fn say(&mut self, to: To, note: &str) {
+    fn say(&mut self, to: To, note: &str, listener: &str) {
         if self.said.len() >= MOST_SAID || !self.said.insert((to.program, to.address)) {
             return;
         }
         let call = if to.syscall == Syscall::Sendto { "sendto" } else { call_name(to.syscall) };
         let address = endpoint(&to.address);
-        let listener = self.listener(to.address).unwrap_or_default();
         let program = self.names.get(&to.program).map_or("", String::as_str);
-        let texts =
-            [("program", program), ("call", call), ("address", &address), ("listener", listener.as_str())];
+        let texts = [("program", program), ("call", call), ("address", &address), ("listener", listener)];
         crate::style::complain(&say(self.catalogue, note, &texts, &[]));
     }
 }

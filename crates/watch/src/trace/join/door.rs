@@ -68,11 +68,12 @@ impl Door {
 
     /// Takes what has come.
     pub(in crate::trace) fn take(&mut self) -> Vec<News> {
+        let mut news = Vec::new();
+        self.guests.retain_mut(|guest| guest.take(&mut news));
+        // After those who are gone have left their places. What these want is ready the next time.
         while let Ok((stream, _)) = self.listener.accept() {
             self.receive(stream);
         }
-        let mut news = Vec::new();
-        self.guests.retain_mut(|guest| guest.take(&mut news));
         news
     }
 
