@@ -174,9 +174,10 @@ mod tests {
             assert_eq!(all.iter().map(|one| (one.name.as_str(), one.up)).collect::<Vec<_>>(), [("lo", true)]);
             return;
         }
-        let name = "namespace::tests::an_isolated_command_has_the_loopback_interface_up_and_no_other";
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let name = format!("{module}::an_isolated_command_has_the_loopback_interface_up_and_no_other");
         let mut command = Command::new(env::current_exe().unwrap());
-        let output = isolate(command.args(["--exact", name]).env(CHILD, "1")).output().unwrap();
+        let output = isolate(command.args(["--exact", &name]).env(CHILD, "1")).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && said.contains("1 passed"), "{said}");
     }

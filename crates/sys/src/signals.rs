@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn after_the_last_pipe_the_signal_ends_the_process_again() {
-        let name = "signals::tests::after_the_last_pipe_the_signal_ends_the_process_again";
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let name = format!("{module}::after_the_last_pipe_the_signal_ends_the_process_again");
         if env::var_os(CHILD).is_some() {
             drop(SignalPipe::new(&[libc::SIGTERM]).unwrap());
             drop(SignalPipe::new(&[libc::SIGTERM]).unwrap());
@@ -146,7 +147,7 @@ mod tests {
             return;
         }
         let status = Command::new(env::current_exe().unwrap())
-            .args(["--exact", name])
+            .args(["--exact", &name])
             .env(CHILD, "1")
             .stdout(Stdio::null())
             .status()

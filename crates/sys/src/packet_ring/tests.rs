@@ -15,7 +15,8 @@ fn inside(name: &str) -> bool {
     if env::var_os(CHILD).is_some() {
         return true;
     }
-    let name = format!("packet_ring::tests::{name}");
+    let (_, module) = module_path!().split_once("::").unwrap();
+    let name = format!("{module}::{name}");
     let mut command = Command::new(env::current_exe().unwrap());
     let output = isolate(command.args(["--exact", &name]).env(CHILD, "1")).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
