@@ -24,6 +24,7 @@ pub mod process;
 pub mod ptrace;
 pub mod pty;
 pub mod queues;
+pub mod reuseport;
 pub mod rlimit;
 pub mod routes;
 pub mod signals;

@@ -112,7 +112,8 @@ pub struct Limits {
     /// each that this process may use.
     pub threads: Option<NonZeroUsize>,
     /// The processors, by their numbers, that those threads run on, one after the other; none: where the system
-    /// likes.
+    /// likes. Where there are as many as threads, connections come to the thread of the processor that handles their
+    /// packets.
     pub processors: Vec<usize>,
 }
 

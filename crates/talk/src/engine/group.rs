@@ -13,6 +13,7 @@ use crate::reason::Call;
 use crate::told::About;
 use enchufe_sys::accept::accept;
 use enchufe_sys::host::Bell;
+use enchufe_sys::reuseport;
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io;
 use std::net::TcpStream;
@@ -56,6 +57,11 @@ impl<'a> Group<'a> {
         let mut all: Listeners = (0..threads).map(|_| Vec::new()).collect();
         for listener in listeners {
             let others = open_again(&listener, threads.saturating_sub(1), host.options)?;
+            // A thread that stays on a processor has the connections whose packets that one handles.
+            if threads > 1 && host.limits.processors.len() == threads {
+                reuseport::steer(&listener.socket, &host.limits.processors)
+                    .map_err(|error| listen::explain(Call::SetOption, listener.address, error))?;
+            }
             for (own, one) in all.iter_mut().zip(std::iter::once(listener).chain(others)) {
                 own.push(one);
             }
@@ -204,13 +210,13 @@ fn open_again(first: &Listener, count: usize, options: &[SocketOption]) -> Resul
         let socket =
             Socket::new(Domain::for_address(address), Type::STREAM, None).map_err(at(Call::Socket))?;
         listen::set_up(&socket, address, options)?;
-        socket.set_reuse_port(true).map_err(at(Call::SetOption))?;
+        reuseport::share(&socket).map_err(at(Call::SetOption))?;
         socket.bind(&address.into()).map_err(at(Call::Bind))?;
         socket.listen(backlog).map_err(at(Call::Listen))?;
         socket.set_nonblocking(true).map_err(at(Call::SetOption))?;
         Ok(Listener { socket: socket.into(), address, backlog })
     };
-    let shared = if count > 0 { SockRef::from(&first.socket).set_reuse_port(true) } else { Ok(()) };
+    let shared = if count > 0 { reuseport::share(&SockRef::from(&first.socket)) } else { Ok(()) };
     let opened = shared.map_err(at(Call::SetOption)).and_then(|()| (0..count).map(open).collect());
     opened.map_err(|failure: Failure| failure.explain(address))
 }
