@@ -257,3 +257,19 @@ fn a_program_in_go_goes_on_under_its_own_signals_and_has_lines() {
         assert!(events.iter().any(|event| event["number"] == SIGURG), "the runtime interrupts who spins");
     }
 }
+
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn lines_of_python_are_right_wherever_a_program_was_before() {
+    let events = traced(&["python3", &format!("{SOURCES}/places.py")]);
+    let mut files = BTreeSet::new();
+    let mut count = 0;
+    for send in calls(&events).filter(|call| name(call) == "sendto") {
+        assert_eq!(send["line"]["line"], send["arguments"]["length"], "{send}");
+        let file = send["line"]["file"].as_str().unwrap();
+        files.insert(file.rsplit('/').next().unwrap().to_owned());
+        count += 1;
+    }
+    let made = ["dos.py", "made.py", "one.py", "places.py", "two.py", "uno.py", "één.py"];
+    assert_eq!((count, files), (65, made.map(str::to_owned).into()));
+}

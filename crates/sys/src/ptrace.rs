@@ -179,6 +179,24 @@ pub fn read_memory(pid: u32, address: u64, out: &mut [u8]) -> io::Result<usize> 
     Ok(count.unsigned_abs())
 }
 
+/// Reads pieces of memory of a stopped process, addresses and lengths, into `out`, one behind the other; gives how much could be
+/// read, from the beginning. At most 1,024 pieces (`IOV_MAX`).
+pub fn read_pieces(pid: u32, pieces: &[(u64, usize)], out: &mut [u8]) -> io::Result<usize> {
+    let own = libc::iovec { iov_base: out.as_mut_ptr().cast(), iov_len: out.len() };
+    let piece = |(address, length): &(u64, usize)| {
+        let address = usize::try_from(*address).map_err(io::Error::other)?;
+        Ok(libc::iovec { iov_base: address as *mut c_void, iov_len: *length })
+    };
+    let theirs: Vec<libc::iovec> = pieces.iter().map(piece).collect::<io::Result<_>>()?;
+    let number = libc::c_ulong::try_from(theirs.len()).unwrap_or(libc::c_ulong::MAX);
+    // SAFETY: the first memory is live and writable, and so many pieces are told of; what they are is not ours, and the
+    // kernel checks it.
+    let count = check(unsafe {
+        libc::process_vm_readv(pid.cast_signed(), &raw const own, 1, theirs.as_ptr(), number, 0)
+    })?;
+    Ok(count.unsigned_abs())
+}
+
 /// Writes a word into memory of a stopped thread, also where it may not write itself.
 pub fn write_word(tid: u32, address: u64, word: u64) -> io::Result<()> {
     let address = usize::try_from(address).map_err(io::Error::other)?;

@@ -3,7 +3,10 @@
 //! The frames of a thread are found by the number that the system has for the thread. The interpreter lets other threads
 //! run during a call, so "the current thread" of the interpreter would be nobody.
 
+mod places;
+
 use enchufe_story::fact::Line;
+use places::{Found, Places};
 use py_spy::config::LockingStrategy;
 use py_spy::{Config, Frame, PythonSpy};
 use std::fs;
@@ -16,9 +19,39 @@ const MOST_FAILURES: u32 = 20;
 pub enum Python {
     /// It could not be read yet: so many times.
     Starting(u32),
-    Reading(Box<PythonSpy>),
+    Reading(Box<Reader>),
     /// It never could.
     Unreadable,
+}
+
+/// One that can be read.
+pub struct Reader {
+    spy: PythonSpy,
+    /// None of a version that nothing is known of.
+    places: Option<Places>,
+}
+
+impl Reader {
+    fn new(spy: PythonSpy) -> Self {
+        let version = (spy.version.major, spy.version.minor);
+        let places = Places::new(version, spy.addresses.interpreter_address);
+        Self { spy, places }
+    }
+
+    fn line(&mut self, pid: u32, tid: u32) -> Option<Line> {
+        let steps = match self.places.as_mut().map(|places| places.find(pid, tid)) {
+            Some(Found::Line(line)) => return Some(line),
+            Some(Found::Unknown(steps)) => steps,
+            None => Vec::new(),
+        };
+        let traces = self.spy.get_stack_traces().ok()?;
+        let trace = traces.into_iter().find(|trace| trace.os_thread_id == Some(u64::from(tid)))?;
+        if let Some(places) = &mut self.places {
+            places.learn(pid, &steps, &trace.frames);
+        }
+        let own = trace.frames.iter().find(|frame| is_own(&frame.filename)).or(trace.frames.first())?;
+        Some(line(own))
+    }
 }
 
 impl Default for Python {
@@ -42,17 +75,14 @@ impl Python {
     pub fn line(&mut self, pid: u32, tid: u32) -> Option<Line> {
         if let Self::Starting(failures) = *self {
             *self = match PythonSpy::new(pid.cast_signed(), &config()) {
-                Ok(spy) => Self::Reading(Box::new(spy)),
+                Ok(spy) => Self::Reading(Box::new(Reader::new(spy))),
                 // It may still be starting.
                 Err(_) if failures < MOST_FAILURES => Self::Starting(failures + 1),
                 Err(_) => Self::Unreadable,
             };
         }
-        let Self::Reading(spy) = self else { return None };
-        let traces = spy.get_stack_traces().ok()?;
-        let trace = traces.into_iter().find(|trace| trace.os_thread_id == Some(u64::from(tid)))?;
-        let own = trace.frames.iter().find(|frame| is_own(&frame.filename)).or(trace.frames.first())?;
-        Some(line(own))
+        let Self::Reading(reader) = self else { return None };
+        reader.line(pid, tid)
     }
 }
 
