@@ -279,6 +279,8 @@ pub struct Network {
     pub net: Option<String>,
     #[arg(long)]
     pub no_packets: bool,
+    #[arg(long)]
+    pub no_lines: bool,
     #[arg(long, value_name = "refuse|allow")]
     pub io_uring: Option<String>,
     #[arg(long, value_name = "RULES")]
@@ -321,7 +323,7 @@ pub struct Trace {
     pub write: Option<std::path::PathBuf>,
     /// Empty: the only trace that runs.
     #[arg(long, value_name = "PID", num_args = 0..=1, default_missing_value = "", conflicts_with_all = [
-        "write", "limit", "drain", "start_timeout", "start_anyway", "exit_status", "net", "no_packets", "io_uring", "pty",
+        "write", "limit", "drain", "start_timeout", "start_anyway", "exit_status", "net", "no_packets", "no_lines", "io_uring", "pty",
         "pipes", "stdin", "view", "explain", "conversation", "columns", "json"])]
     pub join: Option<std::ffi::OsString>,
     #[command(flatten)]

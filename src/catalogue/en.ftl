@@ -548,6 +548,7 @@ flag-pid = A program that runs already: not offered
 flag-join = Run one program in the network of a trace that is running, on whose ladder it appears; PID where there are several
 flag-net = Where the programs run: in a network of their own (private) or in this machine's (host)
 flag-no-packets = Do not look at packets: calls, states and output only
+flag-no-lines = Do not look for the lines of code that make the calls: programs are held for less time
 flag-io-uring = Whether programs may use io_uring, whose calls are not seen: if not, they are told that there is none (refuse)
 flag-link = Make loopback a link on which segments are lost, late or doubled by RULES: "lose client data 2, delay 50ms server ack 1-3, double client fin 1"
 flag-pty = Give each program a terminal of its own (so it is where standard output is one)

@@ -549,6 +549,7 @@ flag-pid = Un programa que ya corre: no se ofrece
 flag-join = Ejecuta un programa en la red de un trazado en marcha, en cuyo diagrama aparece; PID si hay varios
 flag-net = Dónde corren los programas: en una red propia (private) o en la de esta máquina (host)
 flag-no-packets = No ver paquetes: solo llamadas, estados y salida
+flag-no-lines = No buscar las líneas de código que hacen las llamadas: los programas se detienen menos tiempo
 flag-io-uring = Si los programas pueden usar io_uring, cuyas llamadas no se ven: si no, se les dice que no existe (refuse)
 flag-link = Hacer de loopback un enlace donde los segmentos se pierden, tardan o se duplican según REGLAS: «lose client data 2, delay 50ms server ack 1-3, double client fin 1»
 flag-pty = Dar a cada programa una terminal propia (así es cuando la salida estándar es una)

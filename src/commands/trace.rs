@@ -169,6 +169,7 @@ fn options(flags: &flags::Trace) -> Result<Options, Problem> {
             .unwrap_or(START),
         start_anyway: flags.course.start_anyway,
         io_uring: rings.transpose()? == Some("allow"),
+        lines: !flags.network.no_lines,
     })
 }
 

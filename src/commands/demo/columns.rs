@@ -57,6 +57,10 @@ impl Columns {
 /// Rows of at most `width` columns, broken at spaces where there are some; rows after the first are
 /// indented.
 pub fn wrap(line: &str, width: usize) -> Vec<String> {
+    // No character is wider than it has bytes.
+    if line.len() <= width && !line.starts_with(' ') {
+        return vec![line.to_owned()];
+    }
     let mut rows = Vec::new();
     let mut row = String::new();
     for word in line.split(' ') {

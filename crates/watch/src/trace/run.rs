@@ -49,6 +49,8 @@ pub struct Options {
     pub reader: usize,
     /// Whether they may use rings (`io_uring(7)`), whose calls are not seen.
     pub io_uring: bool,
+    /// Whether the lines of code that make the calls are looked for.
+    pub lines: bool,
 }
 
 /// How it went.
@@ -125,7 +127,7 @@ pub fn run<'r, W: Write>(
         ticks: Ticks::new()?,
         filter,
         audience,
-        tracer: Tracer::default(),
+        tracer: Tracer::new(options.lines),
         launched: Vec::new(),
         own: Vec::new(),
         leaving: Vec::new(),

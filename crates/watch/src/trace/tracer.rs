@@ -100,6 +100,8 @@ pub struct Tracer {
     pub references: References,
     pub sockets: Sockets,
     modules: Modules,
+    /// Lines of code are looked for.
+    lines: bool,
     /// What happened, not yet taken.
     pub facts: Vec<Fact>,
     /// What is told while it happens, and not recorded.
@@ -119,6 +121,11 @@ pub struct Tracer {
 }
 
 impl Tracer {
+    /// Nothing is traced yet.
+    pub fn new(lines: bool) -> Self {
+        Self { lines, ..Self::default() }
+    }
+
     /// A program was launched.
     pub fn launched(&mut self, pid: u32, command: Vec<Vec<u8>>) -> io::Result<()> {
         let program = u32::try_from(self.programs.len()).unwrap_or(u32::MAX);
@@ -270,6 +277,9 @@ impl Tracer {
     }
 
     fn line(&mut self, pid: u32, tid: u32) -> Option<Line> {
+        if !self.lines {
+            return None;
+        }
         self.processes.get_mut(&pid)?.lines.of(&mut self.modules, pid, tid)
     }
 

@@ -13,6 +13,7 @@ use enchufe_story::trace::{Entered, Event, Left, Role, Segment, SocketChange, So
 use enchufe_story::{Certainty, Change};
 use enchufe_wire::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
@@ -65,6 +66,8 @@ pub struct Drawing<'a, W> {
     has_inferred: bool,
     /// With details.
     verbose: bool,
+    /// The row that is drawn.
+    row: String,
 }
 
 /// The widths of the columns.
@@ -99,6 +102,7 @@ impl<'a, W: Write> Drawing<'a, W> {
             last: None,
             has_inferred: false,
             verbose,
+            row: String::new(),
         }
     }
 
@@ -419,8 +423,10 @@ impl<'a, W: Write> Drawing<'a, W> {
             // A long number takes the room that the lane leaves.
             let width = NUMBER.max(if number.is_empty() { 0 } else { number.width() + 1 });
             let pad = pad.saturating_sub(width - NUMBER);
-            let row = format!("{number:<width$}{own}{:pad$}│{middle:^arrow$}│{other}", "");
-            writeln!(self.out, "{}", row.trim_end())?;
+            self.row.clear();
+            // A string takes what is written.
+            let _ = write!(self.row, "{number:<width$}{own}{:pad$}│{middle:^arrow$}│{other}", "");
+            writeln!(self.out, "{}", self.row.trim_end())?;
         }
         Ok(())
     }
