@@ -32,7 +32,7 @@ pub fn compare(bench: &Bench, calls: u32) -> io::Result<()> {
     let mut finished = Vec::new();
     for turn in 0..TIMES {
         progress(&format!("{calls} calls: {turn} of {TIMES}"));
-        let (_, _, after) = bench.record(&["pingpong", &rounds], Program::Bare)?;
+        let (_, _, after) = bench.record(&["pingpong", &rounds], Program::C)?;
         finished.push(after.as_secs_f64());
     }
     let recording = bench.recording();

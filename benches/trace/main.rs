@@ -32,9 +32,9 @@ struct Beside {
 }
 
 const BESIDE: [Beside; 4] = [
-    Beside { name: "one processor", program: Program::Bare, processors: "0", lines: false, wanted: 0.8 },
-    Beside { name: "two processors", program: Program::Bare, processors: "0,1", lines: false, wanted: 1.0 },
-    Beside { name: "lines of C", program: Program::WithLines, processors: "0", lines: true, wanted: 1.5 },
+    Beside { name: "one processor", program: Program::C, processors: "0", lines: false, wanted: 0.8 },
+    Beside { name: "two processors", program: Program::C, processors: "0,1", lines: false, wanted: 1.0 },
+    Beside { name: "lines of C", program: Program::C, processors: "0", lines: true, wanted: 1.5 },
     Beside { name: "lines of Python", program: Program::Python, processors: "0", lines: true, wanted: 4.0 },
 ];
 
@@ -75,7 +75,7 @@ fn others(bench: &programs::Bench, pairs: u32) -> io::Result<()> {
         let (mut stops, mut added) = (Vec::new(), Vec::new());
         for turn in 0..=pairs {
             programs::progress(&format!("{name}: {turn} of {pairs}"));
-            let run = |tracer| bench.run(Program::Bare, &[what, times], tracer, "0");
+            let run = |tracer| bench.run(Program::C, &[what, times], tracer, "0");
             let (alone, ours) = (run(Tracer::None)?, run(Tracer::Ours { lines: false })?);
             if turn > 0 {
                 stops.push(ours.stops_a_call() - alone.stops_a_call());
@@ -101,7 +101,7 @@ fn memory(bench: &programs::Bench, megabytes: u32) -> io::Result<()> {
     for size in ["65536", "1000"] {
         programs::progress(&format!("{megabytes} MB, {size} bytes in each send"));
         let bytes = (u64::from(megabytes) * 1_000_000).to_string();
-        let (took, usage, _) = bench.record(&["bulk", &bytes, size], Program::Bare)?;
+        let (took, usage, _) = bench.record(&["bulk", &bytes, size], Program::C)?;
         let shown = judging::peak(bench)?;
         programs::progress("");
         println!(

@@ -13,10 +13,8 @@ pub const STRACE: [&str; 6] = ["strace", "-f", "--seccomp-bpf", "-e", "trace=net
 /// What is traced.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Program {
-    /// `pair.c` without symbols.
-    Bare,
-    /// `pair.c` with its lines.
-    WithLines,
+    /// `pair.c`
+    C,
     /// `pair.py`
     Python,
 }
@@ -56,8 +54,6 @@ impl Took {
 pub struct Bench {
     folder: tempfile::TempDir,
     has_python: bool,
-    /// The flag of ours that leaves lines out, if there is one.
-    without_lines: Option<&'static str>,
 }
 
 impl Bench {
@@ -66,17 +62,11 @@ impl Bench {
         if !is_there("strace") || !is_there("cc") {
             return Ok(None);
         }
-        let help =
-            Command::new(env!("CARGO_BIN_EXE_enchufe")).args(["--lang", "en", "trace", "--help"]).output()?;
-        let has_flag = String::from_utf8_lossy(&help.stdout).contains(NO_LINES);
-        let without_lines = has_flag.then_some(NO_LINES);
-        let bench = Self { folder: tempfile::tempdir()?, has_python: is_there("python3"), without_lines };
-        for (name, flag) in [("bare", "-s"), ("lines", "-g")] {
-            let mut compiler = Command::new("cc");
-            compiler.args(["-O2", "-Wall", "-Wextra", "-Werror", flag, "-o"]).arg(bench.path(name));
-            if !compiler.arg(source("pair.c")).status()?.success() {
-                return Err(io::Error::other("pair.c cannot be compiled"));
-            }
+        let bench = Self { folder: tempfile::tempdir()?, has_python: is_there("python3") };
+        let mut compiler = Command::new("cc");
+        compiler.args(["-O2", "-g", "-Wall", "-Wextra", "-Werror", "-o"]).arg(bench.path("pair"));
+        if !compiler.arg(source("pair.c")).status()?.success() {
+            return Err(io::Error::other("pair.c cannot be compiled"));
         }
         Ok(Some(bench))
     }
@@ -102,8 +92,7 @@ impl Bench {
     fn program(&self, program: Program, words: &[&str]) -> Vec<PathBuf> {
         // The Python program does one thing.
         let (mut command, words) = match program {
-            Program::Bare => (vec![self.path("bare")], words),
-            Program::WithLines => (vec![self.path("lines")], words),
+            Program::C => (vec![self.path("pair")], words),
             Program::Python => {
                 (vec!["python3".into(), source("pair.py")], words.get(1..).unwrap_or_default())
             }
@@ -117,7 +106,7 @@ impl Bench {
         let mut command: Vec<PathBuf> =
             [env!("CARGO_BIN_EXE_enchufe"), "trace", "-q", "--view", "conversations"]
                 .iter()
-                .chain(self.without_lines.iter().filter(|_| !lines))
+                .chain((!lines).then_some(&"--no-lines"))
                 .map(PathBuf::from)
                 .collect();
         command.extend(["-w".into(), self.recording(), "--".into()]);
@@ -156,6 +145,8 @@ impl Bench {
     }
 
     fn took(&self, words: &[PathBuf]) -> io::Result<(Took, Usage)> {
+        // There is none before the first.
+        let _ = std::fs::remove_file(self.path("took"));
         let (status, usage) = usage::wait(&command(words).stdout(Stdio::null()).spawn()?)?;
         if !status.success() {
             return Err(io::Error::other(format!("{words:?}: {status}")));
@@ -172,9 +163,6 @@ impl Bench {
         ))
     }
 }
-
-/// The flag of `trace` that leaves lines of code out.
-const NO_LINES: &str = "--no-lines";
 
 pub fn command<S: AsRef<OsStr>>(words: &[S]) -> Command {
     let (program, words) = words.split_first().map_or((OsStr::new(""), &[][..]), |(p, w)| (p.as_ref(), w));
