@@ -427,6 +427,23 @@ fn waits_and_other_sockets_are_recorded_and_shown_to_who_asks() {
     );
 }
 
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn several_conversations_and_threads_are_told_apart() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("run.pcapng");
+    let path = path.to_str().unwrap();
+    let done = run(&["trace", "-q", "-w", path, "python3 tests/scenarios/snakes.py python-threads"]);
+    assert_eq!((done.code, done.errors()), (Some(0), ""));
+    for tagged in ["─ c0 SYN ─", "─ c3 SYN ─", "t1 :26 listen(5)", "c0, c1, …: ", "t1, t2, …: "] {
+        assert!(done.text().contains(tagged), "{tagged} {}", done.text());
+    }
+    let one = run(&["read", "--ladder", "--conversation", "2", path]);
+    assert!(one.text().contains("─ SYN ─") && !one.text().contains("c2 "), "{}", one.text());
+    let alone = read(&["--ladder"]);
+    assert!(!alone.text().contains("c0 ") && !alone.text().contains("t1 "), "{}", alone.text());
+}
+
 /// Calls of a name.
 fn entered_named<'e>(events: &'e [Value], name: &str) -> Vec<&'e Value> {
     only(events, "call_entered").into_iter().filter(|call| call["name"] == name).collect()

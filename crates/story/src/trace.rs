@@ -40,4 +40,4 @@ pub use event::{
 };
 pub use judge::{Disagreement, Judge, MOST_TALKS};
 pub use remark::{MOST_REMARKS, Remark, Remarked};
-pub use sockets::{MOST_SOCKETS, Role, Scout, Socket, Sockets};
+pub use sockets::{MOST_SOCKETS, Role, Scout, Socket, Sockets, Thread};

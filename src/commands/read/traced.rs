@@ -13,6 +13,7 @@ mod object;
 mod remarked;
 mod segments;
 mod summary;
+mod tags;
 mod told;
 
 pub use causes::{Cause, Causing};
@@ -36,6 +37,7 @@ use object::Object;
 use remarked::Remarking;
 use std::io::{self, Write};
 use summary::Summary;
+use tags::Tags;
 pub use told::Telling;
 
 /// The first reading: what must be known before the first segment is judged.
@@ -172,11 +174,12 @@ impl<'a, W: Write> Traced<'a, W> {
         manner: Manner,
         catalogue: &'a Catalogue,
     ) -> Self {
+        let tags = Tags::new(&sockets, chosen.as_ref().is_some_and(Chosen::is_one));
         let view = match (manner.form, manner.what) {
             (Form::Json, what) => View::Objects(Book::default(), what, out),
-            (_, What::Calls) => View::Calls(Listing::new(out, manner.verbose, catalogue)),
+            (_, What::Calls) => View::Calls(Listing::new(out, tags, manner.verbose, catalogue)),
             (_, What::Ladder) => {
-                let drawing = Drawing::new(out, &sockets, manner.verbose, catalogue);
+                let drawing = Drawing::new(out, &sockets, tags, manner.verbose, catalogue);
                 View::Ladder(Folding::new(drawing, manner.verbose))
             }
         };

@@ -5,8 +5,10 @@ use crate::Certainty;
 use crate::fact::{Arguments, CallId, Cookie, Entered, Fact, Happened, Left, Outcome, Reading, Syscall};
 use enchufe_wire::Timestamp;
 use enchufe_wire::tcp::Endpoint;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+/// The most threads that are listed.
+const MOST_THREADS: usize = 65_536;
 /// The most sockets of a recording that are told apart, and the most connections: those that come later have no calls as
 /// causes.
 pub const MOST_SOCKETS: usize = 262_144;
@@ -78,9 +80,21 @@ struct Link {
     failed: bool,
 }
 
+/// A thread that used sockets of TCP, or printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thread {
+    /// The place of its program among those that were started.
+    pub program: u32,
+    /// Its process.
+    pub pid: u32,
+    /// Itself.
+    pub tid: u32,
+}
+
 /// The sockets of a recording.
 #[derive(Clone, Debug, Default)]
 pub struct Sockets {
+    threads: Vec<Thread>,
     list: Vec<Socket>,
     places: HashMap<Cookie, usize>,
     links: Vec<Link>,
@@ -106,6 +120,8 @@ pub struct Scout {
     open: HashMap<CallId, Open>,
     /// The last connection of each socket.
     links: HashMap<Cookie, usize>,
+    /// Programs and threads that are listed.
+    threads: HashSet<(u32, u32)>,
 }
 
 /// What is remembered of a call until it is left.
@@ -158,7 +174,16 @@ impl Scout {
         self.sockets
     }
 
+    fn thread(&mut self, entered: &Entered) {
+        let Entered { program, pid, tid, .. } = *entered;
+        let is_active = entered.socket.is_some() || matches!(entered.arguments, Arguments::Printed { .. });
+        if is_active && self.threads.len() < MOST_THREADS && self.threads.insert((program, tid)) {
+            self.sockets.threads.push(Thread { program, pid, tid });
+        }
+    }
+
     fn entered(&mut self, entered: &Entered, time: Timestamp) {
+        self.thread(entered);
         if let Some(cookie) = entered.socket {
             self.sockets.know(cookie, entered.program, time);
             if let Some(socket) = self.sockets.at(cookie).filter(|_| entered.syscall == Syscall::Setsockopt) {
@@ -297,6 +322,18 @@ impl Sockets {
     /// One of them.
     pub fn get(&self, cookie: Cookie) -> Option<&Socket> {
         self.list.get(self.place(cookie)?)
+    }
+
+    /// The threads that did something, in the order in which they began to.
+    pub fn threads(&self) -> &[Thread] {
+        &self.threads
+    }
+
+    /// How many connections there were at most: where both ends are known they are counted once.
+    pub fn connections(&self) -> usize {
+        let accepted = self.links.iter().filter(|link| link.accepted).count();
+        let made = self.links.iter().filter(|link| !link.accepted && !link.failed).count();
+        accepted.max(made)
     }
 
     /// How many sockets and connections are not told apart, to keep memory bounded.

@@ -122,6 +122,11 @@ impl Chosen {
         !self.streams.is_empty()
     }
 
+    /// Whether there is only one.
+    pub fn is_one(&self) -> bool {
+        self.streams.len() == 1
+    }
+
     /// Whether a remark is about one of them.
     pub fn has(&self, remark: &Remark) -> bool {
         let of_socket = remark.socket.is_some_and(|socket| self.sockets.contains(&socket));

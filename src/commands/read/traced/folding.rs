@@ -44,7 +44,7 @@ pub struct Tally {
 #[derive(Debug, Default)]
 pub struct Bulk {
     /// The conversation, once it has a segment.
-    stream: Option<u32>,
+    pub stream: Option<u32>,
     /// Whether `b` sends the data, once there is some.
     from_b: Option<bool>,
     pub from_left: bool,

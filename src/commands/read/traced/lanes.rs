@@ -5,6 +5,7 @@ use super::super::ladder::said;
 use super::super::words::say;
 use super::book::{Book, Named};
 use super::folding::Bulk;
+use super::tags::Tags;
 use super::{calls, names, segments};
 use crate::catalogue::{Catalogue, human_time};
 use crate::commands::demo::columns::wrap;
@@ -35,6 +36,7 @@ enum Lane {
 #[derive(Debug)]
 struct Print {
     since: Timestamp,
+    tid: u32,
     line: Option<Line>,
     text: Vec<u8>,
 }
@@ -53,6 +55,7 @@ pub struct Drawing<'a, W> {
     room: Room,
     /// Programs with a listening socket stand on the right.
     servers: HashSet<u32>,
+    tags: Tags,
     book: Book,
     hidden: HashSet<CallId>,
     /// Calls that are drawn with a segment of theirs need no line for an outcome that goes without saying.
@@ -86,13 +89,14 @@ impl Room {
 }
 
 impl<'a, W: Write> Drawing<'a, W> {
-    pub fn new(out: W, sockets: &Sockets, verbose: bool, catalogue: &'a Catalogue) -> Self {
+    pub fn new(out: W, sockets: &Sockets, tags: Tags, verbose: bool, catalogue: &'a Catalogue) -> Self {
         let listeners = sockets.all().iter().filter(|socket| matches!(socket.role, Role::Listens { .. }));
         Self {
             out,
             catalogue,
             room: Room::new(width()),
             servers: listeners.map(|socket| socket.program).collect(),
+            tags,
             book: Book::default(),
             hidden: HashSet::new(),
             drawn: HashSet::new(),
@@ -108,13 +112,16 @@ impl<'a, W: Write> Drawing<'a, W> {
 
     /// Draws an event that was [learnt](Self::learn).
     pub fn event(&mut self, event: Event) -> io::Result<()> {
+        if self.tags.is_noise(&event) {
+            return Ok(());
+        }
         let Event { time, told } = event;
         match told {
             Told::Started(program) => self.started(time, &program),
             Told::Entered(entered) => self.entered(time, entered),
             Told::Left(left) => self.left(time, &left),
-            Told::Printed { program, stream, text, line, .. } => {
-                self.printed((program, stream), Print { since: time, line, text })
+            Told::Printed { program, tid, stream, text, line, .. } => {
+                self.printed((program, stream), Print { since: time, tid, line, text })
             }
             Told::Ended { pid, status } => self.ended(time, pid, status),
             Told::Segment(segment) => self.segment(time, &segment),
@@ -221,17 +228,26 @@ impl<'a, W: Write> Drawing<'a, W> {
         }
         self.settle()?;
         self.gap(time)?;
-        let Some(Named { syscall, place, .. }) = self.book.call(left.id).cloned() else { return Ok(()) };
+        let Some(Named { syscall, place, process, .. }) = self.book.call(left.id).cloned() else {
+            return Ok(());
+        };
         let outcome = if outcome.is_empty() { "= 0" } else { &outcome };
-        let whose = self.whose(left.program.unwrap_or(0));
-        let text = format!("{whose}{place} {} {outcome}", calls::name(syscall));
+        let tags = self.tagged(left.program.unwrap_or(0), process.tid, left.of);
+        let text = format!("{tags}{place} {} {outcome}", calls::name(syscall));
         self.text(lane, text.trim(), &states)
     }
 
     fn call(&self, entered: &Entered) -> String {
         let place = names::place(entered.line.as_ref(), self.name(entered.program));
         let text = calls::called(entered);
-        format!("{}{place} {text}", self.whose(entered.program)).trim().to_owned()
+        let tags = self.tagged(entered.program, entered.tid, entered.of);
+        format!("{tags}{place} {text}").trim().to_owned()
+    }
+
+    /// What stands before a call where there is something to tell apart.
+    fn tagged(&self, program: u32, tid: u32, of: Option<(u32, bool)>) -> String {
+        let (thread, stream) = (self.tags.thread(program, tid), of.map(|(stream, _)| stream));
+        format!("{}{thread}{}", self.whose(program), self.tags.conversation(stream))
     }
 
     fn own_states(&mut self, changes: &[SocketChange]) -> Vec<String> {
@@ -244,7 +260,8 @@ impl<'a, W: Write> Drawing<'a, W> {
         // What it printed on the other stream came before, whole or not.
         let (program, stream) = from;
         self.print((program, 3 - stream.clamp(1, 2)))?;
-        let before = self.prints.get_mut(&from).filter(|before| before.line == print.line);
+        let before =
+            self.prints.get_mut(&from).filter(|before| before.line == print.line && before.tid == print.tid);
         if let Some(before) = before {
             before.text.extend(print.text);
         } else {
@@ -262,7 +279,8 @@ impl<'a, W: Write> Drawing<'a, W> {
         self.gap(print.since)?;
         let place = names::place(print.line.as_ref(), self.name(program));
         for line in print.text.split_inclusive(|byte| *byte == b'\n') {
-            let text = format!("{}{place} » {}", self.whose(program), calls::printed(line));
+            let tags = self.tagged(program, print.tid, None);
+            let text = format!("{tags}{place} » {}", calls::printed(line));
             self.text(self.lane(program), text.trim(), &[])?;
         }
         Ok(())
@@ -323,6 +341,7 @@ impl<'a, W: Write> Drawing<'a, W> {
         let [left, right] = [states(left_is_b), states(!left_is_b)];
         self.has_inferred |= segments::is_inferred(segment);
         let (flags, numbers) = said::label(&segment.row);
+        let flags = format!("{}{flags}", self.tags.conversation(Some(segment.stream)));
         let mut label = format!("{flags}{numbers}");
         let mut middle = Vec::new();
         if !is_label(&label, self.room.arrow) {
@@ -381,6 +400,7 @@ impl<'a, W: Write> Drawing<'a, W> {
     fn bulk_arrow(&self, bulk: &Bulk) -> Vec<String> {
         let (Some((first, end)), Some((from, to))) = (bulk.range, bulk.frames) else { return Vec::new() };
         let count = say(self.catalogue, "trace-bulk", &[], &[("count", bulk.segments)]);
+        let count = format!("{}{count}", self.tags.conversation(bulk.stream));
         let range = format!("{first}..{end}");
         let label = format!("{count}  {range}");
         let fits = is_label(&label, self.room.arrow);
@@ -472,6 +492,8 @@ impl<'a, W: Write> Drawing<'a, W> {
         if self.has_inferred {
             writeln!(self.out, "{}", self.catalogue.plain("trace-legend"))?;
         }
+        let legend = self.last.map(|_| self.tags.legend(self.catalogue)).unwrap_or_default();
+        legend.iter().try_for_each(|line| writeln!(self.out, "{line}"))?;
         Ok(self.out)
     }
 }

@@ -3,6 +3,7 @@
 use super::super::ladder::said;
 use super::super::words::say;
 use super::book::Book;
+use super::tags::Tags;
 use super::{calls, names};
 use crate::catalogue::{Catalogue, human_time};
 use enchufe_story::Certainty;
@@ -40,6 +41,7 @@ struct Row {
 pub struct Listing<'a, W> {
     out: W,
     verbose: bool,
+    tags: Tags,
     catalogue: &'a Catalogue,
     book: Book,
     start: Option<Timestamp>,
@@ -52,14 +54,17 @@ pub struct Listing<'a, W> {
 }
 
 impl<'a, W: Write> Listing<'a, W> {
-    pub fn new(out: W, verbose: bool, catalogue: &'a Catalogue) -> Self {
+    pub fn new(out: W, tags: Tags, verbose: bool, catalogue: &'a Catalogue) -> Self {
         let (book, rows, places, prints) = Default::default();
         let (start, left_out, has_inferred) = (None, 0, false);
-        Self { out, verbose, catalogue, book, start, rows, places, prints, left_out, has_inferred }
+        Self { out, verbose, tags, catalogue, book, start, rows, places, prints, left_out, has_inferred }
     }
 
     pub fn event(&mut self, event: &Event) {
         self.book.see(event);
+        if self.tags.is_noise(event) {
+            return;
+        }
         let time = event.time.since(*self.start.get_or_insert(event.time));
         match &event.told {
             Told::Entered(entered) => self.entered(time, entered),
