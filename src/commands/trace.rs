@@ -1,6 +1,7 @@
 //! `enchufe trace`
 
 mod astray;
+mod forbidden;
 mod hints;
 mod join;
 mod live;
@@ -35,6 +36,9 @@ use std::time::Duration;
 const DRAIN: Duration = Duration::from_secs(1);
 /// How long a program may take until the next one can start.
 const START: Duration = Duration::from_secs(10);
+/// `ENOENT` and `ENOEXEC` of Linux.
+const NO_ENTRY: i32 = 2;
+const NO_EXECUTABLE: i32 = 8;
 /// The size of a terminal that nobody looks at.
 const SIZE: (u16, u16) = (80, 24);
 
@@ -208,7 +212,17 @@ pub(super) fn cannot_run(error: CommandError) -> Problem {
         CommandError::NotFound { command } => (Kind::CommandNotFound, command, None),
         CommandError::Directory { command } => (Kind::CommandIsDirectory, command, None),
         CommandError::NotExecutable { command } => (Kind::CommandNotExecutable, command, None),
-        CommandError::Refused { command, error } => (Kind::CommandRefused, command, Some(error)),
+        CommandError::Refused { command, error } => {
+            let kind = match error.raw_os_error() {
+                Some(NO_EXECUTABLE) => Kind::CommandForeign,
+                // The file itself was found before.
+                Some(NO_ENTRY) => Kind::CommandNoInterpreter,
+                _ => Kind::CommandRefused,
+            };
+            (kind, command, Some(error))
+        }
+        CommandError::Untraced(error) => return forbidden::by_ptrace(&error),
+        CommandError::Unfiltered(error) => return Problem::new(Kind::SeccompForbidden).cause(&error),
     };
     let problem = Problem::new(kind).with("word", escape(&command));
     if let Some(error) = cause { problem.cause(&error) } else { problem }

@@ -6,7 +6,7 @@ mod launch;
 mod registers;
 mod seccomp;
 
-pub use launch::{Launch, Launched, Session, launch};
+pub use launch::{Launch, LaunchError, Launched, Session, launch};
 pub use registers::{Registers, registers};
 pub use seccomp::{Filter, NATIVE};
 

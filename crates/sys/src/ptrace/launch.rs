@@ -46,35 +46,60 @@ pub struct Launched {
     failure: OwnedFd,
 }
 
+/// Where it went wrong.
+#[derive(Debug)]
+pub enum LaunchError {
+    /// The process may not be traced.
+    Trace(io::Error),
+    /// It may not have a filter of its calls.
+    Filter(io::Error),
+    /// It could not be executed, or not be made.
+    Execute(io::Error),
+}
+
+impl LaunchError {
+    /// What the kernel said, wherever it was.
+    pub const fn error(&self) -> &io::Error {
+        match self {
+            Self::Trace(error) | Self::Filter(error) | Self::Execute(error) => error,
+        }
+    }
+}
+
+/// What the process tells of a filter that was refused, beside the error.
+const AT_FILTER: u8 = 1;
+
 impl Launched {
     /// Why it could not be executed, once it has ended without.
-    pub fn failure(self) -> Option<io::Error> {
-        let mut number = [0; 4];
+    pub fn failure(self) -> Option<LaunchError> {
+        let mut told = [0; 5];
         let mut pipe = std::fs::File::from(self.failure);
-        pipe.read_exact(&mut number).ok()?;
-        Some(io::Error::from_raw_os_error(i32::from_ne_bytes(number)))
+        pipe.read_exact(&mut told).ok()?;
+        let [n0, n1, n2, n3, place] = told;
+        let error = io::Error::from_raw_os_error(i32::from_ne_bytes([n0, n1, n2, n3]));
+        Some(if place == AT_FILTER { LaunchError::Filter(error) } else { LaunchError::Execute(error) })
     }
 }
 
 /// Starts the program, traced by the calling thread, which must also be the one that waits for it.
 ///
-/// Fails with `EPERM` where the calling thread may not trace. That the program cannot be executed is told later, by
-/// [`Launched::failure`].
-pub fn launch(launch: &Launch<'_>) -> io::Result<Launched> {
-    let (failure, tell) = pipe()?;
-    let (wait, go) = pipe()?;
+/// That the program cannot be executed is told later, by [`Launched::failure`].
+pub fn launch(launch: &Launch<'_>) -> Result<Launched, LaunchError> {
+    let (failure, tell) = pipe().map_err(LaunchError::Execute)?;
+    let (wait, go) = pipe().map_err(LaunchError::Execute)?;
     let arguments = pointers(launch.arguments);
     let environment = pointers(launch.environment);
     // SAFETY: the child only makes system calls until it executes the program or ends (signal-safety(7)); all that it needs
     // was allocated before.
-    let pid = check(unsafe { libc::fork() })?;
+    let pid = check(unsafe { libc::fork() }).map_err(LaunchError::Execute)?;
     if pid == 0 {
         drop(go);
-        let error = run(launch, &wait, &arguments, &environment);
-        let number = error.raw_os_error().unwrap_or(libc::EINVAL).to_ne_bytes();
+        let (error, place) = run(launch, &wait, &arguments, &environment);
+        let [n0, n1, n2, n3] = error.raw_os_error().unwrap_or(libc::EINVAL).to_ne_bytes();
+        let told = [n0, n1, n2, n3, place];
         // SAFETY: the pointer is to live memory of that length; `_exit` runs nothing of ours.
         unsafe {
-            libc::write(tell.as_raw_fd(), number.as_ptr().cast(), number.len());
+            libc::write(tell.as_raw_fd(), told.as_ptr().cast(), told.len());
             libc::_exit(127);
         }
     }
@@ -84,20 +109,21 @@ pub fn launch(launch: &Launch<'_>) -> io::Result<Launched> {
         drop(go);
         // SAFETY: no memory is passed.
         unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
-        return Err(error);
+        return Err(LaunchError::Trace(error));
     }
     // SAFETY: the pointer is to live memory of that length.
-    check(unsafe { libc::write(go.as_raw_fd(), [1_u8].as_ptr().cast(), 1) })?;
+    let written = check(unsafe { libc::write(go.as_raw_fd(), [1_u8].as_ptr().cast(), 1) });
+    written.map_err(LaunchError::Execute)?;
     Ok(Launched { pid: number, failure })
 }
 
-/// What the child does; gives why it could not.
+/// What the child does; gives why it could not, and where that was.
 fn run(
     launch: &Launch<'_>,
     wait: &OwnedFd,
     arguments: &[*const c_char],
     environment: &[*const c_char],
-) -> io::Error {
+) -> (io::Error, u8) {
     let prepare = || {
         let mut byte = 0_u8;
         // SAFETY: the pointer is to one live byte.
@@ -119,14 +145,17 @@ fn run(
             // SAFETY: no memory is passed.
             check(unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) })?;
         }
-        launch.filter.apply()
+        Ok(())
     };
     if let Err(error) = prepare() {
-        return error;
+        return (error, 0);
+    }
+    if let Err(error) = launch.filter.apply() {
+        return (error, AT_FILTER);
     }
     // SAFETY: all three are live, and the lists end with null.
     unsafe { libc::execve(launch.file.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
-    io::Error::last_os_error()
+    (io::Error::last_os_error(), 0)
 }
 
 /// No signal held back, and none ignored: what std and we have set for ourselves is not the program's.

@@ -30,7 +30,7 @@ impl Running<'_> {
 
     fn join(&mut self, guest: u64, request: Request, descriptors: &[OwnedFd; DESCRIPTORS]) {
         let launched = if self.phase < Phase::Draining {
-            programs::start_guest(&request, descriptors, &self.filter).map_err(|error| refusal(&error))
+            programs::start_guest(&request, descriptors, &self.filter).map_err(|error| refusal(error.error()))
         } else {
             Err(Refusal::Ending)
         };
@@ -62,7 +62,7 @@ impl Running<'_> {
             let failure = self.has_failed(place).then(|| self.failure(place));
             let Some(door) = &mut self.audience.door else { return };
             match failure {
-                Some(error) => door.failed(program, error.raw_os_error().unwrap_or(libc::EINTR)),
+                Some(error) => door.failed(program, error.error().raw_os_error().unwrap_or(libc::EINTR)),
                 None => door.ended(program, status),
             }
         }

@@ -2,7 +2,7 @@
 
 use super::join::Request;
 use super::join::message::DESCRIPTORS;
-use enchufe_sys::ptrace::{self, Filter, Launch, Launched, Session};
+use enchufe_sys::ptrace::{self, Filter, Launch, LaunchError, Launched, Session};
 use enchufe_sys::pty;
 use std::env;
 use std::ffi::{CString, OsStr};
@@ -56,6 +56,23 @@ pub enum CommandError {
         /// Why.
         error: io::Error,
     },
+    /// It may not be traced, as no program may here.
+    #[error("ptrace: {0}")]
+    Untraced(io::Error),
+    /// It may not have a filter of its calls, as no program may here.
+    #[error("seccomp: {0}")]
+    Unfiltered(io::Error),
+}
+
+impl CommandError {
+    /// Why a command was not executed.
+    pub(super) fn of(command: Vec<u8>, error: LaunchError) -> Self {
+        match error {
+            LaunchError::Trace(error) => Self::Untraced(error),
+            LaunchError::Filter(error) => Self::Unfiltered(error),
+            LaunchError::Execute(error) => Self::Refused { command, error },
+        }
+    }
 }
 
 fn name(command: &[u8]) -> String {
@@ -139,7 +156,8 @@ pub fn start(
         Console::Pipes => (Session::Shared, input.unwrap_or(nothing.as_fd())),
     };
     let place = Place { stdio: [stdin, out, err], session, folder: None };
-    let launched = launch(&file, command, &environment, place, filter).map_err(refused)?;
+    let launched = launch(&file, command, &environment, place, filter);
+    let launched = launched.map_err(|error| CommandError::of(first.to_vec(), error))?;
     Ok((launched, Outputs(ends.ours)))
 }
 
@@ -149,7 +167,7 @@ pub fn start_guest(
     request: &Request,
     descriptors: &[OwnedFd; DESCRIPTORS],
     filter: &Filter,
-) -> io::Result<Launched> {
+) -> Result<Launched, LaunchError> {
     let [stdin, out, err, folder] = descriptors.each_ref().map(OwnedFd::as_fd);
     let place = Place { stdio: [stdin, out, err], session: Session::Own, folder: Some(folder) };
     launch(&request.file, &request.command, &request.environment, place, filter)
@@ -169,9 +187,10 @@ fn launch(
     environment: &[Vec<u8>],
     place: Place<'_>,
     filter: &Filter,
-) -> io::Result<Launched> {
-    let texts = |all: &[Vec<u8>]| all.iter().cloned().map(CString::new).collect::<Result<Vec<_>, _>>();
-    let (file, arguments, environment) = (CString::new(file)?, texts(command)?, texts(environment)?);
+) -> Result<Launched, LaunchError> {
+    let text = |text: &[u8]| CString::new(text).map_err(|error| LaunchError::Execute(error.into()));
+    let texts = |all: &[Vec<u8>]| all.iter().map(|one| text(one)).collect::<Result<Vec<_>, _>>();
+    let (file, arguments, environment) = (text(file)?, texts(command)?, texts(environment)?);
     let Place { stdio, session, folder } = place;
     ptrace::launch(&Launch {
         file: &file,

@@ -9,7 +9,7 @@ use super::tracer::{Progress, Tracer, now};
 use enchufe_story::fact::{Arguments, Fact, Happened, Status};
 use enchufe_sys::children::Children;
 use enchufe_sys::host::{self, Bell, Interest, Watch};
-use enchufe_sys::ptrace::{self, Filter, Launched};
+use enchufe_sys::ptrace::{self, Filter, LaunchError, Launched};
 use enchufe_sys::ticks::Ticks;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -290,7 +290,7 @@ impl Running<'_> {
         let failed = self.own.iter().copied().find(|place| self.has_failed(*place));
         let Some(place) = failed else { return Ok(()) };
         let command = self.tracer.programs.get(place).map(Progress::name).unwrap_or_default();
-        Err(CommandError::Refused { command, error: self.failure(place) }.into())
+        Err(CommandError::of(command, self.failure(place)).into())
     }
 
     /// Whether a program has ended without having run.
@@ -299,9 +299,9 @@ impl Running<'_> {
     }
 
     /// Why a program did not run.
-    pub(super) fn failure(&mut self, place: usize) -> io::Error {
+    pub(super) fn failure(&mut self, place: usize) -> LaunchError {
         let failure = self.launched.get_mut(place).and_then(Option::take).and_then(Launched::failure);
-        failure.unwrap_or_else(|| io::ErrorKind::Interrupted.into())
+        failure.unwrap_or_else(|| LaunchError::Execute(io::ErrorKind::Interrupted.into()))
     }
 
     fn own(&self) -> impl DoubleEndedIterator<Item = &Progress> {
