@@ -51,10 +51,15 @@ pub(crate) struct Syn {
     pub(crate) has_bytes: bool,
 }
 
-/// The first copy of a FIN that was seen.
+/// A FIN that was sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fin {
+    /// The first copy that was seen.
     pub(crate) frame: u64,
+    /// The first copy that is not known to have been lost.
+    pub(crate) came: Option<u64>,
+    /// When that arrived, where it is known.
+    pub(crate) came_at: Option<Timestamp>,
     /// The number after it.
     pub(crate) end: Seq,
     /// What it acknowledged.
@@ -91,6 +96,8 @@ pub(crate) struct End {
     pub(crate) got_fin: Option<u64>,
     /// It has the acknowledgement of its FIN.
     pub(crate) fin_acked: Fact,
+    /// When the segment arrives by which that is inferred, where it is known.
+    pub(crate) fin_acked_at: Option<Timestamp>,
     /// A reset ended it.
     pub(crate) reset: Fact,
     pub(crate) reset_sent: bool,
@@ -194,7 +201,9 @@ impl End {
     /// Whether the acknowledgement of its FIN came with the peer's FIN, or after it.
     pub(crate) fn fin_acked_late(&self, peer: &Self) -> bool {
         let Fact::Known(_, acked) = self.fin_acked else { return false };
-        peer.fin.is_some_and(|fin| fin.frame <= acked)
+        let Some(Fin { came: Some(came), came_at, .. }) = peer.fin else { return false };
+        // Segments may overtake each other.
+        came_at.zip(self.fin_acked_at).map_or(came <= acked, |(came, acked)| came <= acked)
     }
 
     /// Where RFC 9293 has the way into this state.
@@ -226,6 +235,7 @@ impl End {
     pub(crate) fn forget_peer(&mut self) {
         (self.got_syn, self.got_fin, self.ack, self.unseen) = (None, None, None, None);
         (self.syn_acked, self.fin_acked) = (Fact::No, Fact::No);
-        (self.before_syn_ack, self.before_fin_ack, self.syn_acked_at) = (None, None, None);
+        (self.before_syn_ack, self.before_fin_ack) = (None, None);
+        (self.syn_acked_at, self.fin_acked_at) = (None, None);
     }
 }

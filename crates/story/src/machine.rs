@@ -30,6 +30,14 @@ impl Segment {
         self.arrival == Arrival::Never
     }
 
+    /// When it arrives, where that is known.
+    const fn lands(&self) -> Option<Timestamp> {
+        match self.arrival {
+            Arrival::At(time) => Some(time),
+            Arrival::Unknown | Arrival::Never => None,
+        }
+    }
+
     pub(crate) const fn has(&self, flag: u16) -> bool {
         self.flags.any(flag)
     }
@@ -204,7 +212,8 @@ impl Step<'_> {
 
     fn has_got_fin(&mut self, ack: Seq) {
         let fin = self.peer.fin.filter(|fin| self.me.got_fin.is_none() && covers(Some(ack), fin.end));
-        let Some(Fin { frame: because, .. }) = fin else { return };
+        let Some(Fin { frame, came, .. }) = fin else { return };
+        let because = came.unwrap_or(frame);
         self.me.got_fin = Some(because);
         let first = matches!(self.me.shown, Some((State::FinWait1, _)));
         if first && self.me.fin_acked.is_inferred() && self.me.fin_acked_late(self.peer) {
@@ -247,11 +256,16 @@ impl Step<'_> {
     fn closes(&mut self) {
         let Segment { frame, ack, .. } = *self.segment;
         if self.me.fin.is_none() {
-            self.me.fin = Some(Fin { frame, end: self.segment.end(), ack });
+            self.me.fin = Some(Fin { frame, came: None, came_at: None, end: self.segment.end(), ack });
             self.me.before_fin_ack = self.peer.next;
             // Its acknowledgement was captured before it, or a copy of it was not.
             if covers(self.peer.ack, self.segment.end()) {
                 self.peer.got_fin.get_or_insert(frame);
+            }
+        }
+        if let Some(fin) = self.me.fin.as_mut().filter(|_| !self.segment.is_lost()) {
+            if fin.came.is_none() {
+                (fin.came, fin.came_at) = (Some(frame), self.segment.lands());
             }
         }
         self.show_me();
@@ -259,7 +273,7 @@ impl Step<'_> {
 
     /// What the peer has if this segment arrives, and what numbers were seen.
     fn is_seen(&mut self) {
-        let (end, Segment { frame, ack, arrival, .. }) = (self.segment.end(), *self.segment);
+        let (end, Segment { frame, ack, .. }) = (self.segment.end(), *self.segment);
         let lost = self.segment.is_lost();
         let peer = &mut *self.peer;
         if let Some(syn) = peer.syn {
@@ -267,8 +281,8 @@ impl Step<'_> {
             let is_of_use = peer.got_syn.is_some() || self.segment.has(TcpFlags::SYN);
             if covers(ack, syn.end) {
                 if is_of_use && !lost {
-                    if let (Arrival::At(time), true) = (arrival, peer.syn_acked.is_no()) {
-                        peer.syn_acked_at = Some(time);
+                    if peer.syn_acked.is_no() {
+                        peer.syn_acked_at = self.segment.lands();
                     }
                     peer.syn_acked.infer(frame);
                 }
@@ -279,6 +293,9 @@ impl Step<'_> {
         if let Some(fin) = peer.fin {
             if ack == Some(fin.end) {
                 if !lost {
+                    if peer.fin_acked.is_no() {
+                        peer.fin_acked_at = self.segment.lands();
+                    }
                     peer.fin_acked.infer(frame);
                 }
             } else {

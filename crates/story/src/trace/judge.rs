@@ -216,6 +216,9 @@ impl Judge {
         for reading in &entered.before {
             self.sees(reading);
             self.doubts(reading);
+            if let Some(account) = self.account(reading.socket) {
+                account.shown.closes(reading.state);
+            }
         }
         for cookie in &entered.drops {
             let accepting = self.accepting(*cookie);

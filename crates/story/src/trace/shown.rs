@@ -46,13 +46,22 @@ const fn rank(state: State) -> u8 {
 
 /// Whether one state can come after another, with others between them.
 pub(super) const fn leads_to(from: State, to: State) -> bool {
-    let passive = matches!(from, State::CloseWait | State::LastAck);
-    let active = matches!(to, State::FinWait1 | State::FinWait2 | State::Closing | State::TimeWait);
-    let to_passive = matches!(to, State::CloseWait | State::LastAck);
-    let from_active = matches!(from, State::FinWait1 | State::FinWait2 | State::Closing | State::TimeWait);
     let split = matches!((from, to), (State::FinWait2, State::Closing) | (State::Closing, State::FinWait2));
     let begins = matches!(from, State::Closed) && matches!(to, State::Listen | State::SynSent);
-    begins || !(passive && active || from_active && to_passive || split) && rank(from) <= rank(to)
+    begins || !(crosses(from, to) || split) && rank(from) <= rank(to)
+}
+
+/// Whether one is a state of an end that ended first, and the other of one that did not.
+const fn crosses(from: State, to: State) -> bool {
+    is_active(from) && is_passive(to) || is_passive(from) && is_active(to)
+}
+
+const fn is_active(state: State) -> bool {
+    matches!(state, State::FinWait1 | State::FinWait2 | State::Closing | State::TimeWait)
+}
+
+const fn is_passive(state: State) -> bool {
+    matches!(state, State::CloseWait | State::LastAck)
 }
 
 /// What is given of an end.
@@ -61,6 +70,8 @@ pub(super) struct Shown {
     now: Option<(State, Certainty)>,
     /// The kernel said it: segments that show less are behind.
     is_said: bool,
+    /// The kernel's last word.
+    word: Option<State>,
 }
 
 /// What the kernel's word adds.
@@ -85,10 +96,25 @@ impl Shown {
         if self.is_said && !self.goes_on(change) {
             return false;
         }
+        // A FIN may wait to be sent: the kernel knows of it, segments do not yet.
+        if self.word.zip(change.to).is_some_and(|(word, to)| crosses(word, to)) {
+            return false;
+        }
+        if change.to.is_some_and(|to| rank(to) <= rank(State::SynReceived)) {
+            self.word = None;
+        }
         change.from = self.state();
         self.now = change.to.map(|state| (state, change.certainty));
         self.is_said = false;
         true
+    }
+
+    /// It is closed, and the kernel said this of it just before. Where that was ESTABLISHED, its end comes first, also where
+    /// its FIN waits behind bytes while the peer's comes (§3.10.4: in any case FIN-WAIT-1).
+    pub(super) const fn closes(&mut self, before: KernelState) {
+        if matches!(before.state(), Some(State::Established)) {
+            self.word = Some(State::FinWait1);
+        }
     }
 
     fn goes_on(self, change: &Change) -> bool {
@@ -106,7 +132,7 @@ impl Shown {
         from: Option<State>,
     ) -> SocketChange {
         let from = self.state().or(from);
-        (self.now, self.is_said) = (Some((to, Certainty::Proved)), true);
+        (self.now, self.is_said, self.word) = (Some((to, Certainty::Proved)), true, Some(to));
         let section = section(to);
         SocketChange { socket, from, to, certainty: Certainty::Proved, because: Some(call), section }
     }
@@ -131,7 +157,7 @@ impl Shown {
         };
         let before = self.now;
         if before == Some((to, Certainty::Proved)) {
-            self.is_said = true;
+            (self.is_said, self.word) = (true, Some(to));
             return Word::Nothing;
         }
         match before {
@@ -144,7 +170,7 @@ impl Shown {
             }
             _ => {}
         }
-        (self.now, self.is_said) = (Some((to, Certainty::Proved)), true);
+        (self.now, self.is_said, self.word) = (Some((to, Certainty::Proved)), true, Some(to));
         Word::Change(SocketChange {
             socket,
             from: before.map(|(state, _)| state),
