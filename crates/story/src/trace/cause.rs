@@ -480,12 +480,16 @@ impl Case<'_> {
     /// (§3.10.7.4, RFC 5681 §4.2).
     fn fits_nothing(&self) -> Option<Reason> {
         let heard = &self.peer.heard;
-        let (frame, moves) = *heard.since.back()?;
+        // What carries nothing is not answered, but where it fits nothing itself.
+        let mut moving = heard.since.iter().rev().filter(|(_, moves)| *moves);
+        let (frame, _) = moving.next().or(heard.since.back())?;
+        let is_only = moving.next().is_none() && heard.has_all();
         let repeats =
             self.row.cause.what.iter().any(|one| matches!(one.what, What::RepeatsAcknowledgement { .. }));
-        let is_sure = heard.count == 1 && moves && repeats;
+        let moves = heard.since.iter().any(|(_, moves)| *moves);
+        let is_sure = is_only && moves && repeats;
         let certainty = if is_sure { self.side.certainty } else { Certainty::Inferred };
-        Some(Reason { now: Now::Answers(frame), certainty, or: Vec::new() })
+        Some(Reason { now: Now::Answers(*frame), certainty, or: Vec::new() })
     }
 
     /// What the peer said last since the sender's last segment.

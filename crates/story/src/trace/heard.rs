@@ -148,6 +148,11 @@ impl Heard {
         Some(frame)
     }
 
+    /// Whether all that came since the other end's last segment are told apart.
+    pub(super) fn has_all(&self) -> bool {
+        self.count == self.since.len() as u64
+    }
+
     /// The other end sends.
     pub(super) fn is_answered(&mut self) {
         self.since.clear();

@@ -5,7 +5,8 @@
 
 use crate::talk::craft::packets::{A, ACK, B, FIN, Ip, PSH, RST, SYN, Tcp};
 use enchufe_story::fact::{
-    Arguments, CallId, Cookie, Entered, Fact, Happened, KernelState, Left, Outcome, Passage, Reading, Syscall,
+    Arguments, Arrival, CallId, Cookie, Entered, Fact, Happened, KernelState, Left, Outcome, Passage,
+    Reading, Syscall,
 };
 use enchufe_story::trace::{By, Deed, Event, Judge, Moved, Now, Scout, Segment, SocketChange, Told};
 use enchufe_story::{Certainty, State};
@@ -35,7 +36,7 @@ pub(crate) const S: u64 = 3;
 enum Step {
     /// What happened, and for how long programs had been held.
     Fact(Happened, u64),
-    Frame(Vec<u8>),
+    Frame(Vec<u8>, Arrival),
 }
 
 /// A recording being written. Each step comes ten microseconds after the one before it.
@@ -204,7 +205,16 @@ impl Play {
         let (source, destination) = if from_b { (B, A) } else { (A, B) };
         let frame = Ip { source, destination, ..Ip::new(6) }.with(&tcp.bytes());
         self.now += 10_000;
-        self.steps.push((Timestamp::from_nanos(self.now), Step::Frame(frame)));
+        self.steps.push((Timestamp::from_nanos(self.now), Step::Frame(frame, Arrival::Unknown)));
+    }
+
+    /// The last segment arrives so many nanoseconds after it was sent; without a number it never does.
+    pub(crate) fn arrives(&mut self, after: Option<i64>) {
+        let now = self.now;
+        let way = after.map_or(Arrival::Never, |after| Arrival::At(Timestamp::from_nanos(now + after)));
+        if let Some((_, Step::Frame(_, arrival))) = self.steps.last_mut() {
+            *arrival = way;
+        }
     }
 
     /// The server listens, and waits in `accept`, whose number is given.
@@ -257,14 +267,15 @@ impl Play {
                 Step::Fact(happened, held) => {
                     judge.fact(&Fact { time: *time, held: *held, happened: happened.clone() }, &mut out);
                 }
-                Step::Frame(frame) => {
+                Step::Frame(frame, arrival) => {
                     let mut block = Vec::new();
                     let len = u32::try_from(frame.len()).unwrap();
                     writer.packet(&mut block, interface, *time, frame, len, &PacketNotes::default());
                     reader.feed(&block);
                     while let Ok(Some(item)) = reader.next() {
                         if let Item::Packet(record) = item {
-                            judge.frame(&session.frame(&record), Passage::default(), &mut out);
+                            let passage = Passage { arrival: *arrival, segment_size: None };
+                            judge.frame(&session.frame(&record), passage, &mut out);
                         }
                     }
                 }
