@@ -232,7 +232,9 @@ fn go(folder: &Path, flags: &[&str]) -> PathBuf {
     let path = folder.join("main");
     let mut command = Command::new("go");
     command.arg("build").args(flags).arg("-o").arg(&path).arg(format!("{SOURCES}/main.go"));
-    command.env("GOCACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("go")).env("CGO_ENABLED", "0");
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    command.env("GOCACHE", kept.join("go")).env("GOPATH", kept.join("gopath"));
+    command.env("CGO_ENABLED", "0").env("GOTOOLCHAIN", "local").env_remove("GOFLAGS");
     assert!(command.status().unwrap().success(), "{command:?}");
     path
 }
