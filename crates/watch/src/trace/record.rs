@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// What was recorded is in the file after this, however much is going on.
 const KEPT: Duration = Duration::from_secs(1);
 
-/// So many bytes of frames are recorded whole, if nothing else is asked for; of those that come later, [`HEADERS`].
+/// So many bytes of frames are recorded whole, if nothing else is asked for; of those that come later, their headers.
 pub const WHOLE: u64 = 256 << 20;
 /// Enough of a frame for all that is judged: the longest headers of Ethernet, IPv6 and TCP, with room for extensions.
 pub const HEADERS: usize = 256;
