@@ -32,6 +32,10 @@ bless:
 oracle *ARGS:
     ci/oracle {{ARGS}}
 
+# Build target/windows/enchufe.exe and try it under Wine (Debian's packages: see ci/windows); `--build` only builds it
+windows *ARGS:
+    ci/windows {{ARGS}}
+
 # Repeat the tests that talk over sockets, to find what happens once in a hundred runs
 soak TIMES="50":
     cargo test --workspace --locked --no-run

@@ -121,10 +121,33 @@ fn a_reader_can_hold_every_file_in_view() {
 fn the_system_is_chosen_in_one_file() {
     let choosing: BTreeSet<PathBuf> = sources()
         .into_iter()
-        .filter(|(path, text)| !is_test(path) && code(text).any(|line| line.contains("target_os")))
+        .filter(|(path, text)| !is_test(path) && code(text).any(chooses))
         .map(|(path, _)| path)
         .collect();
     assert_eq!(choosing, BTreeSet::from([PathBuf::from("crates/sys/src/host.rs")]));
+}
+
+/// Whether a line asks which system it is built for.
+fn chooses(line: &str) -> bool {
+    ["target_os", "target_family", "cfg(windows", "cfg(unix", "cfg!(windows", "cfg!(unix"]
+        .iter()
+        .any(|question| line.contains(question))
+}
+
+/// Of the program, only what is there with the crate that watches.
+#[test]
+fn what_only_one_system_has_is_used_only_where_it_is() {
+    let of_the_watching =
+        ["src/commands/trace", "src/commands/watch", "src/commands/doctor", "src/commands/read/recorded"];
+    for (path, text) in sources().iter().filter(|(path, _)| !is_test(path)) {
+        let shown = path.display().to_string();
+        let may = shown.starts_with("crates/sys") || shown.starts_with("crates/watch");
+        if may || of_the_watching.iter().any(|place| shown.starts_with(place)) {
+            continue;
+        }
+        let found = code(text).find(|line| line.contains("std::os::") || line.contains("libc::"));
+        assert_eq!(found, None, "{shown}");
+    }
 }
 
 #[test]

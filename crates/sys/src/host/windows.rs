@@ -218,14 +218,19 @@ pub fn receive(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     let mut stream = stream;
     let count = stream.read(buffer)?;
     if count == 0 && !buffer.is_empty() && is_reset(stream)? {
-        return Err(io::Error::from_raw_os_error(WSAECONNRESET));
+        return Err(reset());
     }
     Ok(count)
 }
 
-fn is_reset(stream: &TcpStream) -> io::Result<bool> {
+fn reset() -> io::Error {
+    io::Error::from_raw_os_error(WSAECONNRESET)
+}
+
+/// Whether the driver says that the connection is gone.
+fn is_reset(socket: &impl AsSocket) -> io::Result<bool> {
     with_answered(|event| {
-        let question = [(winsock::base(stream.as_socket()), afd::ABORT)];
+        let question = [(winsock::base(socket.as_socket()), afd::ABORT)];
         let found = Polling::begin(&question, event.as_handle())?.finish()?;
         Ok(found.iter().any(|(_, events)| events & afd::ABORT != 0))
     })
@@ -245,15 +250,15 @@ pub fn delivery(socket: &Socket) -> io::Result<Delivery> {
 }
 
 /// Takes the error of a connection: `SO_ERROR`, where Windows keeps a failed `connect`; a reset it tells only who
-/// reads or writes, so a byte is looked at, and left there.
+/// reads or writes, so a byte is looked at, and left there. For Wine the driver is asked, as in [`receive`].
 pub fn take_error(socket: &Socket) -> io::Result<Option<io::Error>> {
     if let Some(error) = socket.take_error()? {
         return Ok(Some(error));
     }
-    Ok(match socket.peek(&mut [MaybeUninit::uninit()]) {
-        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Some(error),
-        _ => None,
-    })
+    match socket.peek(&mut [MaybeUninit::uninit()]) {
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Ok(Some(error)),
+        _ => Ok(is_reset(socket)?.then(reset)),
+    }
 }
 
 /// What is in the way of binding `address`, as far as it is seen: `None` when nothing is, or where the
