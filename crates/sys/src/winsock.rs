@@ -57,6 +57,6 @@ pub fn base(socket: BorrowedSocket<'_>) -> RawSocket {
 }
 
 fn raw(socket: BorrowedSocket<'_>) -> SOCKET {
-    // The same number, which two crates give different types.
-    socket.as_raw_socket() as SOCKET
+    // The same number, which two crates give different types. What does not fit is no socket: `INVALID_SOCKET`.
+    SOCKET::try_from(socket.as_raw_socket()).unwrap_or(SOCKET::MAX)
 }

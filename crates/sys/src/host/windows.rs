@@ -77,6 +77,7 @@ impl<'a> Watch<'a> {
 
 thread_local! {
     /// What a question of this thread signals: one at a time is under way.
+    #[allow(clippy::missing_const_for_thread_local, reason = "it is one; the lint looks at what the macro made of it")]
     static ANSWERED: OnceCell<Event> = const { OnceCell::new() };
 }
 
@@ -91,14 +92,11 @@ pub fn wait(watches: &mut [Watch<'_>], timeout: Option<Duration>) -> io::Result<
 /// What a question of this thread signals.
 fn with_answered<T>(with: impl FnOnce(&Event) -> io::Result<T>) -> io::Result<T> {
     ANSWERED.with(|answered| {
-        let event = match answered.get() {
-            Some(event) => event,
-            None => {
-                let event = Event::new()?;
-                answered.get_or_init(|| event)
-            }
-        };
-        with(event)
+        if let Some(event) = answered.get() {
+            return with(event);
+        }
+        let event = Event::new()?;
+        with(answered.get_or_init(|| event))
     })
 }
 
