@@ -40,7 +40,6 @@ fn main() {
     say("root", is_root());
     // What links are made with (tun, docs/trace.md).
     say("tun", fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").is_ok());
-    say("root", is_root());
     say("mptcp", fs::read_to_string("/proc/sys/net/mptcp/enabled").is_ok_and(|text| text.trim() == "1"));
     say("reserved_ports", is_root() && first_free_port() > 80);
 

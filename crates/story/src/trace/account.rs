@@ -1,6 +1,6 @@
 //! What is remembered of a socket while a recording is judged.
 
-use super::event::Range;
+use super::event::{Off, Range};
 use super::meter::{Begins, Meter, Stretch};
 use super::remark::Habits;
 use super::shown::Shown;
@@ -52,8 +52,8 @@ pub(super) struct Account {
     pub(super) has_unseen: bool,
     /// It may be used without a call that is seen.
     pub(super) has_rings: bool,
-    /// Its bytes are others than those that calls write.
-    pub(super) has_other_bytes: bool,
+    /// Its bytes are others than those that calls write: why.
+    pub(super) other_bytes: Option<Off>,
     pub(super) habits: Habits,
     /// Its conversation, and whether it is the end `b`.
     pub(super) of: Option<(u32, bool)>,
@@ -82,8 +82,8 @@ impl Account {
     pub(super) fn begins(&mut self, of: (u32, bool)) {
         if self.of.is_some() {
             // It connects again: the kernel counts from 0.
-            let Self { linger, nodelay, shown, has_rings, has_other_bytes, .. } = *self;
-            *self = Self { linger, nodelay, shown, has_rings, has_other_bytes, ..Self::default() };
+            let Self { linger, nodelay, shown, has_rings, other_bytes, .. } = *self;
+            *self = Self { linger, nodelay, shown, has_rings, other_bytes, ..Self::default() };
         }
         self.of = Some(of);
     }

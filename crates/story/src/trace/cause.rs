@@ -1,7 +1,7 @@
 //! Which calls have to do with a segment, and why it was sent now.
 
 use super::account::{Account, Ender};
-use super::event::{By, Deed, Now, Range, Reason, Release, Side, Timer};
+use super::event::{By, Deed, Now, Off, Range, Reason, Release, Side, Timer};
 use super::heard::{Flying, Opened};
 use super::judge::Call;
 use super::remark::{Held, Timed};
@@ -41,11 +41,17 @@ impl Case<'_> {
     /// The places of its bytes in the stream. `header` begins with the segment.
     pub(super) fn bytes(&mut self, tcp: &Tcp, header: &[u8]) -> Option<Range> {
         const MSS: u8 = 2;
+        // Its subtypes 0 and 1 are MP_CAPABLE and MP_JOIN.
+        const MULTIPATH: u8 = 30;
         if tcp.flags.any(TcpFlags::SYN) && !tcp.flags.any(TcpFlags::RST) {
             self.me.starts(tcp.seq);
             let mss = tcp.options(header).filter_map(Result::ok).find(|option| option.kind == MSS);
             let mss = mss.and_then(|mss| mss.data.try_into().ok()).map(u16::from_be_bytes);
             self.peer.most = mss.or(self.peer.most);
+            let mut options = tcp.options(header).filter_map(Result::ok);
+            let subtype = options.find(|option| option.kind == MULTIPATH);
+            let subtype = subtype.and_then(|option| option.data.first()).map(|byte| byte >> 4);
+            self.me.multipath = subtype.filter(|subtype| *subtype <= 1);
         }
         let range = self.me.range(tcp.seq, tcp.flags, self.row.len?)?;
         (!range.is_empty()).then_some(range)
@@ -53,6 +59,18 @@ impl Case<'_> {
 
     /// What calls have to do with it, and why now.
     pub(super) fn causes(&self, bytes: Option<Range>) -> (Vec<By>, Option<Reason>) {
+        let (mut by, why) = self.all_causes(bytes);
+        if self.account.is_some_and(|account| account.other_bytes == Some(Off::Multipath)) {
+            // A call ends all paths of a connection; when this one ends, and why, the kernel decides.
+            let is_sure = |deed| matches!(deed, Deed::Opens | Deed::Listens | Deed::Completes);
+            for by in by.iter_mut().filter(|by| !is_sure(by.deed)) {
+                by.certainty = Certainty::Inferred;
+            }
+        }
+        (by, why)
+    }
+
+    fn all_causes(&self, bytes: Option<Range>) -> (Vec<By>, Option<Reason>) {
         if self.row.flags.any(TcpFlags::RST) {
             let by = self.resets();
             let why = self.inside(&by).or_else(|| self.told());
@@ -131,7 +149,7 @@ impl Case<'_> {
         let (Some(bytes), Some(account)) = (bytes, self.account) else { return };
         // The byte of a keep-alive need not be one of the stream.
         let asks = self.row.cause.what.iter().any(|claim| claim.what == What::KeepAlive);
-        if asks || account.has_other_bytes {
+        if asks || account.other_bytes.is_some() {
             return;
         }
         // What was sent before, where the segment has both.
@@ -250,7 +268,7 @@ impl Case<'_> {
         let only = !(lingers && unread > 0);
         let mut all = Vec::new();
         if unread > 0 {
-            let is_sure = only && sure > 0 && !account.has_other_bytes && !account.has_unseen;
+            let is_sure = only && sure > 0 && account.other_bytes.is_none() && !account.has_unseen;
             let certainty = if is_sure { certainty } else { Certainty::Inferred };
             all.push(self.by(Deed::LeavesUnread(unread), calls.to_vec(), certainty));
         }

@@ -275,8 +275,11 @@ pub enum Off {
     /// Bytes of its stream were moved by calls that were not seen: the kernel counted more than calls returned. Those that are
     /// seen are still named, and where the kernel's counter tells their bytes, that is proved.
     UnseenCalls,
-    /// Its bytes are others than those that calls write: TLS by the kernel, MPTCP, `TCP_REPAIR`.
+    /// Its bytes are others than those that calls write: TLS by the kernel, `TCP_REPAIR`.
     OtherBytes,
+    /// Both ends agreed on MPTCP, or its socket is one of that: the bytes that calls write may go over other connections, and the
+    /// kernel's counters are of one of them.
+    Multipath,
     /// The first number of its stream was not seen.
     NoStart,
     /// Both ends are one socket.
@@ -287,8 +290,8 @@ pub enum Off {
 
 impl Off {
     /// All ids.
-    pub const IDS: [&'static str; 6] =
-        ["no-socket", "unseen-calls", "other-bytes", "no-start", "itself", "given-up"];
+    pub const IDS: [&'static str; 7] =
+        ["no-socket", "unseen-calls", "other-bytes", "multipath", "no-start", "itself", "given-up"];
 
     /// Its id.
     pub const fn id(self) -> &'static str {
@@ -296,6 +299,7 @@ impl Off {
             Self::NoSocket => "no-socket",
             Self::UnseenCalls => "unseen-calls",
             Self::OtherBytes => "other-bytes",
+            Self::Multipath => "multipath",
             Self::NoStart => "no-start",
             Self::Itself => "itself",
             Self::GivenUp => "given-up",
@@ -515,8 +519,15 @@ mod tests {
             Now::Timer(Timer::Cork),
         ];
         assert_eq!(nows.map(Now::id), Now::IDS);
-        let offs =
-            [Off::NoSocket, Off::UnseenCalls, Off::OtherBytes, Off::NoStart, Off::Itself, Off::GivenUp];
+        let offs = [
+            Off::NoSocket,
+            Off::UnseenCalls,
+            Off::OtherBytes,
+            Off::Multipath,
+            Off::NoStart,
+            Off::Itself,
+            Off::GivenUp,
+        ];
         assert_eq!(offs.map(Off::id), Off::IDS);
         let remarks = [
             Remarked::SmallWrites { count: 1, bytes: 1 },

@@ -3,12 +3,12 @@
 use super::account::{Account, MOST_WRITES_OVERALL};
 use super::call::counted;
 use super::cause::Case;
-use super::event::{self, Event, Left, Moved, Segment, Side, SocketChange, Told};
+use super::event::{self, Event, Left, Moved, Off, Segment, Side, SocketChange, Told};
 use super::meter::Stretch;
 use super::remark::{self, Called, Remark, Remarks, Sight};
 use super::shown::{Shown, Word};
 use super::sockets::{Found, MOST_OPEN, MOST_SOCKETS, Role, Sockets};
-use super::talk::{Flow, Talk, given_up, shows, turns_off};
+use super::talk::{Flow, Talk, given_up, several_paths, shows, turns_off};
 use crate::cause::Frames;
 use crate::fact::{
     Arguments, CallId, Cookie, Entered, Fact, Happened, KernelState, Outcome, Passage, Reading, Syscall,
@@ -251,6 +251,11 @@ impl Judge {
         let socket = socket.or_else(|| left.reading.map(|reading| reading.socket));
         let of = |cookie: Option<Cookie>| self.accounts.get(&cookie?).and_then(|account| account.of);
         let (of, read_of) = (of(socket), of(about));
+        // The counters are of one connection of several.
+        let is_whole = about
+            .and_then(|cookie| self.accounts.get(&cookie))
+            .is_none_or(|account| account.other_bytes != Some(Off::Multipath));
+        let (wrote, read) = if is_whole { (wrote, read) } else { (Vec::new(), Vec::new()) };
         let from = self.brought(read_of, &read);
         Some(Left {
             id: left.id,
@@ -375,7 +380,8 @@ impl Judge {
                 Syscall::Setsockopt if succeeded => {
                     account.linger = call.linger.or(account.linger);
                     account.nodelay = call.nodelay.or(account.nodelay);
-                    account.has_other_bytes |= call.changes_bytes;
+                    let changes = call.changes_bytes.then_some(Off::OtherBytes);
+                    account.other_bytes = account.other_bytes.or(changes);
                 }
                 Syscall::Shutdown | Syscall::Connect if !succeeded => {
                     account.enders.retain(|(call, _)| *call != left.id);
@@ -386,7 +392,8 @@ impl Judge {
         if let Some((_, made)) = left.made.filter(|_| call.changes_bytes)
             && let Some(account) = self.account(made)
         {
-            account.has_other_bytes = true;
+            // Of calls that make sockets only those of MPTCP do.
+            account.other_bytes = Some(Off::Multipath);
         }
         // What would have been closed on exec is still there.
         let still_there = call.syscall == Syscall::Execve && !succeeded;
@@ -484,6 +491,7 @@ impl Judge {
                 account.has_unseen |= !account.written.can_reach(bytes.end);
             }
         }
+        several_paths(talk, accounts);
         turns_off(talk, accounts);
         let more = by.len().saturating_sub(MOST_BY);
         by.truncate(MOST_BY);

@@ -65,6 +65,8 @@ pub(super) struct Flow {
     pub(super) little: Little,
     /// Its segments that a timer sent, which tracing may have let run out.
     pub(super) timers: Little,
+    /// The subtype of the option with which its SYN asks for MPTCP, or agrees to it (0), or adds a path to another connection (1).
+    pub(super) multipath: Option<u8>,
     /// It has acknowledged the peer's SYN.
     pub(super) has_completed: bool,
 }
@@ -133,15 +135,29 @@ pub(super) fn shows(
     });
 }
 
+/// Both ends have agreed on MPTCP (RFC 8684 §3.1, §3.2).
+pub(super) fn several_paths(talk: &Talk, accounts: &mut HashMap<Cookie, Account>) {
+    if talk.flows.iter().all(|flow| flow.multipath.is_some()) {
+        for socket in talk.sides.iter().filter_map(|side| side.socket) {
+            if let Some(account) = accounts.get_mut(&socket) {
+                account.other_bytes = Some(Off::Multipath);
+            }
+        }
+    }
+}
+
 /// Whether calls can be named as causes of what the two ends send from here on.
 pub(super) fn turns_off(talk: &mut Talk, accounts: &HashMap<Cookie, Account>) {
     let Talk { ladder, sides, flows, .. } = talk;
+    let multipath = flows.iter().all(|flow| flow.multipath.is_some());
     for (side, flow) in sides.iter_mut().zip(flows) {
         let account = side.socket.and_then(|cookie| accounts.get(&cookie));
+        let other_bytes = account.and_then(|account| account.other_bytes);
         side.off = match () {
             () if ladder.roles() == Roles::Itself => Some(Off::Itself),
+            () if multipath => Some(Off::Multipath),
             () if side.socket.is_none() && side.listener.is_none() => Some(Off::NoSocket),
-            () if account.is_some_and(|account| account.has_other_bytes) => Some(Off::OtherBytes),
+            () if other_bytes.is_some() => other_bytes,
             () if account.is_some_and(|account| account.has_unseen || account.has_rings) => {
                 Some(Off::UnseenCalls)
             }

@@ -262,7 +262,8 @@ fn makes(syscall: Syscall, entry: &Entry) -> Plan {
     // Flags stand above the kind.
     let is_stream = kind & 0xf == libc::SOCK_STREAM;
     let is_internet = matches!(domain, libc::AF_INET | libc::AF_INET6);
-    let is_tcp = is_stream && is_internet && matches!(protocol, 0 | libc::IPPROTO_TCP);
+    let is_tcp = matches!(protocol, 0 | libc::IPPROTO_TCP | libc::IPPROTO_MPTCP);
+    let is_tcp = is_stream && is_internet && is_tcp;
     let arguments = Arguments::Socket { domain, kind, protocol };
     let after = if is_tcp { After::Makes } else { After::Nothing };
     Plan { arguments, ..Plan::new(syscall, -1, None, after) }

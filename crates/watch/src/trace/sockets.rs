@@ -9,8 +9,13 @@ use enchufe_sys::{cookie, queues, tcp_info};
 use enchufe_wire::tcp::Endpoint;
 use socket2::{Protocol, SockRef, Type};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+
+/// Beside the inode of a socket of MPTCP, where others have their cookie, which never is as large; and JSON still has the sum.
+const BY_INODE: u64 = 1 << 52;
 
 /// What is known of sockets already.
 #[derive(Debug, Default)]
@@ -31,11 +36,13 @@ impl Sockets {
         let copy = process.copy(fd).ok()?;
         let socket = SockRef::from(&copy);
         let is_stream = socket.r#type().is_ok_and(|kind| kind == Type::STREAM);
-        let is_tcp = socket.protocol().is_ok_and(|protocol| protocol == Some(Protocol::TCP));
-        if !is_stream || !is_tcp {
-            return None;
+        let protocol = socket.protocol().ok().flatten().filter(|_| is_stream)?;
+        if protocol == Protocol::TCP {
+            return cookie::cookie(&copy).ok().map(Cookie);
         }
-        cookie::cookie(&copy).ok().map(Cookie)
+        // The kernel gives one that is accepted the cookie of its listener (`mptcp_sk_clone_init`).
+        let inode = File::from(copy).metadata().ok().filter(|_| protocol == Protocol::MPTCP)?.ino();
+        Some(Cookie(BY_INODE | inode))
     }
 
     /// What the kernel says of it now.
