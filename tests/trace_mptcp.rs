@@ -53,6 +53,10 @@ fn where_both_ends_agree_on_it_no_bytes_have_a_call_and_that_is_said() {
     assert_eq!(told(&events, "a"), (owned(&CLIENT_OF_PATHS), "multipath".into()));
     let server = owned(&["listens proved listen", "ends inferred close"]);
     assert_eq!(told(&events, "b"), (server, "multipath".into()));
+    for end in ["a", "b"] {
+        let sum = events.iter().find(|event| event["event"] == "connection").unwrap();
+        assert_eq!(sum[end]["off"], "multipath");
+    }
     let moved = |event: &&Value| event["event"] == "call_left" && event["from"] != serde_json::json!([]);
     assert_eq!(events.iter().filter(moved).count(), 0, "no frame is known to have brought what was read");
 }
@@ -77,4 +81,17 @@ fn what_a_listener_of_it_accepts_from_tcp_is_told_whole() {
     let events = pair(MPTCP, TCP);
     assert_eq!(told(&events, "a"), (owned(&CLIENT), Value::Null));
     assert_eq!(told(&events, "b"), (owned(&SERVER), Value::Null));
+}
+
+#[test]
+#[cfg_attr(
+    not(all(have_python3, have_namespaces, have_mptcp)),
+    ignore = "needs python3, user and network namespaces, and MPTCP"
+)]
+fn below_the_ladder_each_end_of_it_is_named() {
+    let server = "python3 tests/programs/caminos.py servidor 0";
+    let done = run(&["trace", server, "python3 tests/programs/caminos.py cliente 262"]);
+    let lines: Vec<&str> = done.text().lines().filter(|line| line.contains(" uses MPTCP: ")).collect();
+    let [line] = lines.as_slice() else { panic!("{}", done.text()) };
+    assert!(line.starts_with("  caminos.py 127.0.0.1:") && !line.contains(":4000"), "{line}");
 }

@@ -6,7 +6,7 @@ use super::book::Book;
 use super::calls::{self, Other};
 use crate::catalogue::{Catalogue, human_time};
 use enchufe_story::fact::{CallId, Cookie, Outcome, Syscall};
-use enchufe_story::trace::{Event, Left, MOST_SOCKETS, Segment, Told};
+use enchufe_story::trace::{Event, Left, MOST_SOCKETS, Off, Segment, Told};
 use enchufe_story::{Certainty, What};
 use enchufe_wire::layer::TcpFlags;
 use enchufe_wire::tcp::Endpoint;
@@ -71,6 +71,9 @@ impl Calls {
     }
 }
 
+/// Why calls are not named as causes, where a ladder does not show it otherwise.
+const OFF: [&str; 3] = ["multipath", "other-bytes", "unseen-calls"];
+
 /// One end.
 #[derive(Debug, Default, Serialize)]
 struct Side {
@@ -81,6 +84,9 @@ struct Side {
     segments: u64,
     #[serde(flatten)]
     calls: Calls,
+    /// Why calls are not named as causes of all that it sent, by its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    off: Option<&'static str>,
     /// How far its stream went.
     #[serde(skip)]
     until: u64,
@@ -206,6 +212,9 @@ impl Summary {
         for (side, is_b) in segment.ends.iter().zip([false, true]) {
             let own = connection.side(is_b);
             own.program = own.program.or(side.program);
+            // One that is not of the programs is no wonder.
+            let off = side.off.filter(|off| *off != Off::NoSocket);
+            own.off = off.map(Off::id).or(own.off);
             if let Some(before) = side.socket.and_then(|cookie| self.before.remove(&cookie)) {
                 own.calls.join(before);
             }
@@ -318,7 +327,12 @@ impl Teller<'_> {
             end.push(self.catalogue.plain("summary-open"));
         }
         let mut lines = vec![format!("{head}; {}", end.join("; "))];
-        lines.extend([a, b].map(|side| format!("  {}", self.side(side))));
+        for side in [a, b] {
+            lines.push(format!("  {}", self.side(side)));
+            let off = side.off.filter(|off| OFF.contains(off));
+            let said = off.map(|off| self.say(&format!("summary-off-{off}"), &[("who", &self.who(side))]));
+            lines.extend(said.map(|said| format!("  {said}")));
+        }
         let counts = [("proved", connection.proved), ("inferred", connection.inferred)];
         lines.push(format!("  {}", say(self.catalogue, "summary-causes", &[], &counts)));
         lines
