@@ -8,6 +8,7 @@
 //! must not write to it.
 
 mod output;
+mod queue;
 
 use crate::engine::{Host, Limits};
 use crate::operator::Turn;
@@ -17,6 +18,7 @@ use crate::told::{About, Told};
 use enchufe_sys::host::Bell;
 pub use output::Next;
 use output::{Done, Output};
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -26,6 +28,11 @@ use std::time::{Duration, Instant, SystemTime};
 pub const MOST_BUFFERS: usize = 8;
 /// Bytes that may be queued for one connection before it is no longer read from.
 pub const MOST_QUEUED: usize = 256 * 1024;
+
+thread_local! {
+    /// Room for the actions of one event: each session keeping its own would cost memory and time.
+    static ACTIONS: Cell<Vec<Action>> = const { Cell::new(Vec::new()) };
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -53,7 +60,6 @@ pub struct Session<'h, S: Service, B> {
     host: &'h Host<'h>,
     about: About,
     state: S::State,
-    actions: Actions,
     output: Output<B>,
     phase: Phase,
     paused: bool,
@@ -86,7 +92,6 @@ impl<'h, S: Service, B> Session<'h, S, B> {
             host,
             about,
             state: S::State::default(),
-            actions: Actions::default(),
             output: Output::new(),
             phase: Phase::Open,
             paused: false,
@@ -329,7 +334,7 @@ impl<'h, S: Service, B> Session<'h, S, B> {
     /// Tells the service and does what it says; how many ranges of the received bytes it sends.
     fn event(&mut self, event: Event<'_>, now: Instant) -> usize {
         let length = if let Event::Bytes(bytes) = event { bytes.len() } else { 0 };
-        let mut actions = std::mem::take(&mut self.actions);
+        let mut actions = Actions { list: ACTIONS.take() };
         self.service.event(&mut self.state, event, &mut actions);
         let mut lent = 0;
         for action in actions.list.drain(..) {
@@ -337,7 +342,7 @@ impl<'h, S: Service, B> Session<'h, S, B> {
                 lent += usize::from(self.act(action, length, now));
             }
         }
-        self.actions = actions;
+        ACTIONS.set(actions.list);
         self.settle(now);
         lent
     }

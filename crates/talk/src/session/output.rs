@@ -1,7 +1,7 @@
 //! What is to be sent, in order: ranges of lent buffers, bytes of the service, and the FIN.
 
+use super::queue::Queue;
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::ops::Range;
 
 #[derive(Debug)]
@@ -40,34 +40,34 @@ pub(super) enum Done<B> {
 /// The queue. Its bound is the session's: nothing is read while it is long.
 #[derive(Debug)]
 pub(super) struct Output<B> {
-    segments: VecDeque<Segment>,
+    segments: Queue<Segment>,
     /// Lent buffers in the order of their segments, with how many of those are left.
-    lent: VecDeque<(B, usize)>,
+    lent: Queue<(B, usize)>,
     queued: usize,
 }
 
 impl<B> Output<B> {
     pub(super) fn new() -> Self {
-        Self { segments: VecDeque::new(), lent: VecDeque::new(), queued: 0 }
+        Self { segments: Queue::new(), lent: Queue::new(), queued: 0 }
     }
 
     pub(super) fn push_received(&mut self, range: Range<usize>) {
         self.queued += range.len();
-        self.segments.push_back(Segment::Received(range));
+        self.segments.push(Segment::Received(range));
     }
 
     /// The buffer that the last `segments` calls of [`Self::push_received`] spoke of.
     pub(super) fn lend(&mut self, buffer: B, segments: usize) {
-        self.lent.push_back((buffer, segments));
+        self.lent.push((buffer, segments));
     }
 
     pub(super) fn push(&mut self, bytes: Cow<'static, [u8]>, told: bool) {
         self.queued += bytes.len();
-        self.segments.push_back(Segment::Bytes { bytes, from: 0, told });
+        self.segments.push(Segment::Bytes { bytes, from: 0, told });
     }
 
     pub(super) fn push_half_close(&mut self) {
-        self.segments.push_back(Segment::HalfClose);
+        self.segments.push(Segment::HalfClose);
     }
 
     pub(super) fn queued(&self) -> usize {
@@ -105,13 +105,13 @@ impl<B> Output<B> {
                 if *from < bytes.len() {
                     return Done::Nothing;
                 }
-                match self.segments.pop_front() {
+                match self.segments.pop() {
                     Some(Segment::Bytes { bytes, told: true, .. }) => Done::Answer(bytes),
                     _ => Done::Nothing,
                 }
             }
             Some(Segment::HalfClose) => {
-                self.segments.pop_front();
+                self.segments.pop();
                 Done::Nothing
             }
             None => Done::Nothing,
@@ -119,15 +119,15 @@ impl<B> Output<B> {
     }
 
     pub(super) fn take_back(&mut self) -> Option<B> {
-        self.lent.pop_front().map(|(buffer, _)| buffer)
+        self.lent.pop().map(|(buffer, _)| buffer)
     }
 
     fn finish_received(&mut self) -> Done<B> {
-        self.segments.pop_front();
+        self.segments.pop();
         if let Some((_, left)) = self.lent.front_mut() {
             *left = left.saturating_sub(1);
             if *left == 0
-                && let Some((buffer, _)) = self.lent.pop_front()
+                && let Some((buffer, _)) = self.lent.pop()
             {
                 return Done::Buffer(buffer);
             }

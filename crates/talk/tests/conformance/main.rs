@@ -137,6 +137,8 @@ mod threads {
     cases! { Sockets::of("threads", Kind::Threads);
         sockets_only:
             without_a_descriptor_for_the_bell_an_asker_waits_outside;
+        misbehaving:
+            peers_that_misbehave_leave_nothing_behind;
     }
 }
 
@@ -144,12 +146,20 @@ mod epoll {
     use super::*;
     for_every_engine!(Sockets::of("epoll", Kind::Epoll));
     for_real_sockets!(Sockets::of("epoll", Kind::Epoll));
+    cases! { Sockets::of("epoll", Kind::Epoll);
+        misbehaving:
+            peers_that_misbehave_leave_nothing_behind;
+    }
 }
 
 mod epoll_on_three_threads {
     use super::*;
     for_every_engine!(Sockets::on(3, "epoll_on_three_threads", Kind::Epoll));
     for_real_sockets!(Sockets::on(3, "epoll_on_three_threads", Kind::Epoll));
+    cases! { Sockets::on(3, "epoll_on_three_threads", Kind::Epoll);
+        misbehaving:
+            peers_that_misbehave_leave_nothing_behind;
+    }
 }
 
 mod scripted_completions {

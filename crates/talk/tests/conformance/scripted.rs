@@ -310,7 +310,7 @@ impl Random {
         self.below(one_in) == 0
     }
 
-    fn one_of<T, const N: usize>(&mut self, choices: [T; N]) -> T {
+    pub(crate) fn one_of<T, const N: usize>(&mut self, choices: [T; N]) -> T {
         let at = self.below(N);
         choices.into_iter().nth(at).expect("below its length")
     }

@@ -5,6 +5,7 @@ pub(crate) mod bytes;
 pub(crate) mod clock;
 pub(crate) mod ends;
 pub(crate) mod limits;
+pub(crate) mod misbehaving;
 pub(crate) mod services;
 pub(crate) mod sockets_only;
 pub(crate) mod stopping;

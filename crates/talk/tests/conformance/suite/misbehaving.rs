@@ -1,0 +1,138 @@
+//! Peers that do what peers should not, by the hundred: what is left when they are gone is nothing.
+
+use crate::child::in_a_child;
+use crate::pattern::Pattern;
+use crate::recorder::{Seen, What};
+use crate::scripted::Random;
+use crate::sockets::unconnected;
+use crate::world::{Setup, World};
+use enchufe_talk::services::Echo;
+use socket2::SockRef;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+const PEERS: u64 = 400;
+/// Peers at a time.
+const AT_ONCE: usize = 40;
+/// What a peer that never reads, or never speaks, is given.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+pub(crate) fn peers_that_misbehave_leave_nothing_behind<W: World>(world: &W) {
+    let test = format!("{}::peers_that_misbehave_leave_nothing_behind", world.name());
+    in_a_child(&test, || {
+        let setup = Setup::with(|limits| {
+            limits.idle = Some(PATIENCE);
+            limits.linger = PATIENCE;
+        });
+        let report = world.run(&Echo, &setup, |server| {
+            server.wait("the start", &|seen| seen.iter().any(|seen| seen.what == What::Waiting));
+            let before = descriptors();
+            let next = AtomicU64::new(1);
+            let address = server.addresses()[0];
+            std::thread::scope(|scope| {
+                for _ in 0..AT_ONCE {
+                    scope.spawn(|| {
+                        while let seed @ 1..=PEERS = next.fetch_add(1, Ordering::Relaxed) {
+                            misbehave(address, seed);
+                        }
+                    });
+                }
+            });
+            let ends = |seen: &[Seen]| {
+                seen.iter().filter(|seen| matches!(seen.what, What::Closed(_))).count() as u64
+            };
+            server.wait("the end of all", &|seen| ends(seen) == PEERS);
+            assert_eq!(descriptors(), before);
+            server.connect().expect_echo(b"still here");
+        });
+        assert_eq!(report.summary.served, PEERS + 1);
+    });
+}
+
+/// Of this process: the server's, with those of the peers.
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// What one peer does. What it reads must be what it sent; that the server ends it is no fault.
+fn misbehave(address: SocketAddr, seed: u64) {
+    let mut random = Random::new(seed);
+    let socket = unconnected(address, &[]);
+    socket.connect(&address.into()).unwrap();
+    let mut peer = Peer { stream: socket.into(), pattern: Pattern::new(), sent: 0, read: 0 };
+    let acts = random.below(4);
+    for _ in 0..acts {
+        let size = random.one_of([1, 19, 1000, 70_000]);
+        let act = random.below(4);
+        let done = match act {
+            0 => peer.send(size),
+            1 => peer.send(size).and_then(|()| peer.read_some()),
+            2 => (0..size.min(50)).try_for_each(|_| peer.send(1)),
+            // More than both kernels keep, and nothing is read.
+            _ => peer.flood(),
+        };
+        if done.is_err() {
+            break;
+        }
+    }
+    match random.below(5) {
+        // RST, at whatever point this is.
+        0 => SockRef::from(&peer.stream).set_linger(Some(Duration::ZERO)).unwrap(),
+        // In order: nothing may be missing, unless the server's patience was over.
+        1 => peer.finish(),
+        2 => drop(peer.stream.shutdown(Shutdown::Both)),
+        // Until the server has enough of it.
+        3 => drop(peer.stream.peek(&mut [0]).and_then(|_| peer.stream.read_to_end(&mut Vec::new()))),
+        // It vanishes, maybe with bytes unread.
+        _ => {}
+    }
+}
+
+struct Peer {
+    stream: TcpStream,
+    pattern: Pattern,
+    sent: usize,
+    read: usize,
+}
+
+impl Peer {
+    fn send(&mut self, count: usize) -> io::Result<()> {
+        // Both ends would wait for each other if nobody read meanwhile.
+        let most = count.min(100_000_usize.saturating_sub(self.sent - self.read));
+        let bytes: Vec<u8> = (0..most).map(|at| self.pattern.at(self.sent + at, 1)[0]).collect();
+        self.stream.write_all(&bytes)?;
+        self.sent += most;
+        Ok(())
+    }
+
+    fn read_some(&mut self) -> io::Result<()> {
+        if self.read == self.sent {
+            return Ok(());
+        }
+        let mut buffer = vec![0; 4096];
+        let count = self.stream.read(&mut buffer)?;
+        self.pattern.expect(self.read, &buffer[..count]);
+        self.read += count;
+        if count == 0 { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+    }
+
+    fn flood(&mut self) -> io::Result<()> {
+        self.stream.set_nonblocking(true)?;
+        let result = loop {
+            match self.stream.write(self.pattern.at(self.sent, usize::MAX)) {
+                Ok(count) => self.sent += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.stream.set_nonblocking(false)?;
+        result
+    }
+
+    fn finish(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+        while self.read_some().is_ok() && self.read < self.sent {}
+    }
+}
