@@ -258,12 +258,12 @@ impl<'h, S: Service, B> Session<'h, S, B> {
         let first = end(limits.first_byte.filter(|_| self.received == 0), self.opened);
         let idle = end(limits.idle, self.active);
         let phase = match self.phase {
-            Phase::Open => [first, idle, self.timer],
-            Phase::Flushing => [idle, None, None],
-            Phase::Lingering(until) => [until, None, None],
+            Phase::Open => earlier(earlier(first, idle), self.timer),
+            Phase::Flushing => idle,
+            Phase::Lingering(until) => until,
             Phase::Over => return None,
         };
-        phase.into_iter().chain([whole]).flatten().min()
+        earlier(phase, whole)
     }
 
     /// [`Self::deadline`] may have passed.
@@ -337,9 +337,12 @@ impl<'h, S: Service, B> Session<'h, S, B> {
         let mut actions = Actions { list: ACTIONS.take() };
         self.service.event(&mut self.state, event, &mut actions);
         let mut lent = 0;
-        for action in actions.list.drain(..) {
-            if self.phase == Phase::Open {
-                lent += usize::from(self.act(action, length, now));
+        // Most events ask for nothing: it is worth a look.
+        if !actions.list.is_empty() {
+            for action in actions.list.drain(..) {
+                if self.phase == Phase::Open {
+                    lent += usize::from(self.act(action, length, now));
+                }
             }
         }
         ACTIONS.set(actions.list);
@@ -452,5 +455,13 @@ impl<'h, S: Service, B> Session<'h, S, B> {
             self.tell(&Told::QuestionWithdrawn);
             operator.withdraw(self.about.id);
         }
+    }
+}
+
+/// The earlier of two times; none never comes.
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }

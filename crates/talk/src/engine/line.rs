@@ -124,7 +124,10 @@ impl<'h, S: Service> Line<'h, S> {
 
     /// When [`Self::expire`] is to be called, if nothing happens before.
     pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
-        if S::ASKS && self.session.may_have_been_left() {
+        if !S::ASKS {
+            return self.session.deadline();
+        }
+        if self.session.may_have_been_left() {
             self.check_peer.get_or_insert(now + PEER_CHECK);
         } else {
             self.check_peer = None;
