@@ -329,7 +329,7 @@ fn what_goes_to_a_pipe_has_no_colour_unless_it_is_asked_for() {
         done.errors().to_owned()
     });
     let sentence = " there is no service \"nope\"; there are: \
-                    echo, receive, reply, ask, discard, chargen, daytime\n";
+                    echo, receive, reply, ask, discard, chargen, daytime, exec\n";
     assert_eq!(lines[0], format!("enchufe:{sentence}"));
     assert_eq!(lines[1], format!("\u{1b}[1;31menchufe:\u{1b}[0m{sentence}"));
 }

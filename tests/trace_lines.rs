@@ -31,10 +31,13 @@ fn traced(words: &[&str]) -> Vec<Value> {
     events
 }
 
-/// The calls of a program, with what it prints, but for its end.
+/// The calls of a program, with what it prints, but for its end, and the waits of a language for all its threads.
 fn calls(events: &[Value]) -> impl Iterator<Item = &Value> {
     let is_call = |event: &&Value| event["event"] == "call_entered" || event["event"] == "printed";
-    events.iter().filter(is_call).filter(|event| event["name"] != "exit_group")
+    events
+        .iter()
+        .filter(is_call)
+        .filter(|event| event["name"] != "exit_group" && event["name"] != "epoll_pwait")
 }
 
 fn name(call: &Value) -> &str {

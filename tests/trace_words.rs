@@ -132,12 +132,17 @@ fn recording(folder: &TempDir) -> (String, Vec<u8>) {
     (path, bytes)
 }
 
-/// The places of the first bytes of facts: in custom options (0x4bad) of the number for documentation (32473).
+/// The places of the first bytes of facts: in custom options (0x4bad) of the number for documentation (32473), which are the
+/// first of interface statistics blocks (5).
 fn facts(bytes: &[u8]) -> Vec<usize> {
-    let is_option = |at: &usize| {
-        bytes[*at..].starts_with(&[0xad, 0x4b]) && bytes[at + 4..].starts_with(&[0xd9, 0x7e, 0, 0])
-    };
-    (0..bytes.len() - 9).filter(is_option).map(|at| at + 8).collect()
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let (mut at, mut places) = (0, Vec::new());
+    while at < bytes.len() {
+        let is_fact = word(at) == 5 && word(at + 20) & 0xffff == 0x4bad && word(at + 24) == 32473;
+        places.extend(is_fact.then_some(at + 28));
+        at += usize::try_from(word(at + 4)).unwrap();
+    }
+    places
 }
 
 #[test]

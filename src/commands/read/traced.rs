@@ -253,9 +253,9 @@ impl<W: Write> View<'_, W> {
     ) -> io::Result<()> {
         match self {
             Self::Ladder(folding) => {
-                let mut out = folding.finish()?.finish()?;
+                let (mut out, book) = folding.finish()?.finish()?;
                 summary.write(judge.held(), &mut out, catalogue)?;
-                Remarking { judge, book: summary.book() }.write(is_chosen, catalogue, &mut out)?;
+                Remarking { judge, book: &book }.write(is_chosen, catalogue, &mut out)?;
                 out.flush()
             }
             Self::Calls(listing) => listing.finish(),

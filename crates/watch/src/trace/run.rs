@@ -199,7 +199,8 @@ impl Running<'_> {
                 self.outputs.iter_mut().for_each(Outputs::drain);
             }
             self.failed_start()?;
-            if is_round {
+            // Guests are told also of what ended last.
+            if is_round || self.tracer.processes.is_empty() {
                 self.receive_guests();
             }
             self.advance(is_round && is_ready(self.audience.stop)?)?;

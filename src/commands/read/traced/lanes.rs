@@ -484,7 +484,8 @@ impl<'a, W: Write> Drawing<'a, W> {
     }
 
     /// Draws what is left; gives what was written to.
-    pub fn finish(mut self) -> io::Result<W> {
+    /// What is left is drawn; gives what was written to, and who made which call.
+    pub fn finish(mut self) -> io::Result<(W, Book)> {
         while let Some(from) = self.prints.keys().next().copied() {
             self.print(from)?;
         }
@@ -494,7 +495,7 @@ impl<'a, W: Write> Drawing<'a, W> {
         }
         let legend = self.last.map(|_| self.tags.legend(self.catalogue)).unwrap_or_default();
         legend.iter().try_for_each(|line| writeln!(self.out, "{line}"))?;
-        Ok(self.out)
+        Ok((self.out, self.book))
     }
 }
 

@@ -239,11 +239,6 @@ impl Summary {
         }
     }
 
-    /// The programs and calls that it heard of.
-    pub const fn book(&self) -> &Book {
-        &self.book
-    }
-
     /// Writes an object a connection, and one for all.
     pub fn objects(&self, held: u64, out: &mut impl Write) -> io::Result<()> {
         for connection in self.connections.values() {
