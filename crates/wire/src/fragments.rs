@@ -15,7 +15,7 @@ const MOST_PARTS: usize = 8_192;
 /// The longest datagram.
 const LONGEST: usize = 65_535;
 
-type Key = ([u8; 16], [u8; 16], u32, u8);
+type Key = ([u8; 16], [u8; 16], u32, Option<u8>);
 
 #[derive(Debug, Default)]
 struct Datagram {
@@ -66,7 +66,7 @@ impl Fragments {
         datagram.frames.push(frame);
         datagram.mark(start, end);
         if !fragment.more {
-            datagram.total = Some(end);
+            datagram.total.get_or_insert(end);
         }
         if let Some(bytes) = datagram.assemble() {
             let frames = self.remove(&key).map(|datagram| datagram.frames).unwrap_or_default();
@@ -102,19 +102,19 @@ impl Datagram {
         self.here.insert(start, end);
     }
 
-    /// The whole, once the parts reach from zero to the end. Where parts overlap, the later one counts.
-    fn assemble(&self) -> Option<Vec<u8>> {
+    /// The whole, once the parts reach from zero to the end that the first last part said. Where parts overlap, the one
+    /// that starts first counts, and of those the one that came first.
+    fn assemble(&mut self) -> Option<Vec<u8>> {
         let total = self.total?;
         if self.here.get(&0).is_none_or(|reached| *reached < total) {
             return None;
         }
-        let mut whole = vec![0; total];
+        self.parts.sort_by_key(|(start, _)| *start);
+        let mut whole = Vec::with_capacity(total);
         for (start, bytes) in &self.parts {
-            let end = (start + bytes.len()).min(total);
-            if let Some(place) = whole.get_mut(*start..end) {
-                let len = place.len();
-                place.copy_from_slice(bytes.get(..len).unwrap_or_default());
-            }
+            let new = whole.len().checked_sub(*start).and_then(|known| bytes.get(known..));
+            whole.extend_from_slice(new.unwrap_or_default());
+            whole.truncate(total);
         }
         Some(whole)
     }
@@ -126,7 +126,7 @@ mod tests {
 
     fn part(id: u32, offset: usize, more: bool) -> Fragment {
         let offset = u32::try_from(offset).unwrap();
-        Fragment { source: [1; 16], destination: [2; 16], id, protocol: 17, offset, more }
+        Fragment { source: [1; 16], destination: [2; 16], id, protocol: Some(17), offset, more }
     }
 
     #[test]
@@ -169,16 +169,21 @@ mod tests {
         let mut frame = 0;
         for _ in 0..300 {
             let mut fragments = Fragments::default();
-            let (mut model, mut total) = ([None; 600], None);
+            let (mut model, mut total) = ([None::<(usize, u8)>; 600], None);
             loop {
                 frame += 1;
                 let (start, len, more) = (roll(60) * 8, 8 * (1 + roll(12)), roll(10) > 0);
                 let bytes = vec![u8::try_from(roll(256)).unwrap(); len];
-                model[start..start + len].fill(Some(bytes[0]));
-                total = if more { total } else { Some(start + len) };
+                for place in &mut model[start..start + len] {
+                    // Who starts first counts, and of those who came first.
+                    if place.is_none_or(|(before, _)| start < before) {
+                        *place = Some((start, bytes[0]));
+                    }
+                }
+                total = total.or((!more).then_some(start + len));
                 let whole = fragments.add(&part(1, start, more), &bytes, frame);
-                let expected =
-                    total.and_then(|total| model[..total].iter().copied().collect::<Option<Vec<_>>>());
+                let expected: Option<Vec<u8>> = total
+                    .and_then(|total| model[..total].iter().map(|place| Some(place.as_ref()?.1)).collect());
                 assert_eq!(whole.as_ref().map(|whole| &whole.bytes), expected.as_ref());
                 if whole.is_some() {
                     assert!(fragments.bytes == 0 && fragments.order.is_empty());

@@ -12,8 +12,8 @@ use crate::datagrams::Datagrams;
 use crate::file::{Options, Record};
 use crate::fragments::Fragments;
 use crate::layer::{
-    Arp, Fragment, Http, Icmp, Icmpv6, Layer, Packet, Placed, Plain, Protocol, StopReason, continue_with,
-    dissect,
+    Arp, Fragment, Http, Icmp, Icmpv6, Ipv6, Layer, Packet, Placed, Plain, Protocol, StopReason,
+    continue_with, dissect,
 };
 use crate::tcp::{Conversations, Endpoint, Limits, Segment, TcpNote};
 use crate::time::Timestamp;
@@ -231,7 +231,7 @@ impl Session {
             layers.pop();
             self.layers = layers;
             packet.with_reassembled(&self.reassembled);
-            continue_with(&mut packet, &mut self.layers, part.fragment.protocol, part.ipv6);
+            continue_with(&mut packet, &mut self.layers, part.protocol, part.ipv6);
         } else {
             self.layers = layers;
         }
@@ -277,6 +277,8 @@ impl Session {
 struct Part {
     fragment: Fragment,
     placed: Placed,
+    /// What it says that the datagram carries.
+    protocol: u8,
     ipv6: bool,
 }
 
@@ -284,35 +286,38 @@ struct Part {
 fn fragment_of(packet: &Packet<'_>, layers: &[Placed]) -> Option<Part> {
     let layers = packet.outer(layers);
     let [.., carrier, last] = layers else { return None };
-    let len = last.view.captured_len();
+    // Where the part has to reach to be here whole.
+    let mut end = last.view.start;
     if !matches!(last.layer, Layer::FragmentData(_)) {
         return None;
     }
     let (mut source, mut destination) = ([0; 16], [0; 16]);
     for placed in layers {
         match placed.layer {
-            Layer::Ipv4(ip) => (source, destination) = (widened(ip.source), widened(ip.destination)),
-            Layer::Ipv6(ip) => (source, destination) = (ip.source, ip.destination),
+            Layer::Ipv4(ip) => {
+                (source, destination) = (widened(ip.source), widened(ip.destination));
+                end = placed.view.start + usize::from(ip.total_len);
+            }
+            Layer::Ipv6(ip) => {
+                (source, destination) = (ip.source, ip.destination);
+                end = placed.view.start + Ipv6::LEN + usize::from(ip.payload_len);
+            }
             Layer::Ipv6Extension(routed) => destination = routed.leads_to(destination).unwrap_or(destination),
             _ => {}
         }
     }
-    let mut whole = None;
     let (id, protocol, offset, more, ipv6) = match carrier.layer {
-        Layer::Ipv4(ip) => {
-            whole = Some(usize::from(ip.total_len).saturating_sub(usize::from(ip.header_len)));
-            (u32::from(ip.id), ip.protocol, ip.offset(), ip.more_fragments(), false)
-        }
+        Layer::Ipv4(ip) => (u32::from(ip.id), ip.protocol, ip.offset(), ip.more_fragments(), false),
         Layer::Ipv6Fragment(header) => {
             (header.id, header.next_header, header.offset(), header.more_fragments(), true)
         }
         _ => return None,
     };
-    if whole.is_some_and(|whole| len < whole) {
+    if last.view.captured < end {
         return None;
     }
-    let fragment = Fragment { source, destination, id, protocol, offset, more };
-    Some(Part { fragment, placed: *last, ipv6 })
+    let fragment = Fragment { source, destination, id, protocol: (!ipv6).then_some(protocol), offset, more };
+    Some(Part { fragment, placed: *last, protocol, ipv6 })
 }
 
 fn widened(address: [u8; 4]) -> [u8; 16] {

@@ -302,7 +302,9 @@ impl Walk<'_, '_> {
         let view = if ip.total_len == 0 { view } else { view.limited(usize::from(ip.total_len)) };
         let header = usize::from(header_len);
         let payload = view.after(header);
-        let start = if payload.reported_len() == 0 { Start::Done } else { Start::IpProtocol(ip.protocol) };
+        let part = ip.offset() > 0 || ip.more_fragments();
+        let empty = payload.reported_len() == 0 && !part;
+        let start = if empty { Start::Done } else { Start::IpProtocol(ip.protocol) };
         let next = (start, payload);
         let next = self.push(Layer::Ipv4(ip), view, next);
         if view.lacks(header).is_some() {
@@ -315,7 +317,7 @@ impl Walk<'_, '_> {
             return next;
         }
         self.carrier = Carrier { ipv6: false, fragmented: ip.more_fragments() };
-        if ip.offset() > 0 || ip.more_fragments() {
+        if part {
             let len = usize::from(ip.total_len).saturating_sub(header);
             return self.fragment(ip.protocol, ip.offset(), next.1, len);
         }
@@ -424,8 +426,12 @@ impl Walk<'_, '_> {
         let next = self.push(Layer::Icmpv6(icmp), view, next);
         let needed = icmp.needed(self.packet.slice(view), view.reported_len());
         if view.lacks(needed).is_some() && !self.packet.in_quote() {
-            // An option that is longer than the message, cut or not.
-            if icmp.options().is_some_and(|at| at < view.captured_len()) && needed > view.reported_len() {
+            // A report's piece, or an option, that is longer than the message, cut or not.
+            let past = needed > view.reported_len();
+            if past && icmp.kind == Icmpv6::LISTENERS {
+                return self.stop(Protocol::Icmpv6, view, StopReason::Malformed);
+            }
+            if icmp.options().is_some_and(|at| at < view.captured_len()) && past {
                 return self.stop(Protocol::Icmpv6, view, StopReason::Malformed);
             }
             return self.lack(Protocol::Icmpv6, view, needed);
@@ -484,7 +490,12 @@ impl Walk<'_, '_> {
                 let dns = Dns::parse(flavour, self.packet.slice(view));
                 let whole = dns.is_whole(self.packet.slice(view));
                 let next = self.leaf(Layer::Dns(dns), view);
-                if whole { next } else { self.lack(Protocol::Dns, view, view.captured_len() + 1) }
+                // Of the header two bytes at a time are read: where one of them was never there, that is the fault.
+                let (captured, reported) = (view.captured_len(), view.reported_len());
+                if captured < Dns::LEN && captured / 2 * 2 + 2 > reported {
+                    return self.stop(Protocol::Dns, view, StopReason::Malformed);
+                }
+                if whole { next } else { self.lack(Protocol::Dns, view, captured + 1) }
             }
         }
     }

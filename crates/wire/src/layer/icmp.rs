@@ -84,6 +84,7 @@ impl Icmpv6 {
     pub(crate) const LEN: usize = 4;
     pub(crate) const ECHO: u8 = 128;
     pub(crate) const ECHO_REPLY: u8 = 129;
+    pub(super) const LISTENERS: u8 = 143;
 
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         Some(Self { kind: bytes.u8_at(0)?, code: bytes.u8_at(1)?, checksum: bytes.be16(2)? })
@@ -114,7 +115,7 @@ impl Icmpv6 {
             _ => Self::LEN + 1,
         };
         match self.kind {
-            143 => each(fixed, reported, |at| 20 + sources(bytes, at + 2) + auxiliary(bytes, at)),
+            Self::LISTENERS => listeners(bytes, reported),
             145 => each(fixed, bytes.len(), |_| 16),
             _ if self.options().is_some() => options_end(fixed, bytes, reported),
             _ => fixed,
@@ -147,9 +148,27 @@ fn sources(bytes: &[u8], at: usize) -> usize {
     usize::from(bytes.be16(at).unwrap_or_default()) * 16
 }
 
-/// What a record of a multicast listener has behind its addresses, in words (RFC 3810 §5.2.6).
-fn auxiliary(bytes: &[u8], record: usize) -> usize {
-    usize::from(bytes.u8_at(record + 1).unwrap_or_default()) * 4
+/// Where a report of multicast listeners ends, or the first piece of it that is not there (RFC 3810 §5.2).
+fn listeners(bytes: &[u8], reported: usize) -> usize {
+    let mut at = Icmpv6::LEN;
+    let mut take = |len: usize| {
+        at += len;
+        (at <= bytes.len()).then_some(at)
+    };
+    let mut whole = || {
+        take(2)?;
+        let mut record = take(2)?;
+        while record < reported {
+            // Kind, length of what follows the sources, number of these, and the group.
+            [1, 1, 2, 16].into_iter().try_for_each(|len| take(len).map(|_| ()))?;
+            let (auxiliary, sources) = (bytes.u8_at(record + 1)?, bytes.be16(record + 2)?);
+            (0..sources).try_for_each(|_| take(16).map(|_| ()))?;
+            record = take(usize::from(auxiliary) * 4)?;
+        }
+        Some(())
+    };
+    let _ = whole();
+    at
 }
 
 /// Where the last of the pieces ends that fill a message.

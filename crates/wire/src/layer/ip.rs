@@ -300,8 +300,8 @@ pub struct Fragment {
     pub destination: [u8; 16],
     /// The datagram's id.
     pub id: u32,
-    /// What it carries.
-    pub protocol: u8,
+    /// What it carries, as all parts of an IPv4 datagram say; those of IPv6 need not (RFC 8200 §4.5).
+    pub protocol: Option<u8>,
     /// Where this part lies in it, in bytes.
     pub offset: u32,
     /// Whether more parts follow.

@@ -156,9 +156,14 @@ impl Cursor<'_> {
             Rest(less) => (self.at <= self.end + less).then_some(()),
             Texts => self.each(|it| it.part(Text)),
             Servers => {
-                let servers = self.message.be32(self.at)?;
+                let mut servers = self.message.be32(self.at)?;
                 self.skip(4)?;
-                if servers == 0 { Some(()) } else { self.each(|it| it.skip(4)) }
+                // So many, or to the end of the data: it is passed by where it does not come after a whole address.
+                while servers > 0 && self.at != self.end {
+                    self.skip(4)?;
+                    servers -= 1;
+                }
+                Some(())
             }
             Bitmap => self.each(|it| {
                 it.skip(1)?;

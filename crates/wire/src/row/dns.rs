@@ -179,7 +179,8 @@ fn texts(columns: &mut Columns, record: &DnsRecord, message: &[u8]) {
     for _ in 0..left {
         let len = usize::from(message.u8_at(at).unwrap_or_default());
         columns.info.push(' ');
-        text::escaped(message.get(at + 1..at + 1 + len).unwrap_or_default(), &mut columns.info);
+        let text = message.get(at + 1..at + 1 + len).unwrap_or_default();
+        text::escaped(text.split(|byte| *byte == 0).next().unwrap_or_default(), &mut columns.info);
         at += 1 + len;
     }
 }

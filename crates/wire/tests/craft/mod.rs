@@ -5,6 +5,7 @@
 mod control;
 mod options;
 pub(crate) mod packets;
+mod parts;
 pub(crate) mod random;
 mod rare;
 mod records;
@@ -23,6 +24,7 @@ pub(crate) fn all() -> Vec<(&'static str, Capture)> {
     all.extend(rare::scenarios());
     all.extend(control::scenarios());
     all.extend(options::scenarios());
+    all.extend(parts::scenarios());
     all.extend(records::scenarios());
     all.extend(routes::scenarios());
     all.extend(ssdp::scenarios());
