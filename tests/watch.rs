@@ -282,7 +282,8 @@ fn without_the_capability_it_says_how_to_give_it() {
     command.args(["--bounding-set=-net_raw", program, "watch", "--lang", "en"]);
     let sentence = format!(
         "enchufe: capturing packets needs the capability CAP_NET_RAW, which this program does not have; \
-         give it once: sudo setcap cap_net_raw+ep {program}\n"
+         give it once: sudo setcap cap_net_raw+ep {program}; enchufe trace shows without it what the programs that it \
+         runs send and get\n"
     );
     Process::start(command).finish().is(2, "", &sentence);
 }
