@@ -115,7 +115,6 @@ impl AsFd for StopSignals {
 }
 
 /// Nothing: sockets are there from the start.
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
 pub const fn start_sockets() -> io::Result<Option<String>> {
     Ok(None)
 }
