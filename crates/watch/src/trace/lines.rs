@@ -12,6 +12,7 @@ mod native;
 mod own;
 mod python;
 mod sources;
+mod tail;
 
 pub use module::Modules;
 

@@ -4,7 +4,7 @@ use super::elf::{Budget, Image, Segment};
 use super::frames::{Frames, Step};
 use super::go::Table;
 use super::own::Role;
-use super::sources::{Place, Sources};
+use super::sources::{Called, Place, Sources};
 use enchufe_sys::ptrace::read_memory;
 use std::collections::HashMap;
 use std::fs::File;
@@ -26,6 +26,8 @@ pub struct Known {
     pub step: Option<Step>,
     /// Its place in the source.
     pub place: Rc<Place>,
+    /// The function that is called from there, if more is to be known of it.
+    pub called: Option<Rc<Called>>,
 }
 
 /// A file that programs execute.
@@ -81,7 +83,10 @@ impl Module {
             _ => self.sources(role).map_or(Place::Other, |sources| sources.place(address, root, path)),
         };
         let by_go = || self.go.as_ref().and_then(|go| go.step(address));
-        let known = Known { step: self.frames.step(address).or_else(by_go), place: Rc::new(place) };
+        let step = self.frames.step(address).or_else(by_go);
+        let sources = self.sources.as_ref().filter(|_| matches!(place, Place::Own(_)));
+        let called = sources.and_then(|sources| sources.called(address, root)).map(Rc::new);
+        let known = Known { step, place: Rc::new(place), called };
         self.known.insert(address, known.clone());
         known
     }

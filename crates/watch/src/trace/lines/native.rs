@@ -8,7 +8,7 @@ use super::frames::{Begins, From, Saved, Step};
 use super::maps::{self, Mapping};
 use super::module::{Modules, Shared};
 use super::own::{self, Role};
-use super::sources::{Place, below};
+use super::sources::{Called, Place, below};
 use enchufe_story::fact::Line;
 use enchufe_sys::ptrace::{self, Registers, read_memory};
 use std::ffi::OsStr;
@@ -16,6 +16,7 @@ use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// The most frames that are walked.
 const MOST_FRAMES: usize = 64;
@@ -94,6 +95,7 @@ impl Native {
     fn walk(&mut self, modules: &mut Modules, registers: &Registers) -> Result<(Option<Line>, Ended), Gone> {
         self.stack.forget();
         let (mut function, mut passed, mut ended) = (None, Vec::new(), Ended::Known);
+        let mut inner: Option<(Shared, u64)> = None;
         let mut frame = Frame {
             instruction: registers.instruction,
             stack: registers.stack,
@@ -117,12 +119,19 @@ impl Native {
             let Some(address) = address else { break };
             let known = module.borrow_mut().known(address, role, &self.root, &mapping.path);
             match &*known.place {
-                Place::Own(line) => return self.confirm(&passed, (Some(line.clone()), Ended::Known)),
+                Place::Own(line) => {
+                    let line = known
+                        .called
+                        .as_deref()
+                        .and_then(|called| vanished(called, &module, inner.as_ref()))
+                        .unwrap_or(line);
+                    return self.confirm(&passed, (Some(line.clone()), Ended::Known));
+                }
                 Place::Function(line) => note(&mut function, line, role),
                 Place::Other => {}
             }
             let Some(next) = known.step.and_then(|step| frame.next(step, &mut self.stack)) else { break };
-            frame = next;
+            (frame, inner) = (next, Some((module, address)));
         }
         self.confirm(&passed, (function.map(|(line, _)| line), ended))
     }
@@ -184,6 +193,13 @@ enum Ended {
 /// A file that was mapped is not any more.
 #[derive(Debug)]
 struct Gone;
+
+/// Where a function that was called, and is not the frame inside, called what took its place.
+fn vanished<'c>(called: &'c Called, module: &Shared, inner: Option<&(Shared, u64)>) -> Option<&'c Line> {
+    let (inside, address) = inner?;
+    let is_there = Rc::ptr_eq(inside, module) && called.has(*address);
+    (!is_there).then_some(&called.end)
+}
 
 /// Remembers the innermost function: one of the program, if there is one, rather than one of a library.
 fn note(function: &mut Option<(Line, Role)>, line: &Line, role: Role) {

@@ -1,7 +1,7 @@
 //! Which line, or at least which function, an address of a file is.
 
 use super::elf::{self, Budget, Image, Reader, Sections};
-use super::own;
+use super::{own, tail};
 use addr2line::{Context, Frame, LookupContinuation, LookupResult, SplitDwarfLoad};
 use enchufe_story::fact::Line;
 use gimli::{Dwarf, DwarfFileType, Reader as _, SectionId};
@@ -20,6 +20,21 @@ pub enum Place {
     Function(Line),
     /// Nothing, or what is not the program's own.
     Other,
+}
+
+/// The function that is called from an address, where that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    ranges: Vec<(u64, u64)>,
+    /// Where it calls something else as the last that it does: a line, or itself where there are several.
+    pub end: Line,
+}
+
+impl Called {
+    /// Whether an address is in it.
+    pub fn has(&self, address: u64) -> bool {
+        self.ranges.iter().any(|(begins, ends)| (*begins..*ends).contains(&address))
+    }
 }
 
 /// What a file says about its source.
@@ -85,19 +100,28 @@ impl Sources {
         }
     }
 
+    /// The function that is called from this address, if it is the program's own and ends with a call.
+    pub fn called(&self, address: u64, root: &Path) -> Option<Called> {
+        let unit = self.whole(self.context.as_ref()?.find_dwarf_and_unit(address), root)?;
+        let tail::Callee { ranges, ends } = tail::callee(&unit, address.checked_add(1)?)?;
+        let mut lines = ends.iter().map(|end| match self.lines(*end, root) {
+            Some(Place::Own(line)) => Some(line),
+            _ => None,
+        });
+        let first = lines.next()??;
+        let is_only = lines.all(|line| line.as_ref() == Some(&first));
+        let end = if is_only {
+            first
+        } else {
+            Line { line: 0, function: self.functions.at(ranges.first()?.0)?, ..first }
+        };
+        Some(Called { ranges, end })
+    }
+
     /// The innermost of the functions that were made one at this address which is the program's own; none where nothing
     /// is known of the address.
     fn lines(&self, address: u64, root: &Path) -> Option<Place> {
-        let mut found = self.context.as_ref()?.find_frames(address);
-        let mut frames = loop {
-            match found {
-                LookupResult::Output(frames) => break frames.ok()?,
-                LookupResult::Load { load, continuation } => {
-                    let loaded = self.split(&load, root);
-                    found = continuation.resume(loaded);
-                }
-            }
-        };
+        let mut frames = self.whole(self.context.as_ref()?.find_frames(address), root).ok()?;
         let mut is_known = false;
         while let Ok(Some(frame)) = frames.next() {
             is_known |= frame.location.is_some();
@@ -106,6 +130,23 @@ impl Sources {
             }
         }
         is_known.then_some(Place::Other)
+    }
+
+    /// What was found, with what of it is in files beside the objects.
+    fn whole<L: LookupContinuation<Buf = Reader>>(
+        &self,
+        mut found: LookupResult<L>,
+        root: &Path,
+    ) -> L::Output {
+        loop {
+            match found {
+                LookupResult::Output(whole) => return whole,
+                LookupResult::Load { load, continuation } => {
+                    let loaded = self.split(&load, root);
+                    found = continuation.resume(loaded);
+                }
+            }
+        }
     }
 
     fn own(&self, frame: &Frame<'_, Reader>, address: u64) -> Option<Line> {
