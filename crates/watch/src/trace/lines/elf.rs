@@ -32,7 +32,8 @@ impl Default for Budget {
 }
 
 impl Budget {
-    fn take(&self, size: u64) -> Option<()> {
+    /// Takes so many of them, if they are left.
+    pub fn take(&self, size: u64) -> Option<()> {
         let left = self.0.get().checked_sub(size).filter(|_| size <= LARGEST)?;
         self.0.set(left);
         Some(())

@@ -1,14 +1,18 @@
 //! Which line, or at least which function, an address of a file is.
 
 use super::elf::{self, Budget, Image, Reader, Sections};
-use super::{own, tail};
+use super::own;
+use super::tail::{Callee, Functions as Calls};
 use addr2line::{Context, Frame, LookupContinuation, LookupResult, SplitDwarfLoad};
 use enchufe_story::fact::Line;
-use gimli::{Dwarf, DwarfFileType, Reader as _, SectionId};
+use gimli::{Dwarf, DwarfFileType, DwoId, Reader as _, SectionId, UnitRef, UnitSectionOffset};
 use object::LittleEndian;
 use object::elf::{STT_FUNC, Sym64};
 use object::read::elf::Sym;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// What is known of an address.
@@ -43,6 +47,7 @@ pub struct Sources {
     functions: Functions,
     /// Where Go's own source is, of a program in Go.
     goroot: Option<String>,
+    calls: RefCell<HashMap<Unit, Option<Rc<Calls>>>>,
     budget: Budget,
 }
 
@@ -51,6 +56,9 @@ impl std::fmt::Debug for Sources {
         f.debug_struct("Sources").field("functions", &self.functions).finish_non_exhaustive()
     }
 }
+
+/// Which unit of a file, and of which file beside the objects.
+type Unit = (UnitSectionOffset, Option<DwoId>);
 
 /// The sections of DWARF that lines and functions are found with.
 const WANTED: [SectionId; 10] = [
@@ -73,7 +81,8 @@ impl Sources {
             .then(|| dwarf(sections, |id| Some(id.name())))
             .and_then(|dwarf| Context::from_dwarf(dwarf?).ok());
         let functions = Functions::new(sections);
-        let mut sources = Self { context, functions, goroot: None, budget: budget.clone() };
+        let mut sources =
+            Self { context, functions, goroot: None, calls: RefCell::default(), budget: budget.clone() };
         let is_go = [".note.go.buildid", ".go.buildinfo"].iter().any(|name| sections.address(name).is_some());
         if is_go {
             sources.goroot = Some(sources.goroot().unwrap_or_default());
@@ -103,7 +112,7 @@ impl Sources {
     /// The function that is called from this address, if it is the program's own and ends with a call.
     pub fn called(&self, address: u64, root: &Path) -> Option<Called> {
         let unit = self.whole(self.context.as_ref()?.find_dwarf_and_unit(address), root)?;
-        let tail::Callee { ranges, ends } = tail::callee(&unit, address.checked_add(1)?)?;
+        let Callee { ranges, ends } = self.calls(&unit)?.callee(address.checked_add(1)?)?;
         let mut lines = ends.iter().map(|end| match self.lines(*end, root) {
             Some(Place::Own(line)) => Some(line),
             _ => None,
@@ -130,6 +139,13 @@ impl Sources {
             }
         }
         is_known.then_some(Place::Other)
+    }
+
+    /// The calls of a unit, read once.
+    fn calls(&self, unit: &UnitRef<'_, Reader>) -> Option<Rc<Calls>> {
+        let key = (unit.header.offset(), unit.dwo_id);
+        let read = || Calls::read(unit).filter(|calls| self.budget.take(calls.size()).is_some()).map(Rc::new);
+        self.calls.borrow_mut().entry(key).or_insert_with(read).clone()
     }
 
     /// What was found, with what of it is in files beside the objects.

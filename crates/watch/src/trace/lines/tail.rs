@@ -23,18 +23,10 @@ pub struct Callee {
     pub ends: Vec<u64>,
 }
 
-/// The function that a call is of which returns to this address, if its code is in this unit, too.
-pub fn callee(unit: &UnitRef<'_, Reader>, returns_to: u64) -> Option<Callee> {
-    let functions = Functions::read(unit, returns_to)?;
-    let called = functions.root(functions.called?);
-    let ranges: Vec<_> = functions.bodies(called).flat_map(|body| body.ranges.iter().copied()).collect();
-    let ends = if ranges.is_empty() { None } else { functions.ends(called) }?;
-    Some(Callee { ranges, ends })
-}
-
 type Offset = UnitOffset<usize>;
 
 /// A function, or one of several copies of it.
+#[derive(Debug)]
 struct Body {
     root: Offset,
     ranges: Vec<(u64, u64)>,
@@ -43,16 +35,19 @@ struct Body {
 }
 
 /// What a unit says about its functions.
-struct Functions {
+#[derive(Debug, Default)]
+pub struct Functions {
     all: Vec<Body>,
     /// What an entry is a part or a copy of.
     links: HashMap<Offset, Offset>,
-    called: Option<Offset>,
+    /// What is called, by where the call returns to.
+    calls: HashMap<u64, Offset>,
 }
 
 impl Functions {
-    fn read(unit: &UnitRef<'_, Reader>, returns_to: u64) -> Option<Self> {
-        let mut functions = Self { all: Vec::new(), links: HashMap::new(), called: None };
+    /// Reads it, where the unit's language has such calls.
+    pub fn read(unit: &UnitRef<'_, Reader>) -> Option<Self> {
+        let mut functions = Self::default();
         let mut within: Vec<(isize, usize)> = Vec::new();
         let mut entries = unit.entries();
         while let Some(entry) = entries.next_dfs().ok()? {
@@ -69,7 +64,7 @@ impl Functions {
                 functions.add(unit, entry);
             } else if entry.tag() == DW_TAG_call_site {
                 let function = within.last().map(|(_, place)| *place);
-                functions.note(unit, entry, returns_to, function);
+                functions.note(unit, entry, function);
             }
         }
         for body in 0..functions.all.len() {
@@ -95,19 +90,32 @@ impl Functions {
         self.all.push(Body { root: entry.offset(), ranges, ends: Vec::new() });
     }
 
-    /// A call: the one that is looked for, or one that ends its function.
+    /// The function that a call is of which returns to this address, if its code is in this unit, too.
+    pub fn callee(&self, returns_to: u64) -> Option<Callee> {
+        let called = self.root(*self.calls.get(&returns_to)?);
+        let ranges: Vec<_> = self.bodies(called).flat_map(|body| body.ranges.iter().copied()).collect();
+        let ends = if ranges.is_empty() { None } else { self.ends(called) }?;
+        Some(Callee { ranges, ends })
+    }
+
+    /// About how many bytes it takes.
+    pub fn size(&self) -> u64 {
+        let entries = self.all.len() * 4 + self.links.len() + self.calls.len();
+        u64::try_from(entries).unwrap_or(u64::MAX).saturating_mul(32)
+    }
+
+    /// A call, and whether it ends its function.
     fn note(
         &mut self,
         unit: &UnitRef<'_, Reader>,
         entry: &DebuggingInformationEntry<Reader>,
-        returns_to: u64,
         function: Option<usize>,
     ) {
         let address = |name| unit.attr_address(entry.attr_value(name)?).ok()?;
         let (after, at) = (address(DW_AT_call_return_pc), address(DW_AT_call_pc));
         let of = reference(entry, DW_AT_call_origin);
         if !matches!(entry.attr_value(DW_AT_call_tail_call), Some(AttributeValue::Flag(true))) {
-            self.called = self.called.or(of.filter(|_| after == Some(returns_to)));
+            self.calls.extend(after.zip(of));
             return;
         }
         let at = at.or_else(|| after?.checked_sub(1));
