@@ -134,9 +134,10 @@ impl Bench {
         self.took(&command).map(|(took, _)| took)
     }
 
-    /// Records a program, on all processors; tells what it took, what we used, and how long we took when it had ended.
+    /// Records a program, on one processor; tells what it took, what we used, and how long we took when it had ended.
     pub fn record(&self, words: &[&str], program: Program) -> io::Result<(Took, Usage, Duration)> {
-        let mut command = self.ours(false);
+        let mut command = vec!["taskset".into(), "-c".into(), "0".into()];
+        command.extend(self.ours(false));
         command.extend(self.program(program, words));
         let (took, usage) = self.took(&command)?;
         // The last that it does.

@@ -1,4 +1,4 @@
-//! timer_create(2): a signal at regular times that ends the call in which a thread waits, for calls that have no time limit of
+//! `timer_create(2)`: a signal at regular times that ends the call in which a thread waits, for calls that have no time limit of
 //! their own (`waitpid`).
 //!
 //! A tick between two calls ends none. So what a tick is for is late by one more of them at most, and never left undone.

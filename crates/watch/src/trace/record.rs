@@ -130,7 +130,9 @@ impl<W: Write> Recorder<W> {
 
     /// Takes facts, and the packets that are there.
     pub fn take(&mut self, facts: &[Fact], now: Timestamp) -> io::Result<()> {
-        facts.iter().for_each(|fact| self.waiting.push(fact));
+        for fact in facts {
+            self.waiting.push(fact);
+        }
         let mut capture = self.capture.take();
         while let Some(captured) = capture.as_mut().and_then(Capture::ready) {
             self.copy(&captured);
