@@ -323,8 +323,8 @@ pub struct Trace {
     pub write: Option<std::path::PathBuf>,
     /// Empty: the only trace that runs.
     #[arg(long, value_name = "PID", num_args = 0..=1, default_missing_value = "", conflicts_with_all = [
-        "write", "limit", "drain", "start_timeout", "start_anyway", "exit_status", "net", "no_packets", "no_lines", "io_uring", "pty",
-        "pipes", "stdin", "view", "explain", "conversation", "columns", "json"])]
+        "write", "limit", "drain", "start_timeout", "start_anyway", "net", "no_packets", "no_lines", "io_uring", "link", "pty",
+        "pipes", "stdin", "view", "explain", "ladder", "conversation", "columns", "json"])]
     pub join: Option<std::ffi::OsString>,
     #[command(flatten)]
     pub course: Course,

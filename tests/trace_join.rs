@@ -128,6 +128,8 @@ fn it_reads_and_prints_where_it_was_started_and_says_how_it_ended() {
     let folder = place.0.path().display();
     let printed = format!("hola\n{folder}\nby the guest\n{}", String::from_utf8(id).unwrap());
     guest.finish().is(0, &printed, &format!("{begins}enchufe: sh exits with 3\n"));
+    let done = place.join(&["-q", "--exit-status", "--", "sh", "-c", "kill -9 $$"]).finish();
+    done.is(128 + 9, "", "");
     let text = interrupted(trace).text().to_owned();
     assert!(text.contains("» by the guest") && text.contains("exits with 3"), "{text}");
 }

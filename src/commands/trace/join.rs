@@ -47,7 +47,11 @@ pub fn join(
     let stdio = (io::stdin(), io::stdout(), io::stderr());
     let descriptors = [stdio.0.as_fd(), stdio.1.as_fd(), stdio.2.as_fd(), folder.as_fd()];
     let guest = Guest::ask(trace, &request, descriptors).map_err(|error| failed(&error))?;
-    wait(&guest, &signals, &name, common, catalogue)
+    let Some((status, ends)) = wait(&guest, &signals, &name)? else { return Ok(Code::Fine) };
+    if !common.quiet {
+        told(&name, status, ends, catalogue);
+    }
+    Ok(if flags.course.exit_status { super::own_status(status) } else { Code::Fine })
 }
 
 /// Which trace, if one was named, and the command.
@@ -109,14 +113,13 @@ fn signals() -> Result<[(i32, SignalPipe); 2], Problem> {
     both.map_err(|error| Problem::resources("socketpair", &error))
 }
 
-/// Waits for the program's end, and hands signals on meanwhile.
+/// Waits for the program's end, and hands signals on meanwhile; gives its status, and whether the trace ends. None where the user
+/// does not wait any longer.
 fn wait(
     guest: &Guest,
     signals: &[(i32, SignalPipe); 2],
     name: &str,
-    common: Common,
-    catalogue: &Catalogue,
-) -> Result<Code, Problem> {
+) -> Result<Option<(Status, bool)>, Problem> {
     let mut asked = 0;
     let mut ends = false;
     loop {
@@ -132,19 +135,14 @@ fn wait(
             }
         }
         if asked > MOST_ASKED {
-            return Ok(Code::Fine);
+            return Ok(None);
         }
         if !has_answer {
             continue;
         }
         match guest.answer().map_err(|error| failed(&error))? {
             Answer::Ends => ends = true,
-            Answer::Ended(status) => {
-                if !common.quiet {
-                    told(name, status, ends, catalogue);
-                }
-                return Ok(Code::Fine);
-            }
+            Answer::Ended(status) => return Ok(Some((status, ends))),
             answer => return Err(turned_away(answer, name)),
         }
     }

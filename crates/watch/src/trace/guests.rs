@@ -53,7 +53,7 @@ impl Running<'_> {
     }
 
     /// Tells guests whose programs have ended, or could not begin.
-    fn tell_guests(&mut self) {
+    pub(super) fn tell_guests(&mut self) {
         for program in self.audience.door.iter().flat_map(Door::programs).collect::<Vec<_>>() {
             let place = usize::try_from(program).unwrap_or(usize::MAX);
             let Some(status) = self.tracer.programs.get(place).and_then(|program| program.status) else {

@@ -205,6 +205,7 @@ impl Running<'_> {
             }
             self.advance(is_round && is_ready(self.audience.stop)?)?;
             if self.tracer.processes.is_empty() {
+                self.tell_guests();
                 return Ok(());
             }
             if busy {
