@@ -276,6 +276,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn bytes_that_come_again_are_counted_once() {
+        let mut outline = Outline::default();
+        // Ten, the same again, five of them with ten new ones, and ten after a hole that is filled.
+        for (frame, start, end) in [(1, 0, 10), (2, 0, 10), (3, 5, 20), (4, 30, 40), (5, 20, 30)] {
+            outline.data(frame, false, (Seq(start), Seq(end)), true);
+        }
+        let turn = outline.turns[0];
+        assert_eq!((turn.bytes, turn.segments, turn.repeated), (40, 5, 2));
+    }
+
+    #[test]
     fn a_hole_filled_byte_by_byte_does_not_become_ever_more_holes() {
         let mut outline = Outline::default();
         outline.data(1, false, (Seq(0), Seq(1)), true);

@@ -99,7 +99,8 @@ impl<'a, W: Write> Listing<'a, W> {
 
     fn ended(&mut self, time: i64, pid: u32, status: Status) {
         let Some(program) = self.book.program_of(pid) else { return };
-        if self.verbose || self.book.first_process_of(pid).is_some() {
+        let is_first = self.book.first_process_of(pid).is_some();
+        if is_first || self.verbose && self.tags.is_active(pid) {
             let text = calls::ended(status, self.catalogue);
             self.row(time, (program, pid), None, text);
         }

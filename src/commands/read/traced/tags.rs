@@ -31,11 +31,16 @@ impl Tags {
         Self { conversations: !is_one && sockets.connections() > 1, threads, active, begun: HashSet::new() }
     }
 
+    /// Whether a process or thread does something, now or later.
+    pub fn is_active(&self, id: u32) -> bool {
+        self.active.contains(&id)
+    }
+
     /// Whether an event is of a process or thread that does nothing else, or has not yet: what a wrapper around a program
     /// does until it executes that (pyenv's does a lot).
     pub fn is_noise(&mut self, event: &Event) -> bool {
         match &event.told {
-            Told::Began { tid, .. } => !self.active.contains(tid),
+            Told::Began { tid, .. } => !self.is_active(*tid),
             Told::Signalled { tid, .. } => !self.begun.contains(tid),
             Told::Entered(entered) => {
                 self.begun.extend([entered.tid].iter().filter(|_| entered.socket.is_some()));
