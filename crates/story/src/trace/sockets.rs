@@ -7,6 +7,8 @@ use enchufe_wire::Timestamp;
 use enchufe_wire::tcp::Endpoint;
 use std::collections::{HashMap, HashSet};
 
+/// The most programs that are listed.
+const MOST_PROGRAMS: usize = 4_096;
 /// The most threads that are listed.
 const MOST_THREADS: usize = 65_536;
 /// The most sockets of a recording that are told apart, and the most connections: those that come later have no calls as
@@ -94,6 +96,7 @@ pub struct Thread {
 /// The sockets of a recording.
 #[derive(Clone, Debug, Default)]
 pub struct Sockets {
+    programs: Vec<u32>,
     threads: Vec<Thread>,
     list: Vec<Socket>,
     places: HashMap<Cookie, usize>,
@@ -145,6 +148,9 @@ impl Scout {
         match &fact.happened {
             Happened::Entered(entered) => self.entered(entered, fact.time),
             Happened::Left(left) => self.left(left, fact.time),
+            Happened::Started(program) if self.sockets.programs.len() < MOST_PROGRAMS => {
+                self.sockets.programs.push(program.number);
+            }
             _ => {}
         }
     }
@@ -322,6 +328,11 @@ impl Sockets {
     /// One of them.
     pub fn get(&self, cookie: Cookie) -> Option<&Socket> {
         self.list.get(self.place(cookie)?)
+    }
+
+    /// The programs that were started, by their places.
+    pub fn programs(&self) -> &[u32] {
+        &self.programs
     }
 
     /// The threads that did something, in the order in which they began to.

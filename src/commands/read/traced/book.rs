@@ -83,11 +83,6 @@ impl Book {
         }
     }
 
-    /// The programs, by their number.
-    pub const fn programs(&self) -> &BTreeMap<u32, Known> {
-        &self.programs
-    }
-
     /// What a program is called.
     pub fn name(&self, program: u32) -> &str {
         self.programs.get(&program).map_or("", |known| &known.name)

@@ -55,6 +55,7 @@ pub struct Drawing<'a, W> {
     room: Room,
     /// Programs with a listening socket stand on the right.
     servers: HashSet<u32>,
+    programs: Vec<u32>,
     tags: Tags,
     book: Book,
     hidden: HashSet<CallId>,
@@ -96,6 +97,7 @@ impl<'a, W: Write> Drawing<'a, W> {
             catalogue,
             room: Room::new(width()),
             servers: listeners.map(|socket| socket.program).collect(),
+            programs: sockets.programs().to_vec(),
             tags,
             book: Book::default(),
             hidden: HashSet::new(),
@@ -155,7 +157,7 @@ impl<'a, W: Write> Drawing<'a, W> {
     /// What stands before a text where several programs share a lane.
     fn whose(&self, program: u32) -> String {
         let lane = self.lane(program);
-        let sharing = self.book.programs().keys().filter(|other| self.lane(**other) == lane).count();
+        let sharing = self.programs.iter().filter(|other| self.lane(**other) == lane).count();
         if sharing > 1 { format!("[{}] ", program + 1) } else { String::new() }
     }
 
