@@ -253,4 +253,7 @@ fn a_program_of_32_bits_runs_to_its_end() {
     let path = path.to_str().unwrap();
     let script = format!("{path}; echo $?");
     assert_eq!(told(&["sh", "-c", &script]), untraced(&["sh", "-c", &script]));
+    let done = run(&["trace", "-q", "--json", "--", path]);
+    let sentence = "is a program of 32 bits: its calls are not seen, so what it sends has none";
+    assert_eq!((done.code, done.errors()), (Some(0), format!("enchufe: {path} {sentence}\n").as_str()));
 }

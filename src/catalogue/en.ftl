@@ -331,6 +331,7 @@ astray-somebody = another program
 note-trace-silent = no call has come for 5 s, and these go on: { $programs }; Ctrl-C ends them and shows what was recorded
 note-trace-no-shell = no shell is run, so { $word } means nothing special in { $command }; with a shell the command is: sh -c { $quoted }
 note-trace-cut = more than { $size } of packets: of those after that, only the headers were recorded
+note-trace-32-bits = { $program } is a program of 32 bits: its calls are not seen, so what it sends has none
 note-trace-lost = { $count ->
     [one] one packet was lost, there was no room for it: causes near it may be missing
    *[other] { $count } packets were lost, there was no room for them: causes near them may be missing

@@ -332,6 +332,7 @@ astray-somebody = otro programa
 note-trace-silent = desde hace 5 s no hay llamadas, y siguen: { $programs }; Ctrl-C los termina y muestra lo grabado
 note-trace-no-shell = no se usa ningún shell, así que { $word } no significa nada especial en { $command }; con un shell el comando es: sh -c { $quoted }
 note-trace-cut = más de { $size } de paquetes: de los que vinieron después solo se grabaron los encabezados
+note-trace-32-bits = { $program } es un programa de 32 bits: sus llamadas no se ven, así que lo que envía no tiene ninguna
 note-trace-lost = { $count ->
     [one] se perdió un paquete, no hubo lugar para él: cerca de él pueden faltar causas
    *[other] se perdieron { $count } paquetes, no hubo lugar para ellos: cerca de ellos pueden faltar causas

@@ -268,7 +268,7 @@ impl Reading<'_> {
                 return Ok(());
             }
             shown = true;
-            packet::write(seen.frame, &mut out)
+            packet::write(seen.frame, enchufe_story::fact::passage(seen.record), &mut out)
         });
         (Outcome { end, shown, written: out.flush() }, last)
     }

@@ -46,6 +46,9 @@ static void late(void) { talk(3, 1000); }
 static void doubled(void) { talk(2, 500); }
 static void collapsed(void) { talk(3, 100); }
 static void overlap(void) { talk(2, 100); }
+// One byte that is sent again looks as a keep-alive does.
+static void one_byte_lost(void) { talk(3, 1); }
+static void one_byte_ack_lost(void) { talk(1, 1); }
 static void syn_lost(void) { talk(1, 5); }
 static void syn_ack_lost(void) { talk(1, 5); }
 
@@ -115,7 +118,8 @@ static void end_before_bytes(void) {
 static const struct scenario ALL[] = {
     {"middle-lost", middle_lost}, {"many-lost", many_lost}, {"last-lost", last_lost},
     {"one-lost-twice", one_lost_twice}, {"ack-lost", ack_lost}, {"late", late}, {"doubled", doubled},
-    {"collapsed", collapsed}, {"overlap", overlap}, {"syn-lost", syn_lost}, {"syn-ack-lost", syn_ack_lost},
+    {"collapsed", collapsed}, {"overlap", overlap}, {"one-byte-lost", one_byte_lost},
+    {"one-byte-ack-lost", one_byte_ack_lost}, {"syn-lost", syn_lost}, {"syn-ack-lost", syn_ack_lost},
     {"fin-lost", fin_lost}, {"last-ack-lost", last_ack_lost}, {"handshake-ack-lost", handshake_ack_lost},
     {"crossed", crossed}, {"update-lost", update_lost}, {"refusal-lost", refusal_lost},
     {"end-before-bytes", end_before_bytes}, {0},

@@ -113,6 +113,8 @@ pub(crate) struct Speaker {
     window: Option<u32>,
     /// The last of its windows that is not known to have been lost on the way.
     told_window: Option<u32>,
+    /// The number up to which the peer acknowledged it, by segments that are not known to have been lost.
+    known: Option<Seq>,
     /// How many SYNs without an acknowledgement it sent, and the last of them.
     opens: (u64, u64),
     /// Its last question to the peer, and segments of it since then.
@@ -178,8 +180,14 @@ impl Judged<'_> {
             return false;
         }
         let closed = self.peer.told_window == Some(0);
+        // As far as it knows. An end asks when it waits for nothing: its last byte under way is sent again (RFC 9293 §3.8.4).
+        let knows =
+            self.me.sent.next.is_none_or(|next| self.me.known.is_some_and(|known| !known.before(next)));
+        if back && !closed && self.segment.len > 0 && !knows {
+            return false;
+        }
         // With a byte it may be the last one again; while something is under way it may be late.
-        let sure = back && !closed && self.segment.len == 0 && self.me.sent.is_acknowledged();
+        let sure = back && !closed && self.segment.len == 0 && knows && self.me.sent.is_acknowledged();
         let certainty = if sure { Certainty::Proved } else { Certainty::Inferred };
         let what = if closed || !back { What::WindowProbe } else { What::KeepAlive };
         cause.what.push(Claim { what, certainty });
@@ -219,6 +227,9 @@ impl Judged<'_> {
     fn acknowledges(&mut self, cause: &mut Cause) -> bool {
         let Some(ack) = self.segment.ack else { return false };
         let acked = self.peer.sent.acknowledge(ack);
+        if !self.segment.is_lost() && self.peer.known.is_none_or(|known| ack.after(known)) {
+            self.peer.known = Some(ack);
+        }
         let is_news = self.me.ack.is_none_or(|(before, _)| ack.after(before));
         // What is answered with a SYN, ACK is a SYN without an ACK (§3.10.7.2, §3.10.7.3).
         let (count, last) = self.peer.opens;

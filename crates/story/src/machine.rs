@@ -263,10 +263,8 @@ impl Step<'_> {
                 self.peer.got_fin.get_or_insert(frame);
             }
         }
-        if let Some(fin) = self.me.fin.as_mut().filter(|_| !self.segment.is_lost()) {
-            if fin.came.is_none() {
-                (fin.came, fin.came_at) = (Some(frame), self.segment.lands());
-            }
+        if let Some(fin) = self.me.fin.as_mut().filter(|fin| fin.came.is_none() && !self.segment.is_lost()) {
+            (fin.came, fin.came_at) = (Some(frame), self.segment.lands());
         }
         self.show_me();
     }

@@ -28,6 +28,8 @@ pub struct Hints<'a> {
     names: HashMap<u32, String>,
     /// Files that gave no privilege.
     files: HashSet<(u32, PathBuf)>,
+    /// A program of 32 bits was named.
+    has_foreign: bool,
     quiet: bool,
     catalogue: &'static Catalogue,
 }
@@ -37,7 +39,7 @@ impl<'a> Hints<'a> {
         let (live, quiet) = (Live::new(common), common.quiet);
         let notes = (!quiet).then(|| Notes::new(catalogue));
         let (names, files) = (HashMap::new(), HashSet::new());
-        Self { commands, live, notes, astray: None, names, files, quiet, catalogue }
+        Self { commands, live, notes, astray: None, names, files, has_foreign: false, quiet, catalogue }
     }
 
     /// The programs are in a network of their own; this is who stays outside.
@@ -67,8 +69,16 @@ impl<'a> Hints<'a> {
 
     fn aside(&mut self, aside: &Aside) {
         self.astray.iter_mut().for_each(|astray| astray.aside(aside));
-        if let Aside::Unprivileged { program, file } = aside {
-            self.unprivileged(*program, file);
+        match aside {
+            Aside::Unprivileged { program, file } => self.unprivileged(*program, file),
+            Aside::Foreign { file } if !self.has_foreign => {
+                // What is not seen is said to who wants no hints, too.
+                self.has_foreign = true;
+                let program = escape(file.as_os_str().as_bytes());
+                let note = say(self.catalogue, "note-trace-32-bits", &[("program", &program)], &[]);
+                crate::style::complain(&note);
+            }
+            Aside::Foreign { .. } | Aside::Failed { .. } => {}
         }
     }
 

@@ -3,7 +3,8 @@
 use enchufe_story::fact::Syscall;
 use enchufe_sys::{capability, unix};
 use enchufe_wire::tcp::Endpoint;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,11 @@ pub enum Aside {
         /// The file.
         file: PathBuf,
     },
+    /// A file was executed whose calls are of another kind than this one's (32 bits): they are not seen.
+    Foreign {
+        /// The file.
+        file: PathBuf,
+    },
 }
 
 /// The file that a process executes, if it would give it a privilege (execve(2)).
@@ -43,4 +49,14 @@ pub fn privileged(pid: u32) -> Option<PathBuf> {
     // Root has them all.
     let gives = user || group || unix::user() != 0 && capability::has_capabilities(&link);
     if gives { fs::read_link(&link).ok() } else { None }
+}
+
+/// The program that a process executes, where it is one of 32 bits (`EI_CLASS`, elf(5)).
+pub fn foreign(pid: u32) -> Option<PathBuf> {
+    const CLASS_32: u8 = 1;
+    let path = format!("/proc/{pid}/exe");
+    let mut head = [0; 5];
+    File::open(&path).ok()?.read_exact(&mut head).ok()?;
+    let [.., class] = head;
+    (cfg!(target_pointer_width = "64") && class == CLASS_32).then(|| fs::read_link(&path).ok()).flatten()
 }

@@ -460,6 +460,7 @@ impl Tracer {
         process.lines = Lines::default();
         let program = process.program;
         self.asides.extend(aside::privileged(pid).map(|file| Aside::Unprivileged { program, file }));
+        self.asides.extend(aside::foreign(pid).map(|file| Aside::Foreign { file }));
         let place = usize::try_from(process.program).unwrap_or(usize::MAX);
         if let Some(progress) = self.programs.get_mut(place).filter(|progress| !progress.runs) {
             progress.runs = true;
