@@ -135,6 +135,7 @@ pub fn run<'r, W: Write>(
         phase: Phase::Starting,
         since: Instant::now(),
         active: Instant::now(),
+        acts: false,
         stopped: false,
         prints: false,
     };
@@ -178,8 +179,9 @@ pub(super) struct Running<'r> {
     pub(super) phase: Phase,
     /// When the phase began, or the last program was started.
     since: Instant,
-    /// When a program stopped the last time.
+    /// When programs had stopped the last time that all was looked after, and whether one has since.
     active: Instant,
+    acts: bool,
     stopped: bool,
     /// Runs while stops follow each other.
     ticks: Ticks,
@@ -208,10 +210,11 @@ impl Running<'_> {
                 self.tell_guests();
                 return Ok(());
             }
-            if busy {
-                self.active = Instant::now();
-            }
+            self.acts |= busy;
             if is_round {
+                if std::mem::take(&mut self.acts) {
+                    self.active = Instant::now();
+                }
                 if self.phase <= Phase::Running {
                     (self.audience.told)(Heard::Idle(self.active.elapsed()));
                 }
