@@ -6,7 +6,7 @@
 //! only waits: it hands Ctrl-C on, and is told how the program ended. Who of the two goes first takes the program along.
 //!
 //! Only the same user comes in: the folder is closed to others, and the kernel says who knocks. What comes through the socket is
-//! believed as little as a packet: [`message`] bounds and checks it.
+//! believed as little as a packet: `message` bounds and checks it.
 
 pub(super) mod door;
 mod guest;
