@@ -97,7 +97,7 @@ fn judge(path: &Path) -> io::Result<u64> {
                 facts.for_each(|fact| judge.fact(&fact, &mut events));
             }
             Item::Packet(record) => {
-                judge.frame(&session.frame(&record), enchufe_story::fact::passage(&record), &mut events)
+                judge.frame(&session.frame(&record), enchufe_story::fact::passage(&record), &mut events);
             }
             _ => {}
         }

@@ -70,7 +70,8 @@ impl Waiting {
 
     /// The first one, if it is of before a time.
     fn pop(&mut self, until: Timestamp) -> Option<(Timestamp, &[u8])> {
-        let (time, place) = self.facts.pop_front_if(|(time, _)| *time < until)?;
+        self.facts.front().filter(|(time, _)| *time < until)?;
+        let (time, place) = self.facts.pop_front()?;
         self.taken += place.len();
         Some((time, self.encoded.get(place).unwrap_or_default()))
     }
