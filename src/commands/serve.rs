@@ -3,6 +3,7 @@
 mod crew;
 
 use self::crew::Crew;
+#[cfg(have_watch)]
 use super::trace::cannot_run;
 use super::{stop_on_signals, teller};
 use crate::catalogue::Catalogue;
@@ -19,12 +20,23 @@ use enchufe_talk::listen::{self, Listener};
 use enchufe_talk::options::SocketOption;
 use enchufe_talk::services::{Ask, Chargen, Daytime, Discard, Echo, LineEnding, Receive, Reply, Until};
 use enchufe_talk::{Endpoint, Operator, Reporter, Service, Stop, Told};
+#[cfg(have_watch)]
 use enchufe_watch::trace::find;
 use std::io::{self, BufRead, IsTerminal};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-const SERVICES: [&str; 8] = ["echo", "receive", "reply", "ask", "discard", "chargen", "daytime", "exec"];
+const SERVICES: &[&str] = &[
+    "echo",
+    "receive",
+    "reply",
+    "ask",
+    "discard",
+    "chargen",
+    "daytime",
+    #[cfg(have_watch)]
+    "exec",
+];
 const BACKLOG: u32 = 4096;
 const QUIET_TIME: Duration = Duration::from_millis(50);
 const MOST: usize = 10_000_000;
@@ -104,6 +116,7 @@ fn run(
         "discard" => with.serve(&Discard::default()),
         "chargen" => with.serve(&Chargen),
         "daytime" => with.serve(&Daytime { line: daytime }),
+        #[cfg(have_watch)]
         "exec" => with.run(plan.program.as_ref()),
         _ => with.serve(&Echo),
     }
@@ -120,6 +133,7 @@ impl Running<'_> {
         Ok(engine::serve(self.engine, self.listeners, service, self.host)?)
     }
 
+    #[cfg(have_watch)]
     fn run(self, program: Option<&Program>) -> Result<Summary, Problem> {
         let program = program.ok_or_else(|| Problem::new(Kind::NothingToRun))?;
         Ok(engine::serve_program(self.listeners, program, self.host)?)
@@ -199,7 +213,7 @@ fn service(flags: &flags::Serve) -> Result<&'static str, Problem> {
     let Some(word) = &flags.service else {
         return Err(Problem::new(Kind::NoService).with("choices", SERVICES.join(", ")));
     };
-    if let Some(service) = SERVICES.into_iter().find(|service| service == word) {
+    if let Some(service) = SERVICES.iter().copied().find(|service| service == word) {
         return Ok(service);
     }
     let shown = crate::text::escape(word.as_bytes());
@@ -234,10 +248,16 @@ fn answer(flags: &flags::Serve, service: &'static str) -> Result<Vec<u8>, Proble
 }
 
 /// The program, looked up before anybody is let in.
+#[cfg(have_watch)]
 fn program(flags: &flags::Serve) -> Result<Program, Problem> {
     let word = flags.answer.as_ref().ok_or_else(|| Problem::new(Kind::NothingToRun))?;
     let file = find(word.as_encoded_bytes()).map_err(cannot_run)?;
     Ok(Program { file: file.into(), arguments: flags.extra.clone() })
+}
+
+#[cfg(not(have_watch))]
+fn program(_: &flags::Serve) -> Result<Program, Problem> {
+    Err(Problem::new(Kind::NothingToRun))
 }
 
 fn until(flags: &flags::Serve) -> Result<Until, Problem> {

@@ -25,11 +25,15 @@ mod blocking;
 mod buffers;
 mod connection;
 mod entrance;
+#[cfg(feature = "linux")]
 mod epoll;
+#[cfg(feature = "linux")]
 mod exec;
+#[cfg(feature = "linux")]
 mod group;
 mod line;
 mod threads;
+#[cfg(feature = "linux")]
 mod timers;
 
 use crate::error::TalkError;
@@ -41,9 +45,9 @@ use crate::service::Service;
 use crate::session::Session;
 use crate::stop::Stop;
 use crate::told::{Reporter, Told};
-pub use exec::Program;
 
 use enchufe_sys::host::{self, Bell, Interest, Watch};
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::Builder;
@@ -57,35 +61,42 @@ pub enum Kind {
     /// A thread for each connection.
     Threads,
     /// A few threads, each with many connections.
+    #[cfg(feature = "linux")]
     Epoll,
 }
 
 impl Kind {
-    /// All of them, the simplest first.
-    pub const ALL: [Self; 3] = [Self::Blocking, Self::Threads, Self::Epoll];
+    /// All of them, the simplest first and the one that serves most with least last.
+    pub const ALL: &[Self] = &[
+        Self::Blocking,
+        Self::Threads,
+        #[cfg(feature = "linux")]
+        Self::Epoll,
+    ];
 
     /// The name in flags, JSON and the catalogue of texts.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Blocking => "blocking",
             Self::Threads => "threads",
+            #[cfg(feature = "linux")]
             Self::Epoll => "epoll",
         }
     }
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
     /// The one that serves most connections with least, of those that this system has.
-    pub const fn best() -> Self {
-        Self::Epoll
+    pub fn best() -> Self {
+        Self::ALL.last().copied().unwrap_or(Self::Threads)
     }
 
     /// Whether it has a few threads, as many as [`Limits::threads`].
     pub const fn has_few_threads(self) -> bool {
-        matches!(self, Self::Epoll)
+        !matches!(self, Self::Blocking | Self::Threads)
     }
 }
 
@@ -247,12 +258,23 @@ pub fn serve<S: Service>(
     watched(host, |tally| match kind {
         Kind::Blocking => blocking::run(listeners, service, host, tally),
         Kind::Threads => threads::run(listeners, service, host, tally),
+        #[cfg(feature = "linux")]
         Kind::Epoll => epoll::run(listeners, service, host, tally),
     })
 }
 
+/// What to run for each connection.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The file.
+    pub file: OsString,
+    /// What follows it.
+    pub arguments: Vec<OsString>,
+}
+
 /// Runs a program for each connection, with the socket as its standard input and output, as long as [`serve`] would
 /// serve.
+#[cfg(feature = "linux")]
 pub fn serve_program(
     listeners: Vec<Listener>,
     program: &Program,

@@ -15,6 +15,9 @@
 //!
 //! Start reading at [`service`], then [`session`], then `engine/connection.rs`.
 
+// What engines share is there for all of them.
+#![cfg_attr(not(feature = "linux"), allow(dead_code))]
+
 pub mod address;
 pub mod client;
 pub mod connect;

@@ -5,6 +5,7 @@ use crate::catalogue::human_time;
 use crate::flags;
 use crate::plan::{self, Times};
 use crate::problem::{Kind, Problem};
+#[cfg(have_watch)]
 use enchufe_sys::affinity;
 use enchufe_talk::engine;
 use std::num::NonZeroUsize;
@@ -65,7 +66,7 @@ impl Crew {
 
 fn kind(word: Option<&str>) -> Result<engine::Kind, Problem> {
     let Some(word) = word else { return Ok(engine::Kind::best()) };
-    let names = engine::Kind::ALL.map(engine::Kind::name);
+    let names = engine::Kind::ALL.iter().map(|kind| kind.name());
     let choices: Vec<&str> = std::iter::once("auto").chain(names).collect();
     let word = plan::choice("--engine", word, &choices)?;
     Ok(engine::Kind::named(word).unwrap_or(engine::Kind::best()))
@@ -86,7 +87,14 @@ fn threads(word: Option<&str>, processors: &[usize]) -> Result<Option<NonZeroUsi
     Ok(NonZeroUsize::new(threads))
 }
 
+/// No engine of this system has a few threads.
+#[cfg(not(have_watch))]
+fn processors(_: &str) -> Result<Vec<usize>, Problem> {
+    Ok(Vec::new())
+}
+
 /// `0-3,6`
+#[cfg(have_watch)]
 fn processors(text: &str) -> Result<Vec<usize>, Problem> {
     let shown = || crate::text::escape(text.as_bytes());
     let bad = || Problem::new(Kind::BadProcessors).with("word", shown());

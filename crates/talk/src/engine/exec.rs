@@ -5,7 +5,7 @@
 //! started, whatever else may have the socket still.
 
 use super::accept::Arrival;
-use super::{Host, Tally, threads};
+use super::{Host, Program, Tally, threads};
 use crate::error::TalkError;
 use crate::listen::Listener;
 use crate::reason::{Call, End, Reason};
@@ -16,22 +16,12 @@ use enchufe_sys::process;
 use enchufe_sys::queues;
 use enchufe_sys::sock_diag::{self, Question};
 use enchufe_sys::tcp_info::{TcpState, tcp_info};
-use std::ffi::OsString;
 use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// What to run for each connection.
-#[derive(Clone, Debug)]
-pub struct Program {
-    /// The file.
-    pub file: OsString,
-    /// What follows it.
-    pub arguments: Vec<OsString>,
-}
 
 pub(super) fn run(
     listeners: Vec<Listener>,
