@@ -1,6 +1,7 @@
 //! `enchufe demo`: the practices, by this same program as server and as client, side by side.
 
 pub(super) mod columns;
+#[cfg(have_watch)]
 mod traced;
 
 use crate::catalogue::Catalogue;
@@ -69,7 +70,11 @@ impl Typed {
 pub fn demo(flags: &flags::Demo, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
     let practices = practices(flags.message.as_ref(), catalogue);
     // Before any other thread.
-    let (end, tries) = if let Some(tries) = traced::run(&practices, common, catalogue)? {
+    #[cfg(have_watch)]
+    let traced = traced::run(&practices, common, catalogue)?;
+    #[cfg(not(have_watch))]
+    let traced = None;
+    let (end, tries) = if let Some(tries) = traced {
         ("demo-end-traced", tries)
     } else {
         let (screen, stop) = (Columns::for_stdout(), super::stop_on_signals()?);
