@@ -281,14 +281,15 @@ impl<'a> TcpOption<'a> {
         }
     }
 
-    /// How much of the option that starts here is read. Of one whose length is not its kind's that is no more than to see it.
+    /// How much of the option that starts here is read. Of one whose length is not its kind's
+    /// (<https://www.iana.org/assignments/tcp-parameters>) that is no more than to see it.
     fn needed(bytes: &[u8]) -> usize {
         const SEEN: usize = 2;
         let [kind, len, data @ ..] = bytes else { return SEEN };
         let len = usize::from(*len);
         let right = match *kind {
             Self::SACK => {
-                let left = (len - SEEN) % 8;
+                let left = len.saturating_sub(SEEN) % 8;
                 return if left < 4 { len } else { len - left + 4 };
             }
             Self::SACK_PERMITTED | 22 | 23 => len == 2,
