@@ -160,7 +160,7 @@ fn listen_to_keyboard(
         let mut line = Vec::new();
         // A terminal that fails is a keyboard that is gone.
         while keyboard.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
-            let typed = line.strip_suffix(b"\n").unwrap_or(&line).to_vec();
+            let typed = line.strip_suffix(host::TYPED_END).unwrap_or(&line).to_vec();
             if !operator.answer(typed) {
                 teller.tell(None, &Told::LineIgnored);
             }

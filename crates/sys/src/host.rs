@@ -4,13 +4,13 @@
 //! Windows. Another system brings these names with these meanings, or answers `None`:
 //!
 //! * waiting: [`wait`] on [`Watch`]es of any [`AsHandle`], a [`Bell`] for other threads, [`StopSignals`];
-//! * TCP: [`start_sockets`], [`reuse_address`], [`receive`], [`keep_alive_time`], what went wrong with a connection ([`take_error`]), and how far the
-//!   peer has acknowledged ([`delivery`]);
+//! * TCP: [`start_sockets`], [`reuse_address`], [`receive`], [`keep_alive_time`], what went wrong with a
+//!   connection ([`take_error`]), and how far the peer has acknowledged ([`delivery`]);
 //! * the machine's sockets: who is in the way of a `bind` ([`port_use`]), who waits to be accepted
 //!   ([`queued_peers`], [`queue_length`]), whether a peer on this machine closed ([`peer_is_open`]);
 //! * limits: [`descriptor_limit`], [`raise_descriptor_limit`];
-//! * the terminal: [`prepare_terminals`], as it was ([`TerminalMode`]), [`redraw`]; programs that end with us:
-//!   [`end_with_us`];
+//! * the terminal: [`prepare_terminals`], what ends a typed line ([`TYPED_END`]), as it was
+//!   ([`TerminalMode`]), [`redraw`]; programs that end with us: [`end_with_us`];
 //! * what an error means ([`accept_fault`], [`is_in_progress`], [`is_family_missing`], [`is_name_unknown`]), and what
 //!   a call is called here ([`call_name`]); how a word is typed to a shell ([`quote`]).
 
@@ -32,10 +32,10 @@ pub mod kernel;
 mod system;
 
 pub use system::{
-    AsHandle, Bell, StopSignals, TerminalMode, Watch, accept_fault, call_name, delivery, descriptor_limit,
-    end_with_us, is_family_missing, is_in_progress, is_name_unknown, is_reserved, keep_alive_time,
-    peer_is_open, port_use, prepare_terminals, queue_length, queued_peers, quote, raise_descriptor_limit,
-    receive, redraw, reuse_address, start_sockets, take_error, wait,
+    AsHandle, Bell, StopSignals, TYPED_END, TerminalMode, Watch, accept_fault, call_name, delivery,
+    descriptor_limit, end_with_us, is_family_missing, is_in_progress, is_name_unknown, is_reserved,
+    keep_alive_time, peer_is_open, port_use, prepare_terminals, queue_length, queued_peers, quote,
+    raise_descriptor_limit, receive, redraw, reuse_address, start_sockets, take_error, wait,
 };
 
 /// What to wait for.

@@ -368,6 +368,9 @@ pub fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
+/// What a line ends with that was typed on a terminal.
+pub const TYPED_END: &[u8] = b"\n";
+
 /// Whether terminals show colours.
 pub const fn prepare_terminals() -> bool {
     true

@@ -372,6 +372,9 @@ pub fn quote(word: &str) -> String {
     format!("\"{}\"", word.replace('"', "\\\""))
 }
 
+/// What a line ends with that was typed on a console.
+pub const TYPED_END: &[u8] = b"\r\n";
+
 /// Whether terminals here show colours; asked once, at the start, for consoles must be told so.
 pub fn prepare_terminals() -> bool {
     console::understand_escapes().is_ok()
