@@ -200,6 +200,7 @@ mod tests {
         client.write_all(b"x").unwrap();
         assert!(found(&epoll, Some(Duration::MAX)).is_some());
         drop(server);
-        assert!(found(&epoll, Some(Duration::ZERO)).is_none());
+        // A process that another test is about to execute has a copy until it does.
+        while found(&epoll, Some(Duration::ZERO)).is_some() {}
     }
 }
