@@ -47,8 +47,12 @@ fn pcapng(capture: &craft::packets::Capture) -> Result<Vec<u8>, Box<dyn Error>> 
     let interface =
         writer.interface(&mut out, LinkType(capture.link), &InterfaceInfo { name: "lo", snaplen: 99 });
     for (time, bytes, wire_len) in capture.frames.iter().take(4) {
-        let notes =
-            PacketNotes { comments: &[b"a comment"], process: Some(PacketProcess { pid: 1, tid: 2 }), process_block: None, beside: None };
+        let notes = PacketNotes {
+            comments: &[b"a comment"],
+            process: Some(PacketProcess { pid: 1, tid: 2 }),
+            process_block: None,
+            beside: None,
+        };
         let time = Timestamp::from_nanos(i64::try_from(*time)?);
         writer.packet(&mut out, interface, time, bytes, u32::try_from(*wire_len)?, &notes);
     }

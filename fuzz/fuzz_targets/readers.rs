@@ -114,7 +114,8 @@ fn written_and_read_back(packets: &[Packet]) {
             links.len() - 1
         });
         let comments: Vec<&[u8]> = packet.comments.iter().map(Vec::as_slice).collect();
-        let notes = PacketNotes { comments: &comments, process: packet.process, process_block: None, beside: None };
+        let notes =
+            PacketNotes { comments: &comments, process: packet.process, process_block: None, beside: None };
         let interface = u32::try_from(interface).expect("few interfaces");
         let time = packet.time.unwrap_or_default();
         writer.packet(&mut file, interface, time, &packet.bytes, packet.wire_len, &notes);
