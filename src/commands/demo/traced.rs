@@ -140,7 +140,7 @@ impl Stage<'_> {
             start_anyway: false,
             reader: 1,
             io_uring: false,
-            lines: true,
+            lines: false,
         })
     }
 }
