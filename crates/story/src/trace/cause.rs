@@ -18,7 +18,7 @@ use std::collections::HashMap;
 /// Linux waits at least this long before an acknowledgement goes alone (`TCP_DELACK_MIN`, 40 ms; less a tick).
 const DELAYED: i64 = 36_000_000;
 /// What asks for something is answered within this, where a timer does not happen to run out.
-const SOON: i64 = 1_000_000;
+const SOON: i64 = 4_000_000;
 /// What is corked goes after 200 ms (tcp(7), `TCP_CORK`; less a tick).
 const CORKED: i64 = 190_000_000;
 
