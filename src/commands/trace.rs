@@ -49,29 +49,7 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     if let Some(word) = &flags.join {
         return join::join(word, flags, common, catalogue);
     }
-    let options = options(flags)?;
-    let limit = flags.limit.as_deref().map(|text| plan::size("--limit", text)).transpose()?;
-    super::read::recorded::can_show(flags)?;
-    if flags.write.as_deref() == Some(Path::new("-")) {
-        return Err(Problem::new(Kind::RecordingToStdout));
-    }
-    // The finished recording takes the place of what is there: never that of a device.
-    if let Some(path) = &flags.write
-        && path.metadata().is_ok_and(|there| !there.is_file())
-    {
-        return Err(Problem::new(Kind::RecordingNoFile).with("path", path.display()));
-    }
-    if !common.quiet {
-        flags
-            .programs
-            .iter()
-            .filter_map(|text| shell::hint(text, catalogue))
-            .for_each(|hint| crate::style::complain(&hint));
-    }
-    for command in &options.commands {
-        let first = command.first().map_or(&[][..], Vec::as_slice);
-        enchufe_watch::trace::find(first).map_err(cannot_run)?;
-    }
+    let (options, limit) = asked(flags, common, catalogue)?;
     // Before any other thread: signals of children, and the network, are the whole process's.
     let children = Children::new().map_err(|error| Problem::resources("signalfd", &error))?;
     let network = Network::enter(&flags.network, common, catalogue)?;
@@ -82,7 +60,7 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     let cannot_write = |error: &io::Error| Problem::unwritable("write", &path, error);
     let recorder = Recorder::new(&file, capture, interface, carries);
     let recorder = recorder.map_err(|error| cannot_write(&error))?;
-    let mut recorder = recorder.limited(limit.unwrap_or(WHOLE));
+    let mut recorder = recorder.limited(limit);
     let stdin = io::stdin();
     let mut hints = Hints::new(&options.commands, common, catalogue);
     if !is_shared {
@@ -97,27 +75,60 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     hints.end();
     let is_cut = recorder.is_cut();
     let ended = recorder.finish(&bell);
-    if is_cut && !common.quiet {
-        let size = flags.limit.as_deref().unwrap_or("256MiB");
-        crate::style::complain(&super::read::words::say(catalogue, "note-trace-cut", &[("size", size)], &[]));
-    }
     if let Err(TraceError::Record(error)) = &ran {
         return Err(cannot_write(error));
     }
     let (_, lost) = ended.map_err(|error| cannot_write(&error))?;
-    if lost > 0 {
-        crate::style::complain(&super::read::words::say(
-            catalogue,
-            "note-trace-lost",
-            &[],
-            &[("count", lost)],
-        ));
-    }
+    tell_losses(is_cut, lost, flags, common, catalogue);
     let shown = show(&path, is_shared, flags, common, catalogue);
     let ended = ran.map_err(failed)?;
     let shown = shown?;
     let status = ended.statuses.last().copied().flatten().filter(|_| flags.course.exit_status);
     Ok(status.map_or(shown, own_status))
+}
+
+/// What is to be run, and how much of its packets is recorded whole; hints at what is no command of ours.
+fn asked(
+    flags: &flags::Trace,
+    common: Common,
+    catalogue: &'static Catalogue,
+) -> Result<(Options, u64), Problem> {
+    let options = options(flags)?;
+    let limit = flags.limit.as_deref().map(|text| plan::size("--limit", text)).transpose()?.unwrap_or(WHOLE);
+    super::read::recorded::can_show(flags)?;
+    flags.write.as_deref().map_or(Ok(()), can_be_recorded)?;
+    if !common.quiet {
+        let hints = flags.programs.iter().filter_map(|text| shell::hint(text, catalogue));
+        hints.for_each(|hint| crate::style::complain(&hint));
+    }
+    for command in &options.commands {
+        let first = command.first().map_or(&[][..], Vec::as_slice);
+        enchufe_watch::trace::find(first).map_err(cannot_run)?;
+    }
+    Ok((options, limit))
+}
+
+fn can_be_recorded(path: &Path) -> Result<(), Problem> {
+    if path == Path::new("-") {
+        return Err(Problem::new(Kind::RecordingToStdout));
+    }
+    // The finished recording takes the place of what is there: never that of a device.
+    if path.metadata().is_ok_and(|there| !there.is_file()) {
+        return Err(Problem::new(Kind::RecordingNoFile).with("path", path.display()));
+    }
+    Ok(())
+}
+
+/// What the recording lacks.
+fn tell_losses(is_cut: bool, lost: u64, flags: &flags::Trace, common: Common, catalogue: &Catalogue) {
+    if is_cut && !common.quiet {
+        let size = flags.limit.as_deref().unwrap_or("256MiB");
+        crate::style::complain(&super::read::words::say(catalogue, "note-trace-cut", &[("size", size)], &[]));
+    }
+    if lost > 0 {
+        let note = super::read::words::say(catalogue, "note-trace-lost", &[], &[("count", lost)]);
+        crate::style::complain(&note);
+    }
 }
 
 /// The status of a program as a shell has it.

@@ -65,11 +65,7 @@ impl Network {
         };
         let capture = if flags.no_packets { None } else { loopback() };
         if !common.quiet {
-            let note = if capture.is_some() { "note-trace-loopback" } else { "note-trace-no-wire" };
-            let obstacle = Obstacle::of(&refused);
-            let (cause, command) = (obstacle.cause(catalogue), obstacle.command());
-            let note = say(catalogue, note, &[("cause", &cause), ("command", &command)], &[]);
-            crate::style::complain(&note);
+            tell_obstacle(&refused, capture.is_some(), catalogue);
         }
         Ok(Self::shared(capture))
     }
@@ -111,6 +107,15 @@ impl Network {
         })?;
         Ok(Self::shared(Some(capture)))
     }
+}
+
+/// Why the programs have no network of their own, and what is seen then.
+fn tell_obstacle(refused: &io::Error, sees: bool, catalogue: &Catalogue) {
+    let note = if sees { "note-trace-loopback" } else { "note-trace-no-wire" };
+    let obstacle = Obstacle::of(refused);
+    let (cause, command) = (obstacle.cause(catalogue), obstacle.command());
+    let note = say(catalogue, note, &[("cause", &cause), ("command", &command)], &[]);
+    crate::style::complain(&note);
 }
 
 /// The rules of `--link`.

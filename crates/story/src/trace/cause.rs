@@ -18,7 +18,10 @@ use std::collections::HashMap;
 /// Linux waits at least this long before an acknowledgement goes alone (`TCP_DELACK_MIN`, 40 ms; less a tick).
 const DELAYED: i64 = 36_000_000;
 /// What asks for something is answered within this, where a timer does not happen to run out.
-const SOON: i64 = 4_000_000;
+const SOON: i64 = 1_000_000;
+/// Linux gives a retransmission timer at least this long (`TCP_RTO_MIN`, 200 ms; less a tick), and an acknowledgement of
+/// something new starts it anew (RFC 6298 §5.3).
+const LEAST_TIMEOUT: i64 = 196_000_000;
 /// What is corked goes after 200 ms (tcp(7), `TCP_CORK`; less a tick).
 const CORKED: i64 = 190_000_000;
 
@@ -361,7 +364,10 @@ impl Case<'_> {
         let asked = self.asked();
         let fast = self.note.analysis.has(Flag::FastRetransmission);
         let heard = &self.peer.heard;
-        let soon = heard.is_known && self.time.since(heard.last_time) < SOON;
+        let is_probe = self.may_probe(bytes);
+        let restarts = heard.opened.is_some_and(|one| one.frame == heard.last && one.after.is_some());
+        let limit = if restarts && !is_probe { LEAST_TIMEOUT } else { SOON };
+        let soon = heard.is_known && self.time.since(heard.last_time) < limit;
         // A SYN that comes again is answered again (§3.10.7.4).
         let told = self.told().filter(|_| self.has(TcpFlags::SYN));
         let (now, mut or) = match told.map(|told| told.now).or(asked) {
@@ -371,7 +377,7 @@ impl Case<'_> {
             Some(answers) => (timer, vec![answers]),
             None => (timer, Vec::new()),
         };
-        or.extend(self.may_probe(bytes).then_some(Now::Timer(Timer::TailLossProbe)));
+        or.extend(is_probe.then_some(Now::Timer(Timer::TailLossProbe)));
         Reason { now, certainty: Certainty::Inferred, or }
     }
 

@@ -201,12 +201,12 @@ impl Running<'_> {
                 self.outputs.iter_mut().for_each(Outputs::drain);
             }
             self.failed_start()?;
-            // Guests are told also of what ended last.
-            if is_round || self.tracer.processes.is_empty() {
+            if is_round {
                 self.receive_guests();
             }
             self.advance(is_round && is_ready(self.audience.stop)?)?;
             if self.tracer.processes.is_empty() {
+                // Also of what ended last.
                 self.tell_guests();
                 return Ok(());
             }
