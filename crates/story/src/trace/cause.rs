@@ -19,8 +19,8 @@ use std::collections::HashMap;
 const DELAYED: i64 = 36_000_000;
 /// What asks for something is answered within this, where a timer does not happen to run out.
 const SOON: i64 = 1_000_000;
-/// Linux gives a retransmission timer at least this long (`TCP_RTO_MIN`, 200 ms; less a tick), and an acknowledgement of
-/// something new starts it anew (RFC 6298 §5.3).
+/// Linux gives a retransmission timer at least this long, where no route and no setting says otherwise (`TCP_RTO_MIN`, 200 ms;
+/// less a tick), and an acknowledgement of something new starts it anew (RFC 6298 §5.3).
 const LEAST_TIMEOUT: i64 = 196_000_000;
 /// What is corked goes after 200 ms (tcp(7), `TCP_CORK`; less a tick).
 const CORKED: i64 = 190_000_000;

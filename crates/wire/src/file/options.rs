@@ -22,7 +22,8 @@ pub mod code {
     pub const PACKET_FLAGS: u16 = 2;
     /// Packet: process and thread, as Wireshark's development version writes them.
     pub const PACKET_PROCESS: u16 = 8;
-    /// Packet: the number of the block that describes its process, as Apple's tcpdump writes it and Wireshark 4.6 reads it.
+    /// Packet: the number of the block that describes its process, as Apple's tcpdump writes it and Wireshark's sources read it since
+    /// 2025.
     pub const PACKET_PROCESS_BLOCK: u16 = 0x8001;
     /// Packet: the same of the process on whose behalf it was sent.
     pub const PACKET_OTHER_PROCESS_BLOCK: u16 = 0x8003;
