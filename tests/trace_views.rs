@@ -5,7 +5,7 @@
 mod common;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use common::{Done, Process, enchufe, run};
+use common::{Done, Process, enchufe, interpreter, run};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -387,7 +387,11 @@ fn waits_and_other_sockets_are_recorded_and_shown_to_who_asks() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("run.pcapng");
     let path = path.to_str().unwrap();
-    let done = run(&["trace", "-q", "-w", path, "python3 tests/programs/espera.py"]);
+    let command = format!("{} tests/programs/espera.py", interpreter());
+    let mut traced = enchufe("en", &["trace", "-q", "-w", path, &command]);
+    // Without a home, the interpreter asks the name service for it, through sockets.
+    traced.env("HOME", folder.path());
+    let done = Process::start(traced).finish();
     assert_eq!((done.code, done.errors()), (Some(0), ""));
     assert!(!done.text().contains("poll") && !done.text().contains("SOCK_DGRAM"), "{}", done.text());
     assert!(

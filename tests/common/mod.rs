@@ -433,6 +433,12 @@ pub fn local_of(told: &str) -> SocketAddr {
     rest.split(' ').next().unwrap().parse().unwrap()
 }
 
+/// The interpreter itself: the `python3` of the search path may be a script that starts it, with calls of its own.
+pub fn interpreter() -> String {
+    let asked = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
+    String::from_utf8(asked.stdout).unwrap().trim_end().to_owned()
+}
+
 /// A Python peer of `tests/peers`, unbuffered, in UTF-8.
 pub fn python<S: AsRef<OsStr>>(script: &str, words: &[S]) -> Command {
     let mut command = Command::new("python3");
