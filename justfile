@@ -41,6 +41,10 @@ soak TIMES="50":
     cargo test --workspace --locked --no-run
     for turn in $(seq {{TIMES}}); do cargo test --workspace --locked --quiet >/dev/null || exit 1; done
 
+# So many clients that misbehave, at each engine; prints what the server held before and afterwards
+unruly CLIENTS="100000":
+    UNRULY_CLIENTS={{CLIENTS}} cargo test --release --locked --test unruly -- --nocapture --test-threads=1
+
 # Look for what crates/wire and crates/story cannot take, so many seconds a target (needs cargo-fuzz and a C++ compiler)
 fuzz SECONDS="60" *TARGETS:
     bash ci/fuzz {{SECONDS}} {{TARGETS}}

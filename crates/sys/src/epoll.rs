@@ -90,6 +90,16 @@ impl Events {
         Self(Vec::with_capacity(most))
     }
 
+    /// How many the last wait found.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it found none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What the last wait found.
     pub fn iter(&self) -> impl Iterator<Item = Found> {
         self.0.iter().map(|event| Found { token: event.data.u64(), flags: event.flags })

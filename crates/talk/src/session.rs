@@ -130,6 +130,12 @@ impl<'h, S: Service, B> Session<'h, S, B> {
         self.output.queued() < MOST_QUEUED && self.output.buffers() < MOST_BUFFERS
     }
 
+    /// Whether a limit counts from what goes: its time is then to be that of the send, for what was told before it may have
+    /// taken long.
+    pub fn measures_idleness(&self) -> bool {
+        self.host.limits.idle.is_some()
+    }
+
     /// `bytes` came and lie in `buffer`, whose positions [`Next::Lent`] will speak of. Gives the
     /// buffer back if it is not needed.
     pub fn received(&mut self, bytes: &[u8], buffer: B, now: Instant) -> Option<B> {

@@ -71,6 +71,7 @@ impl<'h, S: Service> Line<'h, S> {
     /// Hands the kernel what it takes. One turn of a service that never ends is one buffer of its:
     /// the peer's bytes and the stop are looked at between two of them.
     pub(super) fn flush(&mut self, buffers: &mut Buffers, now: Instant) -> Sent {
+        let now = if self.session.measures_idleness() { Instant::now() } else { now };
         let mut turn = self.session.queued();
         while turn > 0 || matches!(self.session.next(), Some(Next::HalfClose)) {
             let result = match self.session.next() {

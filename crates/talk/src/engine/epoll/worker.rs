@@ -45,6 +45,9 @@ pub(super) struct Worker<'h, S: Service> {
     batch: usize,
     /// The queue is left alone until then.
     short_until: Option<Instant>,
+    /// The kernel has more to tell than fits into one answer since then, and so many answers were full.
+    asking_since: Option<Instant>,
+    full_answers: usize,
 }
 
 /// A connection by its place, and by its number, for the place may be another's by now.
@@ -129,6 +132,8 @@ impl<'h, S: Service> Worker<'h, S> {
             arrivals: Vec::new(),
             batch: 1,
             short_until: None,
+            asking_since: None,
+            full_answers: 0,
         };
         worker.watch(host).map_err(TalkError::resources("epoll_ctl"))?;
         Ok(worker)
@@ -182,7 +187,8 @@ impl<'h, S: Service> Worker<'h, S> {
     }
 
     fn turn(&mut self, events: &Events) -> Result<(), TalkError> {
-        let mut now = Instant::now();
+        let asked = Instant::now();
+        let mut now = asked;
         let mut result = Ok(());
         for (index, found) in events.iter().enumerate() {
             if index % CLOCK == CLOCK - 1 {
@@ -203,7 +209,7 @@ impl<'h, S: Service> Worker<'h, S> {
                 self.work(key, now);
             }
         }
-        self.expire(now);
+        self.expire_as_of(asked, events.len() < EVENTS);
         result
     }
 
@@ -253,6 +259,18 @@ impl<'h, S: Service> Worker<'h, S> {
         let session = connection.line.close(&mut self.buffers);
         self.tally.ended(session);
         self.group.freed();
+    }
+
+    /// Times are over only where the kernel was asked since, and had told all: what has come while this thread was held
+    /// up, by a slow reader of what it tells, is there and not known.
+    fn expire_as_of(&mut self, asked: Instant, told_all: bool) {
+        let since = *self.asking_since.get_or_insert(asked);
+        self.full_answers += 1;
+        // It tells of each in its turn, however many there are.
+        if told_all || self.full_answers > self.connections.len() / EVENTS {
+            (self.asking_since, self.full_answers) = (None, 0);
+            self.expire(since);
+        }
     }
 
     fn expire(&mut self, now: Instant) {
