@@ -95,6 +95,7 @@ kinds! {
     InUseTimeWait "in-use-time-wait" CouldNotRun,
     InUse "in-use" CouldNotRun,
     PrivilegedPort "privileged-port" CouldNotRun,
+    PortKept "port-kept" CouldNotRun,
     NotOurAddress "not-our-address" CouldNotRun,
     Unresolved "unresolved" CouldNotRun,
     NoSuchFamily "no-such-family" CouldNotRun,
@@ -335,6 +336,9 @@ impl From<TalkError> for Problem {
             TalkError::AddressInUse { address, holder } => in_use(address, holder.as_ref()),
             TalkError::PrivilegedPort { address } => {
                 Self::new(Kind::PrivilegedPort).with("address", address).with("port", address.port())
+            }
+            TalkError::KeptPort { address } => {
+                Self::new(Kind::PortKept).with("address", address).with("port", address.port())
             }
             TalkError::NotOurAddress { address } => Self::new(Kind::NotOurAddress).with("address", address),
             TalkError::Unresolved { name, error } => {

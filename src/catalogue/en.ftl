@@ -230,6 +230,7 @@ problem-in-use-time-wait = bind { $address }: a connection that has ended holds 
     }, or choose another port with --listen
 problem-in-use = bind { $address }: the address is in use; choose another port with --listen
 problem-privileged-port = bind { $address }: port { $port } is one of the reserved ones (below 1024) and your user may not take it; choose a higher one
+problem-port-kept = bind { $address }: the system keeps port { $port } for itself; choose another one ("netsh int ipv4 show excludedportrange tcp" lists those that Windows keeps)
 problem-not-our-address = bind { $address }: that is no address of this machine; use one of its own, or 0.0.0.0 for all
 problem-unresolved = getaddrinfo { $name }: that name has no address ({ $cause }); check how it is written or give the address in numbers
 problem-no-such-family = { $name } has no address of the wanted family; leave out -4 or -6

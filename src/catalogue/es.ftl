@@ -231,6 +231,7 @@ problem-in-use-time-wait = bind { $address }: una conexión que ya terminó la r
     }, o elige otro puerto con --listen
 problem-in-use = bind { $address }: la dirección está en uso; elige otro puerto con --listen
 problem-privileged-port = bind { $address }: el puerto { $port } es de los reservados (los menores de 1024) y tu usuario no puede usarlo; elige uno mayor
+problem-port-kept = bind { $address }: el sistema se guarda el puerto { $port }; elige otro («netsh int ipv4 show excludedportrange tcp» lista los que se guarda Windows)
 problem-not-our-address = bind { $address }: esa dirección no es de esta computadora; usa una propia, o 0.0.0.0 para todas
 problem-unresolved = getaddrinfo { $name }: ese nombre no tiene dirección ({ $cause }); revisa cómo está escrito o da la dirección en números
 problem-no-such-family = { $name } no tiene direcciones de la familia pedida; quita -4 o -6

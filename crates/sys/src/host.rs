@@ -6,7 +6,7 @@
 //! * waiting: [`wait`] on [`Watch`]es of any [`AsHandle`], a [`Bell`] for other threads, [`StopSignals`];
 //! * TCP: [`start_sockets`], [`reuse_address`], [`receive`], [`keep_alive_time`], what went wrong with a
 //!   connection ([`take_error`]), and how far the peer has acknowledged ([`delivery`]);
-//! * the machine's sockets: who is in the way of a `bind` ([`port_use`]), who waits to be accepted
+//! * the machine's sockets: who is in the way of a `bind` ([`port_use`], [`denial`]), who waits to be accepted
 //!   ([`queued_peers`], [`queue_length`]), whether a peer on this machine closed ([`peer_is_open`]);
 //! * limits: [`descriptor_limit`], [`raise_descriptor_limit`];
 //! * the terminal: [`prepare_terminals`], what ends a typed line ([`TYPED_END`]), as it was
@@ -32,10 +32,10 @@ pub mod kernel;
 mod system;
 
 pub use system::{
-    AsHandle, Bell, StopSignals, TYPED_END, TerminalMode, Watch, accept_fault, call_name, delivery,
-    descriptor_limit, end_with_us, is_family_missing, is_in_progress, is_name_unknown, is_reserved,
-    keep_alive_time, peer_is_open, port_use, prepare_terminals, queue_length, queued_peers, quote,
-    raise_descriptor_limit, receive, redraw, reuse_address, start_sockets, take_error, wait,
+    AsHandle, Bell, StopSignals, TYPED_END, TerminalMode, Watch, accept_fault, call_name, delivery, denial,
+    descriptor_limit, end_with_us, is_family_missing, is_in_progress, is_name_unknown, keep_alive_time,
+    peer_is_open, port_use, prepare_terminals, queue_length, queued_peers, quote, raise_descriptor_limit,
+    receive, redraw, reuse_address, start_sockets, take_error, wait,
 };
 
 /// What to wait for.
@@ -88,6 +88,17 @@ pub enum AcceptFault {
     Memory,
     /// The listener is of no use any more.
     Fatal,
+}
+
+/// Why the permission to `bind` a port is denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// Only a privileged user may have it.
+    Privileged,
+    /// Somebody has it for itself alone (see [`port_use`]), or the system keeps it: nobody may have it (Windows).
+    Taken,
+    /// The port is not why.
+    Other,
 }
 
 /// How far the peer's TCP has acknowledged what was written.

@@ -24,6 +24,12 @@ pub enum TalkError {
         /// What was asked for.
         address: SocketAddr,
     },
+    /// The system keeps the port for itself (Windows).
+    #[error("bind {address}: the system keeps that port")]
+    KeptPort {
+        /// What was asked for.
+        address: SocketAddr,
+    },
     /// The address is none of this machine's.
     #[error("bind {address}: not an address of this machine")]
     NotOurAddress {

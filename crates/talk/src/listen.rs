@@ -7,7 +7,7 @@ use crate::options::{self, Refusal, SocketOption};
 use crate::reason::Call;
 use crate::stop::Stop;
 use crate::told::{Reach, Reporter, Told};
-use enchufe_sys::host;
+use enchufe_sys::host::{self, Denial};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -175,9 +175,14 @@ pub(crate) fn explain(call: Call, address: SocketAddr, error: io::Error) -> Talk
         (Call::Bind | Call::Listen, io::ErrorKind::AddrInUse) => {
             TalkError::AddressInUse { address, holder: host::port_use(address) }
         }
-        (Call::Bind, io::ErrorKind::PermissionDenied) if host::is_reserved(address.port()) => {
-            TalkError::PrivilegedPort { address }
-        }
+        (Call::Bind, io::ErrorKind::PermissionDenied) => match host::denial(address.port()) {
+            Denial::Privileged => TalkError::PrivilegedPort { address },
+            Denial::Taken => match host::port_use(address) {
+                None => TalkError::KeptPort { address },
+                holder => TalkError::AddressInUse { address, holder },
+            },
+            Denial::Other => TalkError::Call { call, address, error },
+        },
         (Call::Bind, io::ErrorKind::AddrNotAvailable) => TalkError::NotOurAddress { address },
         _ => TalkError::Call { call, address, error },
     }

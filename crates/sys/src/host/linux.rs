@@ -1,6 +1,6 @@
 //! The face on Linux: composes the facilities of this crate.
 
-use super::{AcceptFault, Delivery, Interest, PortUse, Process, Ready};
+use super::{AcceptFault, Delivery, Denial, Interest, PortUse, Process, Ready};
 use crate::eventfd::EventFd;
 use crate::parent_death;
 use crate::poll::{self, PollFd};
@@ -343,11 +343,12 @@ pub fn is_in_progress(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINPROGRESS)
 }
 
-/// Whether only a privileged user may bind this port (ip(7), `ip_unprivileged_port_start`).
-pub fn is_reserved(port: u16) -> bool {
+/// Why `bind` says EACCES of this port: only a privileged user may have it (ip(7), `ip_unprivileged_port_start`), or
+/// something else forbids it.
+pub fn denial(port: u16) -> Denial {
     let setting = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
     let first_free = setting.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(1024);
-    port < first_free
+    if port < first_free { Denial::Privileged } else { Denial::Other }
 }
 
 /// Whether a name has no address: `EAI_NONAME` and `EAI_NODATA` of getaddrinfo(3), of which std gives only

@@ -1,6 +1,6 @@
 //! The face on Windows: composes the facilities of this crate.
 
-use super::{AcceptFault, Delivery, Interest, PortUse, Process, Ready};
+use super::{AcceptFault, Delivery, Denial, Interest, PortUse, Process, Ready};
 use crate::afd::{self, Polling};
 use crate::console::{self, ControlEvents};
 use crate::event::{self, Event};
@@ -327,10 +327,11 @@ pub fn is_in_progress(error: &io::Error) -> bool {
     error.raw_os_error() == Some(WSAEWOULDBLOCK)
 }
 
-/// Whether only a privileged user may bind this port: Windows has no such ports. What it keeps for itself
-/// (`netsh int ipv4 show excludedportrange tcp`) nobody may.
-pub fn is_reserved(_port: u16) -> bool {
-    false
+/// Why `bind` says `WSAEACCES` (10013): another socket has all addresses of the port for itself alone (*Using
+/// `SO_REUSEADDR` and `SO_EXCLUSIVEADDRUSE`*: it is 10048 only where both ask for the same address), or Windows keeps the
+/// port (`netsh int ipv4 show excludedportrange tcp`). No port is for privileged users.
+pub fn denial(_port: u16) -> Denial {
+    Denial::Taken
 }
 
 /// Whether a name has no address (`WSAHOST_NOT_FOUND`, `WSANO_DATA`).
