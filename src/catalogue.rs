@@ -34,6 +34,14 @@ impl Language {
         if spanish { Self::Spanish } else { Self::English }
     }
 
+    /// The texts of [`Self::source`] that are others where there is no crate that watches (`build.rs`).
+    const fn elsewhere(self) -> &'static str {
+        match self {
+            Self::English => include_str!("catalogue/elsewhere-en.ftl"),
+            Self::Spanish => include_str!("catalogue/elsewhere-es.ftl"),
+        }
+    }
+
     const fn source(self) -> &'static str {
         match self {
             Self::English => include_str!("catalogue/en.ftl"),
@@ -59,9 +67,12 @@ impl Catalogue {
         // The marks that isolate arguments by direction are for pages, not for terminals.
         bundle.set_use_isolating(false);
         // A test sees to it that the files have no errors; what parsed is used in any case.
-        let resource =
-            FluentResource::try_new(language.source().to_owned()).unwrap_or_else(|(resource, _)| resource);
-        bundle.add_resource_overriding(resource);
+        let elsewhere = if cfg!(have_watch) { "" } else { language.elsewhere() };
+        for source in [language.source(), elsewhere] {
+            let resource =
+                FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, _)| resource);
+            bundle.add_resource_overriding(resource);
+        }
         Self { language, bundle }
     }
 

@@ -47,6 +47,9 @@ pub struct Common {
 /// The commands that only a system has which the crate that watches is for (`build.rs`).
 pub const OF_THE_WATCHING: [&str; 3] = ["watch", "trace", "doctor"];
 
+/// The flags of an engine that is there with them.
+pub const OF_EPOLL: [&str; 2] = ["--threads", "--cpus"];
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -123,9 +126,11 @@ pub struct Serve {
     pub listen: Vec<String>,
     #[arg(long, value_name = "ENGINE")]
     pub engine: Option<String>,
-    #[arg(long, value_name = "N|auto")]
+    #[cfg_attr(have_watch, arg(long, value_name = "N|auto"))]
+    #[cfg_attr(not(have_watch), arg(skip))]
     pub threads: Option<String>,
-    #[arg(long, value_name = "NUMBERS")]
+    #[cfg_attr(have_watch, arg(long, value_name = "NUMBERS"))]
+    #[cfg_attr(not(have_watch), arg(skip))]
     pub cpus: Option<String>,
     #[arg(long, conflicts_with = "accept")]
     pub once: bool,

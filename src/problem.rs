@@ -71,6 +71,7 @@ kinds! {
     TargetThenPort "target-then-port" CouldNotRun,
     TargetThenPortAlone "target-then-port-alone" CouldNotRun,
     FlagGoesWith "flag-goes-with" CouldNotRun,
+    FlagNotHere "flag-not-here" CouldNotRun,
     ZeroTime "zero-time" CouldNotRun,
     ListenTwice "listen-twice" CouldNotRun,
     NothingToRun "nothing-to-run" CouldNotRun,

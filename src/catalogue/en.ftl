@@ -203,6 +203,7 @@ problem-no-target = to whom is missing; write: enchufe send 127.0.0.1:4000 'Hell
 problem-target-then-port = the port follows the name after a colon; write: enchufe send { $host }:{ $port } { $message }
 problem-target-then-port-alone = the port follows the name after a colon; write: enchufe send { $host }:{ $port } Hello
 problem-flag-goes-with = { $flag } has an effect only with: { $others }
+problem-flag-not-here = { $flag } is for the engine epoll, which is not part of enchufe on this system: it needs Linux; leave { $flag } out
 problem-zero-time = { $flag } has to be more than zero
 problem-listen-twice = bind { $address }: that address is there twice in --listen; leave one
 problem-nothing-to-run = what to run for each connection is missing; write for example: enchufe serve exec -- cat

@@ -204,6 +204,7 @@ problem-no-target = falta a quién; escribe: enchufe send 127.0.0.1:4000 'Hola'
 problem-target-then-port = el puerto va pegado al nombre con dos puntos; escribe: enchufe send { $host }:{ $port } { $message }
 problem-target-then-port-alone = el puerto va pegado al nombre con dos puntos; escribe: enchufe send { $host }:{ $port } Hola
 problem-flag-goes-with = { $flag } solo tiene efecto con: { $others }
+problem-flag-not-here = { $flag } es para el motor epoll, que no forma parte de enchufe en este sistema: necesita Linux; quita { $flag }
 problem-zero-time = { $flag } tiene que ser más que cero
 problem-listen-twice = bind { $address }: esa dirección está dos veces en --listen; deja una
 problem-nothing-to-run = falta qué ejecutar en cada conexión; escribe por ejemplo: enchufe serve exec -- cat

@@ -22,7 +22,11 @@ const SAME: [&str; 13] = [
 
 /// The variables that each text of a language speaks of.
 fn variables(language: Language) -> BTreeMap<String, BTreeSet<String>> {
-    let resource = FluentResource::try_new(language.source().to_owned()).expect("the file parses");
+    variables_of(language.source())
+}
+
+fn variables_of(source: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let resource = FluentResource::try_new(source.to_owned()).expect("the file parses");
     let mut all = BTreeMap::new();
     for entry in resource.entries() {
         let Entry::Message(message) = entry else { continue };
@@ -74,6 +78,18 @@ fn no_spanish_text_is_the_english_one_left_over() {
     let [english, spanish] = Language::ALL.map(Catalogue::new);
     for id in variables(Language::English).keys().filter(|id| !SAME.contains(&id.as_str())) {
         assert_ne!(english.plain(id), spanish.plain(id), "{id}");
+    }
+}
+
+#[test]
+fn what_is_said_in_other_words_elsewhere_is_about_the_same_things() {
+    let [english, spanish] = Language::ALL.map(|language| variables_of(language.elsewhere()));
+    assert_eq!(english, spanish);
+    for language in Language::ALL {
+        let everywhere = variables(language);
+        for (id, names) in variables_of(language.elsewhere()) {
+            assert_eq!(everywhere.get(&id), Some(&names), "{id}");
+        }
     }
 }
 

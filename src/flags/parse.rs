@@ -1,6 +1,6 @@
 //! From the words that were typed to [`Cli`], help, or the problem with them.
 
-use super::{Cli, OF_THE_WATCHING, localize};
+use super::{Cli, OF_EPOLL, OF_THE_WATCHING, localize};
 use crate::catalogue::{Catalogue, Language};
 use crate::problem::{Kind, Problem};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -51,6 +51,9 @@ fn explain(error: &clap::Error) -> Problem {
     };
     let argument = context(ContextKind::InvalidArg).map(|text| flag_alone(&text)).unwrap_or_default();
     match error.kind() {
+        ErrorKind::UnknownArgument if !cfg!(have_watch) && OF_EPOLL.contains(&argument.as_str()) => {
+            Problem::new(Kind::FlagNotHere).with("flag", argument)
+        }
         ErrorKind::UnknownArgument if argument.starts_with('-') => match context(ContextKind::SuggestedArg) {
             Some(near) => Problem::new(Kind::UnknownFlagNear).with("flag", argument).with("near", near),
             None => Problem::new(Kind::UnknownFlag).with("flag", argument),
