@@ -31,6 +31,7 @@ pub const MOST_QUEUED: usize = 256 * 1024;
 
 thread_local! {
     /// Room for the actions of one event: each session keeping its own would cost memory and time.
+    #[allow(clippy::missing_const_for_thread_local, reason = "it is one; on Windows the lint looks at what the macro made of it")]
     static ACTIONS: Cell<Vec<Action>> = const { Cell::new(Vec::new()) };
 }
 

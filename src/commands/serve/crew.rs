@@ -87,10 +87,10 @@ fn threads(word: Option<&str>, processors: &[usize]) -> Result<Option<NonZeroUsi
     Ok(NonZeroUsize::new(threads))
 }
 
-/// No engine of this system has a few threads.
+/// No engine of this system has a few threads, and the flag is not there.
 #[cfg(not(have_watch))]
 fn processors(_: &str) -> Result<Vec<usize>, Problem> {
-    Ok(Vec::new())
+    Err(Problem::new(Kind::FlagNotHere).with("flag", "--cpus"))
 }
 
 /// `0-3,6`
