@@ -95,6 +95,9 @@ macro_rules! edges {
 edges! {
     a_thread_that_is_not_the_first_may_execute: "exec-from-a-thread", "close";
     a_process_may_share_the_table_of_descriptors: "shared-table", "close";
+    a_thread_may_make_the_table_of_descriptors_its_own: "unshared-table", "close_range";
+    a_thread_may_do_so_where_it_closes: "table-unshared-by-closing", "close_range";
+    a_process_may_outlive_its_first_thread: "first-thread-gone", "close";
     a_spawned_program_sends_on_what_it_inherits: "spawned", "close";
     a_program_after_vfork_sends_on_what_it_inherits: "vforked", "close";
     a_stopped_process_stops_and_goes_on: "stopped", "exit_group";

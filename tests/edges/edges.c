@@ -1,6 +1,7 @@
 // What is hard for a tracer: threads that execute, tables of descriptors that processes share, stops, signals.
 
 #include "../scenarios/scenario.h"
+#include <linux/close_range.h>
 #include <linux/filter.h>
 #include <linux/io_uring.h>
 #include <linux/sched.h>
@@ -69,6 +70,62 @@ static void shared_table(void) {
     say(client, 5, 0);
     CHECK(close(client));
     hears_the_end(server);
+}
+
+// A thread whose table of descriptors is its own: the socket ends with its copy.
+static struct { struct ends both; int flags, told[2], goes_on[2]; } apart;
+
+static void *parts_table(void *given) {
+    (void)given;
+    if (apart.flags) CHECK(syscall(SYS_close_range, apart.both.server, apart.both.server, apart.flags));
+    else CHECK(unshare(CLONE_FILES));
+    tell(apart.told[1]);
+    await(apart.goes_on[0]);
+    say(apart.both.client, 5, 0);
+    CHECK(syscall(SYS_close_range, apart.both.client, apart.both.client, 0));
+    return NULL;
+}
+
+static void own_table(int flags) {
+    pthread_t thread;
+    apart.both = ends();
+    apart.flags = flags;
+    CHECK(pipe(apart.told));
+    CHECK(pipe(apart.goes_on));
+    if (pthread_create(&thread, NULL, parts_table, NULL)) errx(1, "thread");
+    await(apart.told[0]);
+    CHECK(close(apart.both.client));
+    tell(apart.goes_on[1]);
+    pthread_join(thread, NULL);
+    hears_the_end(apart.both.server);
+}
+
+static void unshared_table(void) { own_table(0); }
+static void table_unshared_by_closing(void) { own_table(CLOSE_RANGE_UNSHARE); }
+
+// A process whose first thread has ended.
+static pthread_t first;
+
+static void *outlives_the_first(void *given) {
+    if (pthread_join(first, NULL)) errx(1, "join");
+    int client = joined();
+    say(client, 5, 0);
+    CHECK(close(client));
+    return given;
+}
+
+static void first_thread_gone(void) {
+    int listening = listener(1, 0);
+    pid_t child = CHECK(fork());
+    if (child == 0) {
+        pthread_t thread;
+        CHECK(close(listening));
+        first = pthread_self();
+        if (pthread_create(&thread, NULL, outlives_the_first, NULL)) errx(1, "thread");
+        pthread_exit(NULL);
+    }
+    hears_the_end(take(listening));
+    ended(child);
 }
 
 static void spawned(void) {
@@ -351,7 +408,8 @@ static const struct scenario ALL[] = {
     {"untraced-clone3", untraced_clone3}, {"no-uring", no_uring}, {"failed-exec", failed_exec},
     {"ring-used", ring_used},
     {"reused-pid", reused_pid}, {"preempted", preempted}, {"repaired", repaired},
-    {"several-paths", several_paths}, {0},
+    {"several-paths", several_paths}, {"unshared-table", unshared_table},
+    {"table-unshared-by-closing", table_unshared_by_closing}, {"first-thread-gone", first_thread_gone}, {0},
 };
 
 int main(int count, char **words) {

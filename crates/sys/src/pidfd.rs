@@ -16,6 +16,15 @@ impl PidFd {
         Ok(Self(owned(raw)?))
     }
 
+    /// The thread with this number, which may have descriptors that its process has not. Fails with `EINVAL` before Linux 6.9.
+    pub fn of_thread(tid: u32) -> io::Result<Self> {
+        /// `PIDFD_THREAD` (`pidfd_open(2)`).
+        const THREAD: libc::c_int = libc::O_EXCL;
+        // SAFETY: no memory is passed.
+        let raw = check(unsafe { libc::syscall(libc::SYS_pidfd_open, libc::c_long::from(tid), THREAD) })?;
+        Ok(Self(owned(raw)?))
+    }
+
     /// A copy of one of its descriptors: the same open file, so what it refers to stays open while the copy does.
     ///
     /// Fails with `EBADF` where the process has no such descriptor, and with `EPERM` for who may not trace it.
@@ -55,6 +64,18 @@ mod tests {
         let mut text = [0; 4];
         UnixStream::from(copy).read_exact(&mut text).unwrap();
         assert_eq!(&text, b"hola");
+    }
+
+    #[test]
+    fn a_thread_has_a_handle_of_its_own() {
+        let (one, _other) = UnixStream::pair().unwrap();
+        let number = one.as_raw_fd();
+        // SAFETY: no memory is passed.
+        let tid = u32::try_from(unsafe { libc::gettid() }).unwrap();
+        match PidFd::of_thread(tid) {
+            Ok(thread) => assert!(thread.copy(number).is_ok()),
+            Err(error) => assert_eq!(error.raw_os_error(), Some(libc::EINVAL), "before Linux 6.9"),
+        }
     }
 
     #[test]

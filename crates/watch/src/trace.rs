@@ -21,6 +21,7 @@ mod programs;
 mod record;
 mod run;
 mod sockets;
+mod threads;
 mod tracer;
 mod waits;
 

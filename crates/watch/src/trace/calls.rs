@@ -22,6 +22,8 @@ pub enum Kind {
     Fcntl,
     /// What it gives is a descriptor of another process.
     Gets,
+    /// It makes the thread's table of descriptors its own (`CLONE_FILES`).
+    Unshares,
     /// It executes another program, which closes what is marked so.
     Executes,
     /// It ends the handler of a signal.
@@ -114,6 +116,7 @@ const CALLS: &[(libc::c_long, Known)] = &[
     seen(libc::SYS_restart_syscall, Kind::Restarts),
     // Never told.
     told(libc::SYS_pidfd_getfd, Syscall::Dup, Kind::Gets),
+    told(libc::SYS_unshare, Syscall::Dup, Kind::Unshares),
     told(libc::SYS_execve, Syscall::Execve, Kind::Executes),
     told(libc::SYS_execveat, Syscall::Execve, Kind::Executes),
     told(libc::SYS_io_uring_setup, Syscall::IoUringSetup, Kind::Rings),

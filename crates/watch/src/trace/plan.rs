@@ -4,6 +4,7 @@ use super::calls::{self, Buffer, Kind, Known};
 use super::descriptors::{Shared, Slot};
 use super::memory;
 use super::sockets::Sockets;
+use super::threads::{Thread, owner};
 use super::tracer::Tracer;
 use super::waits;
 use enchufe_story::fact::{Arguments, Cookie, Reading, Syscall};
@@ -78,11 +79,11 @@ impl Tracer {
     pub fn plan(&mut self, tid: u32, known: Known, entry: &Entry) -> Option<Plan> {
         let syscall = known.syscall?;
         let thread = self.threads.get(&tid)?;
-        let (pid, files) = (thread.pid, thread.files.clone());
+        let files = thread.files.clone();
         let [first, second, ..] = entry.arguments;
         let (fd, other) = (memory::int(first), memory::int(second));
         if self.has_rings {
-            self.look_again(pid, &files, fd);
+            self.look_again(tid, &files, fd);
         }
         let slot = files.borrow().get(fd);
         match (known.kind, slot) {
@@ -90,27 +91,34 @@ impl Tracer {
             (Kind::Makes, _) => Some(makes(syscall, entry)),
             (Kind::Waits, _) => {
                 let files = files.borrow();
-                let arguments = waits::arguments(syscall, pid, entry, &files)?;
+                let arguments = waits::arguments(syscall, tid, entry, &files)?;
                 let fds = if let Arguments::Waits { fds, .. } = &arguments { fds.as_slice() } else { &[] };
                 let socket = if let [only] = fds { files.socket(*only) } else { None };
                 let fd = if fds.is_empty() { fd } else { -1 };
                 Some(Plan { arguments, ..Plan::new(syscall, fd, socket, After::Nothing) })
             }
             (Kind::OnSocket | Kind::Writes(_), Some(Slot::Socket(socket))) => {
-                let arguments = arguments(syscall, pid, entry);
+                let arguments = arguments(syscall, tid, entry);
                 Some(Plan { arguments, ..Plan::new(syscall, fd, Some(socket), after(syscall)) })
             }
             (Kind::OnSocket, None) => {
-                leaves(pid, syscall, entry).or_else(|| self.passes(pid, &files, syscall, entry))
+                leaves(tid, syscall, entry).or_else(|| self.passes(tid, &files, syscall, entry))
+            }
+            (Kind::Unshares, _) => {
+                // As good as done: if it fails, its sockets are closed by nobody that is known, rather than by the wrong one.
+                if first & u64::from(libc::CLONE_FILES.unsigned_abs()) != 0 {
+                    self.unshare(tid);
+                }
+                None
             }
             (Kind::Gets, _) => Some(Plan { told: false, ..Plan::new(syscall, -1, None, After::Gets) }),
             (Kind::Writes(buffer), Some(Slot::Console(stream))) => {
-                let (text, length) = memory::printed(pid, entry, buffer == Buffer::Vector);
+                let (text, length) = memory::printed(tid, entry, buffer == Buffer::Vector);
                 let arguments = Arguments::Printed { stream, text, length };
                 Some(Plan { arguments, ..Plan::new(syscall, fd, None, After::Nothing) })
             }
-            (Kind::Copies, _) => moves(syscall, pid, &files, entry),
-            (Kind::Executes, _) => self.executes(pid, &files, syscall),
+            (Kind::Copies, _) => moves(syscall, tid, &files, entry),
+            (Kind::Executes, _) => self.executes(tid, &files, syscall),
             (Kind::Closes, Some(_)) => self.closes(tid, syscall, (fd, fd), Arguments::None),
             (Kind::ClosesRange, _) => self.closes_range(tid, syscall, entry),
             (Kind::DuplicatesAnywhere, Some(slot)) => Some(copies(syscall, fd, slot, Arguments::None)),
@@ -121,9 +129,9 @@ impl Tracer {
     }
 
     /// Through a ring a socket may have been made, or closed and its number given to something else.
-    fn look_again(&mut self, pid: u32, files: &Shared, fd: i32) {
-        let Some(process) = self.processes.get(&pid) else { return };
-        let (known, found) = (files.borrow().socket(fd), Sockets::identify(&process.handle, fd));
+    fn look_again(&mut self, tid: u32, files: &Shared, fd: i32) {
+        let Some(owner) = owner(&self.threads, &self.processes, tid) else { return };
+        let (known, found) = (files.borrow().socket(fd), Sockets::identify(owner, fd));
         match found {
             Some(socket) if known != found => {
                 self.references.set(files, fd, Slot::Socket(socket));
@@ -137,6 +145,9 @@ impl Tracer {
 
     fn closes_range(&mut self, tid: u32, syscall: Syscall, entry: &Entry) -> Option<Plan> {
         let [first, last, flags, ..] = entry.arguments;
+        if flags & u64::from(libc::CLOSE_RANGE_UNSHARE) != 0 {
+            self.unshare(tid);
+        }
         // Only marked to be closed on exec.
         if flags & u64::from(libc::CLOSE_RANGE_CLOEXEC) != 0 {
             return None;
@@ -147,7 +158,7 @@ impl Tracer {
     }
 
     /// What goes through a socket that is not of TCP may be descriptors of one that is.
-    fn passes(&mut self, pid: u32, files: &Shared, syscall: Syscall, entry: &Entry) -> Option<Plan> {
+    fn passes(&mut self, tid: u32, files: &Shared, syscall: Syscall, entry: &Entry) -> Option<Plan> {
         let [_, pointer, third, fourth, ..] = entry.arguments;
         let (is_sent, count, flags) = match syscall {
             Syscall::Sendmsg => (true, None, third),
@@ -158,12 +169,12 @@ impl Tracer {
         };
         let fd = memory::int(entry.arguments[0]);
         if !is_sent {
-            let may_take = memory::messages(pointer, count).any(|message| memory::has_beside(pid, message));
+            let may_take = memory::messages(pointer, count).any(|message| memory::has_beside(tid, message));
             let peeks = memory::int(flags) & libc::MSG_PEEK != 0;
             let plan = Plan::new(syscall, fd, None, After::Takes { peeks });
             return may_take.then_some(Plan { told: false, ..plan });
         }
-        let all = memory::messages(pointer, count).flat_map(|message| memory::descriptors(pid, message));
+        let all = memory::messages(pointer, count).flat_map(|message| memory::descriptors(tid, message));
         let passes: Vec<Cookie> = all.filter_map(|fd| files.borrow().socket(fd)).collect();
         for socket in &passes {
             self.references.pass(*socket);
@@ -182,10 +193,10 @@ impl Tracer {
         arguments: Arguments,
     ) -> Option<Plan> {
         let thread = self.threads.get(&tid)?;
-        let (pid, files) = (thread.pid, thread.files.clone());
+        let files = thread.files.clone();
         let fds = files.borrow().between(first, last);
         let only = files.borrow().socket(first);
-        let (drops, before) = self.before(pid, &files, &fds);
+        let (drops, before) = self.before(tid, &files, &fds);
         for fd in &fds {
             self.references.close(&files, *fd);
         }
@@ -198,26 +209,27 @@ impl Tracer {
     }
 
     /// What is closed on exec ends before the tracer is told that another program is executed. It may also fail.
-    fn executes(&mut self, pid: u32, files: &Shared, syscall: Syscall) -> Option<Plan> {
-        let is_shared = |other: &super::tracer::Thread| other.pid != pid && Rc::ptr_eq(&other.files, files);
+    fn executes(&mut self, tid: u32, files: &Shared, syscall: Syscall) -> Option<Plan> {
+        let pid = self.threads.get(&tid)?.pid;
+        let is_shared = |other: &Thread| other.pid != pid && Rc::ptr_eq(&other.files, files);
         if self.threads.values().any(is_shared) {
             return None;
         }
         let all: Vec<i32> = files.borrow().sockets().map(|(fd, _)| fd).collect();
-        let fds: Vec<i32> = all.into_iter().filter(|fd| is_closed_on_exec(pid, *fd)).collect();
-        let (drops, before) = self.before(pid, files, &fds);
+        let fds: Vec<i32> = all.into_iter().filter(|fd| is_closed_on_exec(tid, *fd)).collect();
+        let (drops, before) = self.before(tid, files, &fds);
         let plan = Plan::new(syscall, -1, None, After::Nothing);
         (!drops.is_empty()).then_some(Plan { drops, before, ..plan })
     }
 
     /// The sockets that closing these would end, and what the kernel says of them.
-    fn before(&mut self, pid: u32, files: &Shared, fds: &[i32]) -> (Vec<Cookie>, Vec<Reading>) {
+    fn before(&mut self, tid: u32, files: &Shared, fds: &[i32]) -> (Vec<Cookie>, Vec<Reading>) {
         let drops = self.references.last_of(&files.borrow(), fds);
         let mut readings = Vec::new();
         for socket in &drops {
             let fd = files.borrow().sockets().find(|(fd, cookie)| cookie == socket && fds.contains(fd));
-            if let (Some((fd, _)), Some(process)) = (fd, self.processes.get(&pid)) {
-                readings.extend(self.sockets.read(&process.handle, fd, *socket));
+            if let (Some((fd, _)), Some(owner)) = (fd, owner(&self.threads, &self.processes, tid)) {
+                readings.extend(self.sockets.read(owner, fd, *socket));
             }
         }
         (drops, readings)
@@ -231,13 +243,13 @@ impl Tracer {
         to: i32,
     ) -> Option<Plan> {
         let thread = self.threads.get(&tid)?;
-        let (pid, files) = (thread.pid, thread.files.clone());
+        let files = thread.files.clone();
         let over = files.borrow().get(to);
         if fd == to || slot.is_none() && over.is_none() {
             return None;
         }
         let socket = files.borrow().socket(fd);
-        let (drops, before) = self.before(pid, &files, &[to]);
+        let (drops, before) = self.before(tid, &files, &[to]);
         for socket in &drops {
             self.sockets.forget(*socket);
         }
@@ -249,8 +261,8 @@ impl Tracer {
 }
 
 /// Whether the descriptor has `FD_CLOEXEC` (proc(5), `fdinfo`).
-fn is_closed_on_exec(pid: u32, fd: i32) -> bool {
-    let text = fs::read_to_string(format!("/proc/{pid}/fdinfo/{fd}")).unwrap_or_default();
+fn is_closed_on_exec(tid: u32, fd: i32) -> bool {
+    let text = fs::read_to_string(format!("/proc/{tid}/fdinfo/{fd}")).unwrap_or_default();
     let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
     let flags = flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok());
     flags.is_some_and(|flags| flags & libc::O_CLOEXEC != 0)
@@ -270,12 +282,12 @@ fn makes(syscall: Syscall, entry: &Entry) -> Plan {
 }
 
 /// Bytes go from one descriptor to another: what is told is told of the one that is a socket, of both of the one that takes.
-fn moves(syscall: Syscall, pid: u32, files: &Shared, entry: &Entry) -> Option<Plan> {
+fn moves(syscall: Syscall, tid: u32, files: &Shared, entry: &Entry) -> Option<Plan> {
     let [first, second, third, ..] = entry.arguments.map(memory::int);
     let (from, to) = if syscall == Syscall::Splice { (first, third) } else { (second, first) };
     let found = [to, from].into_iter().find_map(|fd| Some((fd, files.borrow().socket(fd)?)));
     let (fd, socket) = found?;
-    let arguments = arguments(syscall, pid, entry);
+    let arguments = arguments(syscall, tid, entry);
     Some(Plan { arguments, ..Plan::new(syscall, fd, Some(socket), After::Reads) })
 }
 
@@ -289,14 +301,14 @@ fn fcntl(syscall: Syscall, fd: i32, slot: Slot, request: i32) -> Option<Plan> {
 }
 
 /// A datagram, or what is to come of a socket that is not looked at, may be for an address that there is no way to.
-fn leaves(pid: u32, syscall: Syscall, entry: &Entry) -> Option<Plan> {
+fn leaves(tid: u32, syscall: Syscall, entry: &Entry) -> Option<Plan> {
     let [_, second, third, _, fifth, sixth] = entry.arguments;
     let (pointer, length) = match syscall {
         Syscall::Connect => (second, third),
         Syscall::Sendto => (fifth, sixth),
         _ => return None,
     };
-    let Arguments::Address(address) = memory::address(pid, pointer, length) else { return None };
+    let Arguments::Address(address) = memory::address(tid, pointer, length) else { return None };
     let is_here = if address.ipv6 { address.address == LOOPBACK } else { address.address[0] == 127 };
     (!is_here).then(|| Plan { told: false, ..Plan::new(syscall, -1, None, After::Leaves(address)) })
 }
@@ -312,22 +324,22 @@ fn copies(syscall: Syscall, fd: i32, slot: Slot, arguments: Arguments) -> Plan {
     Plan { arguments, told: socket.is_some(), ..Plan::new(syscall, fd, socket, After::Copies(slot)) }
 }
 
-fn arguments(syscall: Syscall, pid: u32, entry: &Entry) -> Arguments {
+fn arguments(syscall: Syscall, tid: u32, entry: &Entry) -> Arguments {
     let [_, pointer, third, fourth, ..] = entry.arguments;
     match syscall {
-        Syscall::Bind | Syscall::Connect => memory::address(pid, pointer, third),
+        Syscall::Bind | Syscall::Connect => memory::address(tid, pointer, third),
         Syscall::Listen => Arguments::Backlog(memory::int(pointer)),
         Syscall::Shutdown => Arguments::How(memory::int(pointer)),
-        Syscall::Setsockopt => memory::option(pid, entry, true),
-        Syscall::Getsockopt => memory::option(pid, entry, false),
+        Syscall::Setsockopt => memory::option(tid, entry, true),
+        Syscall::Getsockopt => memory::option(tid, entry, false),
         Syscall::Ioctl => Arguments::Request(pointer),
         Syscall::Sendto | Syscall::Recvfrom => Arguments::Bytes { wanted: third, flags: memory::int(fourth) },
         Syscall::Write | Syscall::Read => Arguments::Bytes { wanted: third, flags: 0 },
         Syscall::Writev | Syscall::Readv | Syscall::Preadv2 | Syscall::Pwritev2 => {
-            Arguments::Bytes { wanted: memory::vector_length(pid, pointer, third), flags: 0 }
+            Arguments::Bytes { wanted: memory::vector_length(tid, pointer, third), flags: 0 }
         }
         Syscall::Sendmsg | Syscall::Recvmsg => {
-            Arguments::Bytes { wanted: memory::message_length(pid, pointer), flags: memory::int(third) }
+            Arguments::Bytes { wanted: memory::message_length(tid, pointer), flags: memory::int(third) }
         }
         Syscall::Sendfile => Arguments::Bytes { wanted: fourth, flags: 0 },
         Syscall::Splice | Syscall::Tee => Arguments::Bytes { wanted: entry.arguments[4], flags: 0 },

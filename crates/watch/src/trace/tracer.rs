@@ -5,6 +5,7 @@ use super::calls::{self, Kind};
 use super::descriptors::{References, Shared, Slot};
 use super::lines::{Lines, Modules};
 use super::sockets::Sockets;
+use super::threads::{Changed, Open, Process, Thread, owner};
 use super::{memory, plan};
 use enchufe_story::fact::{
     Arguments, CallId, Cookie, Entered, Fact, Happened, Left, Line, Outcome, Program, Reading, Status,
@@ -14,8 +15,10 @@ use enchufe_sys::pidfd::PidFd;
 use enchufe_sys::ptrace::{self, Entry, How, NATIVE, News};
 use enchufe_wire::Timestamp;
 use plan::{After, Plan};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
+use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What the kernel answers inside where a call is to be made again after a signal (`include/linux/errno.h`).
@@ -23,52 +26,6 @@ const RESTARTS: std::ops::RangeInclusive<i32> = 512..=516;
 
 /// What makes a child that nobody traces (`CLONE_UNTRACED`, clone(2)).
 const UNTRACED: u64 = 0x0080_0000;
-
-/// A call under way.
-#[derive(Debug)]
-pub struct Open {
-    /// Its number, if it is told.
-    id: Option<CallId>,
-    entry: Entry,
-    syscall: Syscall,
-    fd: i32,
-    after: After,
-    /// Sockets that it sends to another process.
-    passes: Vec<Cookie>,
-}
-
-/// A thread.
-#[derive(Debug)]
-pub struct Thread {
-    pub pid: u32,
-    pub files: Shared,
-    call: Option<Open>,
-    /// A call that a signal interrupted, and that may be made again, when the signal's handler has run.
-    interrupted: Option<Open>,
-    /// A handler is about to end.
-    returns: bool,
-    /// Flags of the `clone` that it is in.
-    clone: u64,
-    /// What of that call's arguments was changed, as it was before.
-    changed: Option<Changed>,
-}
-
-/// What a call was given, to be put back when it is over: the program may look at it again.
-#[derive(Clone, Copy, Debug)]
-enum Changed {
-    /// The flags of `clone3`, in memory.
-    Memory { address: u64, word: u64 },
-    /// The first argument of `clone`.
-    Register(u64),
-}
-
-/// A process.
-#[derive(Debug)]
-pub struct Process {
-    pub program: u32,
-    pub handle: PidFd,
-    lines: Lines,
-}
 
 /// How far a program has come.
 #[derive(Clone, Debug, Default)]
@@ -136,15 +93,14 @@ impl Tracer {
     }
 
     fn add_process(&mut self, pid: u32, program: u32) -> io::Result<()> {
-        let process = Process { program, handle: PidFd::open(pid)?, lines: Lines::default() };
+        let (handle, lines) = (PidFd::open(pid)?, Lines::default());
+        let process = Process { program, handle, lines, read_through: pid };
         self.processes.insert(pid, process);
         Ok(())
     }
 
     fn add_thread(&mut self, tid: u32, pid: u32, files: Shared) {
-        let thread =
-            Thread { pid, files, call: None, interrupted: None, returns: false, clone: 0, changed: None };
-        self.threads.insert(tid, thread);
+        self.threads.insert(tid, Thread::new(pid, files));
     }
 
     fn happened(&mut self, happened: Happened) {
@@ -224,7 +180,7 @@ impl Tracer {
     fn clones(&mut self, tid: u32, kind: Kind, entry: &Entry) -> How {
         let Some(thread) = self.threads.get_mut(&tid) else { return How::On };
         let [first, ..] = entry.arguments;
-        let flags = if kind == Kind::Clones3 { memory::u64_at(thread.pid, first) } else { Some(first) };
+        let flags = if kind == Kind::Clones3 { memory::u64_at(tid, first) } else { Some(first) };
         thread.clone = flags.unwrap_or(0);
         let (asked, traced) = (thread.clone, thread.clone & !UNTRACED);
         if traced == asked {
@@ -267,6 +223,14 @@ impl Tracer {
         How::ToTheEnd
     }
 
+    /// From now on the thread's table of descriptors is its own.
+    pub fn unshare(&mut self, tid: u32) {
+        let Some(thread) = self.threads.get_mut(&tid) else { return };
+        if Rc::strong_count(&thread.files) > 1 {
+            thread.files = self.references.copy(&thread.files);
+        }
+    }
+
     fn next(&mut self) -> CallId {
         self.calls += 1;
         CallId(self.calls)
@@ -280,7 +244,12 @@ impl Tracer {
         if !self.lines {
             return None;
         }
-        self.processes.get_mut(&pid)?.lines.of(&mut self.modules, pid, tid)
+        let process = self.processes.get_mut(&pid)?;
+        // Nothing of a process can be read through a thread that has ended.
+        if !self.threads.contains_key(&process.read_through) {
+            (process.lines, process.read_through) = (Lines::default(), tid);
+        }
+        process.lines.of(&mut self.modules, process.read_through, tid)
     }
 
     fn left(&mut self, tid: u32, result: Result<i64, i32>) {
@@ -308,23 +277,23 @@ impl Tracer {
         }
         let (pid, files) = (thread.pid, thread.files.clone());
         let outcome = result.map_or_else(Outcome::Failed, Outcome::Returned);
-        self.passed(pid, &files, &open, result);
+        self.passed(tid, &files, &open, result);
         if let (After::Leaves(address), Err(errno)) = (open.after, result) {
             let program = self.program(pid);
             self.asides.push(Aside::Failed { program, syscall: open.syscall, address, errno });
         }
-        let made = result.ok().and_then(|fd| self.make(pid, &files, &open, fd));
-        let reading = self.read_after(pid, &files, &open, made, result);
+        let made = result.ok().and_then(|fd| self.make(tid, &files, &open, fd));
+        let reading = self.read_after(tid, &files, &open, made, result);
         self.note_progress(pid, &open, result);
         self.close_call(&open, outcome, made, reading);
     }
 
     /// The socket that the call made, if it did.
-    fn make(&mut self, pid: u32, files: &Shared, open: &Open, fd: i64) -> Option<(i32, Cookie)> {
+    fn make(&mut self, tid: u32, files: &Shared, open: &Open, fd: i64) -> Option<(i32, Cookie)> {
         let fd = i32::try_from(fd).ok()?;
         match open.after {
             After::Makes => {
-                let socket = Sockets::identify(&self.processes.get(&pid)?.handle, fd)?;
+                let socket = Sockets::identify(owner(&self.threads, &self.processes, tid)?, fd)?;
                 self.references.set(files, fd, Slot::Socket(socket));
                 Some((fd, socket))
             }
@@ -337,7 +306,7 @@ impl Tracer {
                 None
             }
             After::Gets => {
-                self.take_in(pid, files, fd);
+                self.take_in(tid, files, fd);
                 None
             }
             After::Rings => {
@@ -349,7 +318,7 @@ impl Tracer {
     }
 
     /// Descriptors that went to another process, or came from one.
-    fn passed(&mut self, pid: u32, files: &Shared, open: &Open, result: Result<i64, i32>) {
+    fn passed(&mut self, tid: u32, files: &Shared, open: &Open, result: Result<i64, i32>) {
         match (open.after, result) {
             (After::Passes, Err(_)) => {
                 for socket in &open.passes {
@@ -359,9 +328,9 @@ impl Tracer {
             (After::Takes { peeks }, Ok(count)) => {
                 let [_, pointer, ..] = open.entry.arguments;
                 let count = (open.syscall == Syscall::Recvmmsg).then(|| u64::try_from(count).unwrap_or(0));
-                let all = memory::messages(pointer, count).flat_map(|at| memory::descriptors(pid, at));
+                let all = memory::messages(pointer, count).flat_map(|at| memory::descriptors(tid, at));
                 for fd in all.collect::<Vec<i32>>() {
-                    let Some(socket) = self.take_in(pid, files, fd) else { continue };
+                    let Some(socket) = self.take_in(tid, files, fd) else { continue };
                     if !peeks {
                         self.references.arrive(socket);
                     }
@@ -372,15 +341,15 @@ impl Tracer {
     }
 
     /// A descriptor has come from elsewhere: which socket it is, if it is one.
-    fn take_in(&mut self, pid: u32, files: &Shared, fd: i32) -> Option<Cookie> {
-        let socket = Sockets::identify(&self.processes.get(&pid)?.handle, fd)?;
+    fn take_in(&mut self, tid: u32, files: &Shared, fd: i32) -> Option<Cookie> {
+        let socket = Sockets::identify(owner(&self.threads, &self.processes, tid)?, fd)?;
         self.references.set(files, fd, Slot::Socket(socket));
         Some(socket)
     }
 
     fn read_after(
         &mut self,
-        pid: u32,
+        tid: u32,
         files: &Shared,
         open: &Open,
         made: Option<(i32, Cookie)>,
@@ -391,11 +360,11 @@ impl Tracer {
             (None, After::Reads) if result != Err(libc::EAGAIN) => (open.fd, files.borrow().socket(open.fd)?),
             _ => return None,
         };
-        let process = &self.processes.get(&pid)?.handle;
+        let owner = owner(&self.threads, &self.processes, tid)?;
         if calls::only_writes(open.syscall) {
-            self.sockets.read_after_writing(process, fd, socket)
+            self.sockets.read_after_writing(owner, fd, socket)
         } else {
-            self.sockets.read(process, fd, socket)
+            self.sockets.read(owner, fd, socket)
         }
     }
 
@@ -449,15 +418,15 @@ impl Tracer {
             return;
         };
         self.threads.retain(|_, other| other.pid != pid);
-        if std::rc::Rc::strong_count(&thread.files) > 1 {
+        if Rc::strong_count(&thread.files) > 1 {
             thread.files = self.references.copy(&thread.files);
         }
         let files = thread.files.clone();
         let call = thread.call.take();
-        (thread.pid, thread.interrupted) = (pid, None);
+        (thread.pid, thread.own, thread.interrupted) = (pid, OnceCell::new(), None);
         self.threads.insert(pid, thread);
         let Some(process) = self.processes.get_mut(&pid) else { return };
-        process.lines = Lines::default();
+        (process.lines, process.read_through) = (Lines::default(), pid);
         let program = process.program;
         self.asides.extend(aside::privileged(pid).map(|file| Aside::Unprivileged { program, file }));
         self.asides.extend(aside::foreign(pid).map(|file| Aside::Foreign { file }));
@@ -529,15 +498,15 @@ impl Tracer {
         for open in [thread.call.take(), thread.interrupted.take()].into_iter().flatten() {
             self.close_call(&open, Outcome::Never, None, None);
         }
-        if std::rc::Rc::strong_count(&thread.files) > 1 {
+        if Rc::strong_count(&thread.files) > 1 {
             return;
         }
         let sockets: Vec<(i32, Cookie)> = thread.files.borrow().sockets().collect();
         let drops = self.references.close_all(&thread.files);
         let mut before = Vec::new();
-        if let Some(process) = self.processes.get(&thread.pid) {
+        if let Some(owner) = thread.owner(tid, &self.threads, &self.processes) {
             let last = sockets.into_iter().filter(|(_, socket)| drops.contains(socket));
-            before.extend(last.filter_map(|(fd, socket)| self.sockets.read(&process.handle, fd, socket)));
+            before.extend(last.filter_map(|(fd, socket)| self.sockets.read(owner, fd, socket)));
         }
         let (syscall, arguments) = match status {
             Status::Exited(status) => (Syscall::ExitGroup, Arguments::Status(status)),
