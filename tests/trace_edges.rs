@@ -126,6 +126,21 @@ fn a_call_that_goes_on_after_a_signal_is_one_call() {
 }
 
 #[test]
+#[cfg_attr(not(all(have_cc, have_namespaces)), ignore = "needs a C compiler, user and network namespaces")]
+fn a_call_that_a_handler_jumps_out_of_is_over() {
+    let events = sends_five("jumped-out", "close");
+    let (entered, left) = (named(&events, "call_entered"), named(&events, "call_left"));
+    let client = named(&events, "segment")[0]["ends"]["a"]["socket"].clone();
+    let waits: Vec<&&Value> =
+        entered.iter().filter(|call| call["name"] == "recvfrom" && call["socket"] == client).collect();
+    assert_eq!(waits.len(), 2, "{events:#?}");
+    for wait in waits {
+        let over = left.iter().find(|left| left["call"] == wait["call"]);
+        assert_eq!(over.map(|left| &left["never"]), Some(&Value::Bool(true)), "{events:#?}");
+    }
+}
+
+#[test]
 #[cfg_attr(
     not(all(have_cc, have_namespaces, have_root)),
     ignore = "needs a C compiler, network namespaces, and root, who chooses numbers of processes"

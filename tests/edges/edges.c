@@ -7,6 +7,7 @@
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <spawn.h>
 #include <stddef.h>
 #include <sys/prctl.h>
@@ -206,6 +207,31 @@ static void interrupted(int flags) {
 
 static void restarted(void) { interrupted(SA_RESTART); }
 static void not_restarted(void) { interrupted(0); }
+
+// A handler that never comes back to the call that it interrupted, twice the same.
+static sigjmp_buf elsewhere;
+
+static void jumps(int signal) {
+    (void)signal;
+    siglongjmp(elsewhere, 1);
+}
+
+static void jumped_out(void) {
+    struct ends both = ends();
+    struct sigaction action = {.sa_handler = jumps, .sa_flags = SA_RESTART};
+    CHECK(sigaction(SIGALRM, &action, NULL));
+    for (volatile int times = 0; times < 2; times++) {
+        struct itimerval soon = {.it_value.tv_usec = 50000};
+        char buffer[5];
+        if (sigsetjmp(elsewhere, 1)) continue;
+        CHECK(setitimer(ITIMER_REAL, &soon, NULL));
+        CHECK(recv(both.client, buffer, sizeof buffer, 0));
+        errx(1, "nobody sent");
+    }
+    say(both.client, 5, 0);
+    CHECK(close(both.client));
+    hears_the_end(both.server);
+}
 
 // A filter of its own: getppid does not exist.
 static void own_filter(void) {
@@ -409,7 +435,8 @@ static const struct scenario ALL[] = {
     {"ring-used", ring_used},
     {"reused-pid", reused_pid}, {"preempted", preempted}, {"repaired", repaired},
     {"several-paths", several_paths}, {"unshared-table", unshared_table},
-    {"table-unshared-by-closing", table_unshared_by_closing}, {"first-thread-gone", first_thread_gone}, {0},
+    {"table-unshared-by-closing", table_unshared_by_closing}, {"first-thread-gone", first_thread_gone},
+    {"jumped-out", jumped_out}, {0},
 };
 
 int main(int count, char **words) {

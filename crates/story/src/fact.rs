@@ -222,7 +222,7 @@ pub enum Outcome {
     Returned(i64),
     /// It failed with this `errno`.
     Failed(i32),
-    /// It never returned: the thread ended in it.
+    /// It never returned: the thread ended in it, or a signal's handler went on elsewhere (`longjmp`).
     Never,
 }
 

@@ -65,6 +65,8 @@ pub struct Entry {
     pub number: u64,
     /// Its arguments, as they stand in the registers.
     pub arguments: [u64; 6],
+    /// The stack pointer.
+    pub stack: u64,
 }
 
 /// How a thread goes on.
@@ -278,7 +280,12 @@ fn info(tid: u32) -> Option<Info> {
 
 fn entry(tid: u32) -> Option<Entry> {
     let info = info(tid).filter(|info| info.kind == SECCOMP)?;
-    Some(Entry { architecture: info.architecture, number: info.first, arguments: info.rest })
+    Some(Entry {
+        architecture: info.architecture,
+        number: info.first,
+        arguments: info.rest,
+        stack: info.stack,
+    })
 }
 
 fn left(tid: u32) -> Option<Result<i64, i32>> {

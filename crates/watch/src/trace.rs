@@ -12,6 +12,7 @@ mod aside;
 mod calls;
 mod descriptors;
 mod guests;
+mod interruptions;
 pub mod join;
 mod lines;
 mod memory;

@@ -28,6 +28,8 @@ pub enum Kind {
     Executes,
     /// It ends the handler of a signal.
     Returns,
+    /// It gives handlers a stack of their own.
+    Stacks,
     /// It closes its first argument.
     Closes,
     /// It closes all from its first argument to its second.
@@ -121,6 +123,7 @@ const CALLS: &[(libc::c_long, Known)] = &[
     told(libc::SYS_execveat, Syscall::Execve, Kind::Executes),
     told(libc::SYS_io_uring_setup, Syscall::IoUringSetup, Kind::Rings),
     seen(libc::SYS_rt_sigreturn, Kind::Returns),
+    seen(libc::SYS_sigaltstack, Kind::Stacks),
     seen(libc::SYS_clone, Kind::Clones),
     seen(libc::SYS_clone3, Kind::Clones3),
     #[cfg(target_arch = "x86_64")]

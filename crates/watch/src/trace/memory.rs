@@ -3,6 +3,7 @@
 use enchufe_story::fact::Arguments;
 use enchufe_sys::ptrace::{Entry, read_memory};
 use enchufe_wire::tcp::Endpoint;
+use std::ops::Range;
 
 /// The most bytes of what is printed at once that are kept.
 pub const MOST_PRINTED: usize = 8 << 10;
@@ -23,6 +24,14 @@ pub fn u64_at(pid: u32, address: u64) -> Option<u64> {
 fn i32_at(pid: u32, address: u64) -> Option<i32> {
     let mut bytes = [0; 4];
     (read_memory(pid, address, &mut bytes).ok()? == 4).then_some(i32::from_ne_bytes(bytes))
+}
+
+/// The stack that `sigaltstack` gives to handlers, or takes from them.
+pub fn stack(pid: u32, pointer: u64) -> Option<Range<u64>> {
+    let start = u64_at(pid, pointer)?;
+    let flags = i32_at(pid, pointer.checked_add(8)?)?;
+    let size = u64_at(pid, pointer.checked_add(16)?)?;
+    (flags & libc::SS_DISABLE == 0).then(|| start..start.saturating_add(size))
 }
 
 /// An address, as `bind` and `connect` are given it.

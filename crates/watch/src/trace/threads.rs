@@ -1,6 +1,7 @@
 //! What is remembered of each thread and process.
 
 use super::descriptors::Shared;
+use super::interruptions::Interruptions;
 use super::lines::Lines;
 use super::plan::After;
 use enchufe_story::fact::{CallId, Cookie, Syscall};
@@ -32,8 +33,8 @@ pub struct Thread {
     /// (`PIDFD_THREAD`, Linux 6.9).
     pub own: OnceCell<Option<PidFd>>,
     pub call: Option<Open>,
-    /// A call that a signal interrupted, and that may be made again, when the signal's handler has run.
-    pub interrupted: Option<Open>,
+    /// Calls that signals interrupted, and that may be made again, when the signals' handlers have run.
+    pub interrupted: Interruptions,
     /// A handler is about to end.
     pub returns: bool,
     /// Flags of the `clone` that it is in.
@@ -69,7 +70,7 @@ impl Thread {
             files,
             own: OnceCell::new(),
             call: None,
-            interrupted: None,
+            interrupted: Interruptions::default(),
             returns: false,
             clone: 0,
             changed: None,

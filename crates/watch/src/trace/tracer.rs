@@ -136,7 +136,11 @@ impl Tracer {
                 (How::On, 0)
             }
             News::Signal(signal) => {
-                let pid = self.threads.get(&tid).map_or(tid, |thread| thread.pid);
+                let thread = self.threads.get_mut(&tid);
+                let pid = thread.map_or(tid, |thread| {
+                    thread.interrupted.signalled(tid, signal);
+                    thread.pid
+                });
                 self.happened(Happened::Signalled { pid, tid, signal });
                 (How::On, signal)
             }
@@ -155,20 +159,29 @@ impl Tracer {
     fn entering(&mut self, tid: u32, entry: Entry) -> How {
         let Some(thread) = self.threads.get_mut(&tid) else { return How::On };
         thread.changed = None;
-        if thread.interrupted.as_ref().is_some_and(|open| open.entry == entry) {
-            thread.call = thread.interrupted.take();
-            return How::ToTheEnd;
+        if !thread.interrupted.is_empty() {
+            let (left, again) = thread.interrupted.entered(&entry);
+            let goes_on = again.is_some();
+            thread.call = again;
+            self.leave(left);
+            if goes_on {
+                return How::ToTheEnd;
+            }
         }
+        let Some(thread) = self.threads.get_mut(&tid) else { return How::On };
         let Some(known) = calls::known(entry.number).filter(|_| entry.architecture == NATIVE) else {
             return How::On;
         };
-        if known.kind == Kind::Restarts {
-            thread.call = thread.interrupted.take();
-            return if thread.call.is_some() { How::ToTheEnd } else { How::On };
-        }
         if known.kind == Kind::Returns {
-            thread.returns = thread.interrupted.is_some();
+            thread.returns = !thread.interrupted.is_empty();
             return if thread.returns { How::ToTheEnd } else { How::On };
+        }
+        if known.kind == Kind::Stacks {
+            let [given, ..] = entry.arguments;
+            if given != 0 {
+                thread.interrupted.alternate = memory::stack(tid, given);
+            }
+            return How::On;
         }
         if matches!(known.kind, Kind::Clones | Kind::Clones3) {
             return self.clones(tid, known.kind, &entry);
@@ -265,15 +278,15 @@ impl Tracer {
         }
         if std::mem::take(&mut thread.returns) {
             // What the interrupted call gives: it fails, or it is made again.
-            if let Some(open) = thread.interrupted.take_if(|_| result == Err(libc::EINTR)) {
+            if let Some(open) = thread.interrupted.handled(result == Err(libc::EINTR)) {
                 self.close_call(&open, Outcome::Failed(libc::EINTR), None, None);
             }
             return;
         }
         let Some(open) = thread.call.take() else { return };
         if result.is_err_and(|error| RESTARTS.contains(&error)) {
-            thread.interrupted = Some(open);
-            return;
+            let oldest = thread.interrupted.add(open);
+            return self.leave(oldest);
         }
         let (pid, files) = (thread.pid, thread.files.clone());
         let outcome = result.map_or_else(Outcome::Failed, Outcome::Returned);
@@ -393,11 +406,21 @@ impl Tracer {
         }
     }
 
+    /// Calls that never return.
+    fn leave(&mut self, calls: impl IntoIterator<Item = Open>) {
+        for open in calls {
+            self.close_call(&open, Outcome::Never, None, None);
+        }
+    }
+
     fn made(&mut self, tid: u32, child: u32) {
         let Some(thread) = self.threads.get_mut(&tid) else { return };
         let flags = std::mem::take(&mut thread.clone);
         let (parent, files) = (thread.pid, thread.files.clone());
         let has = |flag: i32| flags & u64::from(flag.unsigned_abs()) != 0;
+        // A copy of the process has the copy of that stack.
+        let is_copy = !has(libc::CLONE_VM) || has(libc::CLONE_VFORK);
+        let alternate = thread.interrupted.alternate.clone().filter(|_| is_copy);
         let files = if has(libc::CLONE_FILES) { files } else { self.references.copy(&files) };
         let pid = if has(libc::CLONE_THREAD) { parent } else { child };
         let program = self.processes.get(&parent).map_or(0, |process| process.program);
@@ -406,6 +429,9 @@ impl Tracer {
             self.references.close_all(&files);
         }
         self.add_thread(child, pid, files);
+        if let Some(thread) = self.threads.get_mut(&child) {
+            thread.interrupted.alternate = alternate;
+        }
         self.happened(Happened::Began { program, pid, tid: child });
         if self.early.remove(&child) {
             let _ = ptrace::resume(child, How::On, 0);
@@ -423,8 +449,10 @@ impl Tracer {
         }
         let files = thread.files.clone();
         let call = thread.call.take();
-        (thread.pid, thread.own, thread.interrupted) = (pid, OnceCell::new(), None);
+        (thread.pid, thread.own) = (pid, OnceCell::new());
+        let left = thread.interrupted.end();
         self.threads.insert(pid, thread);
+        self.leave(left);
         let Some(process) = self.processes.get_mut(&pid) else { return };
         (process.lines, process.read_through) = (Lines::default(), pid);
         let program = process.program;
@@ -495,9 +523,7 @@ impl Tracer {
     /// A thread is about to end; with the last one that has them, its descriptors are closed.
     fn ending(&mut self, tid: u32, status: Status) {
         let Some(mut thread) = self.threads.remove(&tid) else { return };
-        for open in [thread.call.take(), thread.interrupted.take()].into_iter().flatten() {
-            self.close_call(&open, Outcome::Never, None, None);
-        }
+        self.leave(thread.call.take().into_iter().chain(thread.interrupted.end()));
         if Rc::strong_count(&thread.files) > 1 {
             return;
         }
