@@ -758,3 +758,24 @@ fn numbers_that_wrap_change_nothing() {
     };
     assert_eq!(lines((u32::MAX - 25, u32::MAX)), lines((1_000, 5_000)));
 }
+
+/// What waits to be read is counted only up to urgent bytes: here as if the call had taken all.
+#[test]
+fn after_urgent_bytes_it_is_not_told_which_frames_brought_what_was_read() {
+    const URG: u16 = 0x20;
+    let mut play = Play::opened();
+    says(&mut play, 0, 2, 3);
+    let send = play.enter(Syscall::Sendto, C, Arguments::Bytes { wanted: 1, flags: 1 });
+    play.a(PSH | ACK | URG, 3, 1, 1);
+    let said = play.said(C, ESTABLISHED, 3, 0, 0);
+    play.leave(send, 1, said);
+    let said = play.said(S, ESTABLISHED, 0, 3, 0);
+    play.call(Syscall::Recvfrom, S, bytes(1024), 2, said);
+    play.ends_with(&[
+        "> sendto#7",
+        "#6 a PSH,ACK 2..3; sendto#7 writes 2..3; now: inside sendto#7",
+        "< sendto#7 wrote 2..3",
+        "> recvfrom#8",
+        "< recvfrom#8",
+    ]);
+}

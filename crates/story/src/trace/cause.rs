@@ -536,6 +536,7 @@ impl Case<'_> {
             (self.me.moved, self.me.held) = (Some((self.row.frame, self.time)), held);
         }
         self.me.has_fin |= self.has(TcpFlags::FIN);
+        self.me.heard.has_urgent |= self.has(TcpFlags::URG);
         let mut acknowledges = None;
         if self.has(TcpFlags::ACK) && !self.has(TcpFlags::RST) {
             self.me.has_completed |= !self.has(TcpFlags::SYN);

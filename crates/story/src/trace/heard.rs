@@ -56,6 +56,9 @@ pub(super) struct Heard {
     pieces: VecDeque<(Range, u64)>,
     /// Of some segment it is known whether and when it came.
     pub(super) is_known: bool,
+    /// A segment of it had urgent bytes: what waits to be read is counted only up to those (`tcp_inq`, include/net/tcp.h), and
+    /// they may be read beside the stream, so that which bytes a call of the other end read is not known from there on.
+    pub(super) has_urgent: bool,
     /// The place after the last byte that came.
     pub(super) sent: u64,
     /// The place in the other end's stream up to which it is acknowledged.

@@ -256,6 +256,8 @@ impl Judge {
             .and_then(|cookie| self.accounts.get(&cookie))
             .is_none_or(|account| account.other_bytes != Some(Off::Multipath));
         let (wrote, read) = if is_whole { (wrote, read) } else { (Vec::new(), Vec::new()) };
+        let peer = read_of.and_then(|(stream, is_b)| Some(self.talks.get(&stream)?.flow(!is_b)));
+        let read = if peer.is_some_and(|peer| peer.heard.has_urgent) { Vec::new() } else { read };
         let from = self.brought(read_of, &read);
         Some(Left {
             id: left.id,
