@@ -222,6 +222,8 @@ impl<'a, W: Write> Drawing<'a, W> {
         if let Some(Pending { since, call }) = self.pending.take_if(|pending| pending.call.id == left.id) {
             self.gap(since)?;
             self.last = Some(time);
+            // Which connection it came to, `accept` says only now.
+            let call = Entered { of: left.of.or(call.of), ..call };
             let text = format!("{} {outcome}", self.call(&call));
             return self.text(lane, text.trim_end(), &states);
         }
@@ -235,15 +237,15 @@ impl<'a, W: Write> Drawing<'a, W> {
         };
         let outcome = if outcome.is_empty() { "= 0" } else { &outcome };
         let tags = self.tagged(left.program.unwrap_or(0), process.tid, left.of);
-        let text = format!("{tags}{place} {} {outcome}", calls::name(syscall));
-        self.text(lane, text.trim(), &states)
+        let text = format!("{tags}{} {outcome}", at(&place, calls::name(syscall)));
+        self.text(lane, &text, &states)
     }
 
     fn call(&self, entered: &Entered) -> String {
         let place = names::place(entered.line.as_ref(), self.name(entered.program));
         let text = calls::called(entered);
         let tags = self.tagged(entered.program, entered.tid, entered.of);
-        format!("{tags}{place} {text}").trim().to_owned()
+        format!("{tags}{}", at(&place, &text))
     }
 
     /// What stands before a call where there is something to tell apart.
@@ -282,8 +284,9 @@ impl<'a, W: Write> Drawing<'a, W> {
         let place = names::place(print.line.as_ref(), self.name(program));
         for line in print.text.split_inclusive(|byte| *byte == b'\n') {
             let tags = self.tagged(program, print.tid, None);
-            let text = format!("{tags}{place} » {}", calls::printed(line));
-            self.text(self.lane(program), text.trim(), &[])?;
+            let printed = format!("» {}", calls::printed(line));
+            let text = format!("{tags}{}", at(&place, printed.trim()));
+            self.text(self.lane(program), &text, &[])?;
         }
         Ok(())
     }
@@ -334,7 +337,7 @@ impl<'a, W: Write> Drawing<'a, W> {
             self.drawn.insert(with.call.id);
             // The call itself stands where it is named.
             let named = self.book.said(with.call.id, self.catalogue);
-            cause = cause.replacen(&named, &self.call(&with.call), 1);
+            cause = replace_word(&cause, &named, &self.call(&with.call));
         }
         let states = |of_b: bool| {
             let of_end = |change: &&Change| change.of_b == of_b;
@@ -485,8 +488,7 @@ impl<'a, W: Write> Drawing<'a, W> {
         lines
     }
 
-    /// Draws what is left; gives what was written to.
-    /// What is left is drawn; gives what was written to, and who made which call.
+    /// Draws what is left; gives what was written to, and who made which call.
     pub fn finish(mut self) -> io::Result<(W, Book)> {
         while let Some(from) = self.prints.keys().next().copied() {
             self.print(from)?;
@@ -503,6 +505,24 @@ impl<'a, W: Write> Drawing<'a, W> {
 
 pub fn state(name: &str, certainty: Certainty) -> String {
     if certainty == Certainty::Proved { name.to_owned() } else { format!("({name})") }
+}
+
+/// A text at its line of code, if that is known.
+fn at(place: &str, text: &str) -> String {
+    if place.is_empty() { text.to_owned() } else { format!("{place} {text}") }
+}
+
+/// Replaces a name where it stands first, and not where a longer one begins with it: `write` is no part of `writev`.
+fn replace_word(text: &str, name: &str, with: &str) -> String {
+    let goes_on = |end: usize| text.get(end..).and_then(|rest| rest.chars().next());
+    let is_whole = |start: usize| !goes_on(start + name.len()).is_some_and(char::is_alphanumeric);
+    let found = text.match_indices(name).map(|(start, _)| start).find(|start| is_whole(*start));
+    let Some((before, after)) =
+        found.and_then(|start| Some((text.get(..start)?, text.get(start + name.len()..)?)))
+    else {
+        return text.to_owned();
+    };
+    format!("{before}{with}{after}")
 }
 
 /// Whether a text fits on an arrow.
@@ -525,5 +545,17 @@ fn arrow(label: &str, to_right: bool, lost: bool, width: usize) -> String {
         format!("─ {label} {}{head}", "─".repeat(spare))
     } else {
         format!("{head}{} {label} ─", "─".repeat(spare))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_replaced_where_it_stands_whole() {
+        assert_eq!(replace_word("writev; write", "write", "write(5)"), "writev; write(5)");
+        assert_eq!(replace_word(":4 send; :4 send", ":4 send", ":4 send(5)"), ":4 send(5); :4 send");
+        assert_eq!(replace_word("close", "write", "write(5)"), "close");
     }
 }
