@@ -154,3 +154,17 @@ fn remarks_stand_below_the_ladder_and_in_the_sentences_in_both_languages() {
         }
     }
 }
+
+/// From packets alone a reset after data looks as if its sender had left bytes unread. Its calls tell better.
+#[test]
+#[cfg_attr(not(all(have_cc, have_namespaces)), ignore = "needs a C compiler, user and network namespaces")]
+fn why_a_connection_was_reset_is_told_by_its_calls_and_not_guessed_beside_them() {
+    for (scenario, told) in [("linger-zero", "its SO_LINGER is 0"), ("unread", "bytes that nobody had read")]
+    {
+        let path = scenarios("ended").to_str().unwrap();
+        let done = run(&["trace", "-q", "--explain", "--", path, scenario]);
+        assert_eq!((done.code, done.errors()), (Some(0), ""), "{}", done.text());
+        assert!(done.text().contains(told), "{}", done.text());
+        assert!(!done.text().contains("inferred: closed with bytes unread"), "{}", done.text());
+    }
+}

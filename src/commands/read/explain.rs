@@ -32,7 +32,8 @@ pub fn write(
         for line in calls.map(|calls| calls.lines(conversation.stream)).unwrap_or_default() {
             writeln!(out, "  {line}")?;
         }
-        for found in found.iter().filter(|found| found.stream == conversation.stream) {
+        let is_told = |found: &Finding| calls.is_some_and(|calls| calls.explains(found));
+        for found in found.iter().filter(|found| found.stream == conversation.stream && !is_told(found)) {
             writeln!(out, "  {}", sentence(found, catalogue))?;
             writeln!(out, "    {}", catalogue.plain(&format!("why-{}", finding(found.id))))?;
         }

@@ -10,7 +10,9 @@ use enchufe_story::Certainty;
 use enchufe_story::fact::passage;
 use enchufe_story::fact::{Outcome, Syscall};
 use enchufe_story::trace::{By, Deed, Event, Judge, Left, Segment, Side, Sockets, Told};
-use std::collections::BTreeMap;
+use enchufe_wire::finding::{Finding, FindingId};
+use enchufe_wire::layer::TcpFlags;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 /// The most steps of a conversation that are told, and of all.
@@ -70,13 +72,15 @@ pub struct Telling<'a> {
     book: Book,
     courses: BTreeMap<u32, Course>,
     steps: usize,
+    /// Frames of resets whose cause calls tell.
+    resets: HashSet<u64>,
     catalogue: &'a Catalogue,
 }
 
 impl<'a> Telling<'a> {
     pub fn new(sockets: Sockets, catalogue: &'a Catalogue) -> Self {
         let (judge, events, book) = (Judge::new(sockets), Vec::new(), Book::default());
-        Self { judge, events, book, courses: BTreeMap::new(), steps: 0, catalogue }
+        Self { judge, events, book, courses: BTreeMap::new(), steps: 0, resets: HashSet::new(), catalogue }
     }
 
     pub fn take(&mut self, came: &Came<'_, '_>) {
@@ -126,6 +130,9 @@ impl<'a> Telling<'a> {
             course.listened = true;
         }
         let frame = segment.row.frame;
+        if segment.row.flags.any(TcpFlags::RST) && self.resets.len() < MOST_OVERALL {
+            self.resets.insert(frame);
+        }
         let step = Step {
             id: by.deed.id(),
             who: self.who(segment.sender()),
@@ -177,6 +184,11 @@ impl<'a> Telling<'a> {
             self.steps += 1;
             course.steps.push(step);
         }
+    }
+
+    /// Whether calls tell why: what packets alone let guess is then not said.
+    pub fn explains(&self, found: &Finding) -> bool {
+        found.id == FindingId::Unread && found.packets.iter().all(|frame| self.resets.contains(frame))
     }
 
     /// What is said of a conversation.
