@@ -7,7 +7,8 @@ use common::{Done, run};
 use serde_json::Value;
 use std::process::Command;
 
-const NAMES: [&str; 7] = ["namespaces", "ptrace", "seccomp", "capture", "tracefs", "io-uring", "descriptors"];
+const NAMES: [&str; 8] =
+    ["namespaces", "ptrace", "seccomp", "capture", "link", "tracefs", "io-uring", "descriptors"];
 
 fn found(done: &Done) -> Vec<(String, bool)> {
     let lines = done.text().lines().map(|line| serde_json::from_str::<Value>(line).unwrap());

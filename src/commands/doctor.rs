@@ -6,7 +6,7 @@ use crate::catalogue::Catalogue;
 use crate::exit::Code;
 use crate::flags;
 use crate::problem::Problem;
-use enchufe_sys::{host, io_uring, namespace};
+use enchufe_sys::{host, io_uring, namespace, tun};
 use enchufe_watch::trace::probe;
 use enchufe_watch::{Capture, Options, Place};
 use fluent_bundle::{FluentArgs, FluentValue};
@@ -87,16 +87,39 @@ fn look() -> Vec<Finding> {
     let quoted = crate::text::shell_quoted(&program.to_string_lossy());
     let traced = probe(&[program.clone().into_os_string().into_vec(), b"--version".to_vec()]);
     let limit = host::descriptor_limit().unwrap_or_default();
+    let (network, link) = (namespace::probe(), tun::probe());
     let setting = |text: &str| format!("sudo sysctl {text}");
     vec![
-        Finding::network(namespace::probe()),
+        Finding::network(network),
         Finding::new("ptrace", traced.is_ok(), || setting("kernel.yama.ptrace_scope=1")),
         Finding::new("seccomp", matches!(traced, Ok(true)), || "CONFIG_SECCOMP_FILTER=y".to_owned()),
         Finding::new("capture", Capture::open(Place::Interface("lo"), &Options::default()).is_ok(), || {
             format!("sudo setcap cap_net_raw+ep {quoted}")
         }),
+        Finding::new("link", link.is_ok(), || open_device(link.as_ref().err())),
         Finding::new("tracefs", fs::read(STATES).is_ok(), || format!("sudo {quoted} ...")),
         Finding::new("io-uring", io_uring::probe().is_ok(), || setting("kernel.io_uring_disabled=0")),
         Finding { name: "descriptors", works: true, count: Some(limit), because: None, command: None },
     ]
+}
+
+/// What lets this user open [`tun::PATH`]: without the kernel's module there is none.
+fn open_device(error: Option<&io::Error>) -> String {
+    match error.map(io::Error::kind) {
+        Some(io::ErrorKind::PermissionDenied) => format!("sudo chmod 666 {}", tun::PATH),
+        _ => "sudo modprobe tun".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_is_there_is_opened_and_one_that_is_not_is_made() {
+        let change = |kind: io::ErrorKind| open_device(Some(&io::Error::from(kind)));
+        assert_eq!(change(io::ErrorKind::PermissionDenied), "sudo chmod 666 /dev/net/tun");
+        assert_eq!(change(io::ErrorKind::NotFound), "sudo modprobe tun");
+        assert_eq!(change(io::ErrorKind::Other), "sudo modprobe tun", "`ENODEV`");
+    }
 }

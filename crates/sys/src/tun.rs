@@ -24,13 +24,22 @@ pub const PATH: &str = "/dev/net/tun";
 #[derive(Debug)]
 pub struct Tun(File);
 
+/// Whether [`Tun::new`] could be, as far as the device file is concerned. Makes nothing.
+pub fn probe() -> io::Result<()> {
+    open().map(|_| ())
+}
+
+fn open() -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(PATH)
+}
+
 impl Tun {
     /// Makes an interface of this name, at most 15 bytes, in this network namespace. It is down.
     ///
     /// Fails with [`io::ErrorKind::NotFound`] where there is no [`PATH`], with [`io::ErrorKind::PermissionDenied`] where it may
     /// not be opened, and with `EPERM` for who is not root of the network.
     pub fn new(name: &str) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(PATH)?;
+        let file = open()?;
         // SAFETY: all zeros are an `ifreq`: bytes, integers and null pointers.
         let mut request: libc::ifreq = unsafe { mem::zeroed() };
         let last = request.ifr_name.len() - 1;
