@@ -7,7 +7,7 @@ mod play;
 mod talk;
 
 use enchufe_story::fact::{Arguments, Syscall};
-use play::{C, CLOSE, CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, L, Play, S, at, bytes};
+use play::{C, CLOSE, CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, L, LISTEN, Play, S, at, bytes};
 use talk::craft::packets::B;
 use talk::{ACK, FIN, PSH, RST, SYN};
 
@@ -777,5 +777,37 @@ fn after_urgent_bytes_it_is_not_told_which_frames_brought_what_was_read() {
         "< sendto#7 wrote 2..3",
         "> recvfrom#8",
         "< recvfrom#8",
+    ]);
+}
+
+/// To shut down a socket that listens ends that, and resets who waits in its queue; it may listen again.
+#[test]
+fn who_shuts_down_a_socket_that_listens_ends_it_and_may_listen_anew() {
+    let mut play = Play::new();
+    play.listens();
+    play.call(Syscall::Connect, C, Arguments::Address(at(B, play.ports.1)), 0, None);
+    play.a(SYN, 0, 0, 0);
+    play.b(SYN | ACK, 0, 1, 0);
+    play.a(ACK, 1, 1, 0);
+    let shutdown = play.enter(Syscall::Shutdown, L, Arguments::How(0));
+    play.b(RST | ACK, 1, 1, 0);
+    let said = play.said(L, CLOSE, 0, 0, 0);
+    play.leave(shutdown, 0, said);
+    let said = play.said(L, LISTEN, 0, 0, 0);
+    play.call(Syscall::Listen, L, Arguments::Backlog(1), 0, said);
+    play.ports.0 += 1;
+    play.call(Syscall::Connect, C + 90, Arguments::Address(at(B, play.ports.1)), 0, None);
+    play.a(SYN, 0, 0, 0);
+    play.b(SYN | ACK, 0, 1, 0);
+    play.ends_with(&[
+        "> shutdown#6",
+        "#4 b RST,ACK; (shutdown#6 leaves-unaccepted); now: (inside shutdown#6); b CLOSED; a (CLOSED)",
+        "< shutdown#6 LISTEN to CLOSED by it",
+        "> listen#7",
+        "< listen#7 CLOSED to LISTEN by it",
+        "> connect#8",
+        "< connect#8",
+        "#5 a SYN; a SYN-SENT",
+        "#6 b SYN,ACK; listen#7 listens; now: answers #5; b LISTEN; b SYN-RECEIVED",
     ]);
 }

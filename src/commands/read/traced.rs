@@ -210,7 +210,6 @@ impl<'a, W: Write> Traced<'a, W> {
     }
 
     pub fn finish(mut self) -> io::Result<()> {
-        self.judge.finish(&mut self.events);
         self.show()?;
         if let View::Objects(_, _, out) = &mut self.view {
             for disagreement in self.judge.disagreements() {

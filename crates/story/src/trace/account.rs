@@ -20,7 +20,7 @@ const MOST_CALLS: usize = 16;
 /// What ends the stream of a socket, or the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ender {
-    /// `shutdown` of its own direction.
+    /// `shutdown` of its own direction, or of a socket that listens.
     Shuts,
     /// The last reference.
     Drops,
@@ -39,6 +39,8 @@ pub(super) struct Account {
     writes: VecDeque<Stretch>,
     /// What ended it, in the order in which it was entered.
     pub(super) enders: Vec<(CallId, Ender)>,
+    /// The call by which it listens anew after it was shut down.
+    pub(super) listens_anew: Option<CallId>,
     /// Calls that let go what was held back, while they are open.
     pub(super) uncorks: Vec<CallId>,
     /// `SO_LINGER`, where it was set; negative: off.
@@ -182,7 +184,10 @@ impl Account {
             self.read.enter(begins);
         }
         match syscall {
-            Syscall::Shutdown if arguments.ends_writing() => self.ends(*id, Ender::Shuts),
+            Syscall::Listen if self.shown.state() == Some(State::Closed) => self.listens_anew = Some(*id),
+            Syscall::Shutdown if arguments.ends_writing() || self.shown.state() == Some(State::Listen) => {
+                self.ends(*id, Ender::Shuts);
+            }
             Syscall::Connect if arguments.is_no_address() => self.ends(*id, Ender::Dissolves),
             Syscall::Setsockopt if arguments.uncorks() => self.uncorked_by(*id),
             _ => {}

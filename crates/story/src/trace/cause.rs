@@ -132,9 +132,12 @@ impl Case<'_> {
     }
 
     fn listens(&self, by: &mut Vec<By>) {
-        let listen = |cookie| match self.sockets.get(cookie)?.role {
-            Role::Listens { call, .. } => Some(call),
-            _ => None,
+        let listen = |cookie| {
+            let anew = self.accounts.get(&cookie).and_then(|account| account.listens_anew);
+            match self.sockets.get(cookie)?.role {
+                Role::Listens { call, .. } => Some(anew.unwrap_or(call)),
+                _ => None,
+            }
         };
         if let Some(call) = self.side.listener.and_then(listen) {
             by.push(self.by(Deed::Listens, vec![call], Certainty::Proved));
@@ -287,7 +290,8 @@ impl Case<'_> {
         let listener = self.side.listener.filter(|_| self.side.socket.is_none());
         let account = listener.and_then(|cookie| self.accounts.get(&cookie));
         let drops = account.into_iter().flat_map(|account| &account.enders);
-        let mut open = drops.filter(|(call, ender)| *ender == Ender::Drops && self.is_open(*call));
+        let ends = |ender: &Ender| matches!(ender, Ender::Drops | Ender::Shuts);
+        let mut open = drops.filter(|(call, ender)| ends(ender) && self.is_open(*call));
         let call = open.next().map(|(call, _)| *call);
         let by = call.map(|call| self.by(Deed::LeavesUnaccepted, vec![call], Certainty::Inferred));
         by.into_iter().collect()

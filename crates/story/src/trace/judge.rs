@@ -173,9 +173,6 @@ impl Judge {
         }
     }
 
-    /// Nothing comes any more. (So far nothing waits for that.)
-    pub fn finish(&mut self, _out: &mut Vec<Event>) {}
-
     /// A segment that was sent then arrives once more.
     fn arrived_again(&mut self, sent: Timestamp) -> Option<Told> {
         let time = self.time;
@@ -378,6 +375,16 @@ impl Judge {
             match call.syscall {
                 Syscall::Listen if succeeded && account.shown.state() != Some(State::Listen) => {
                     changes.push(account.shown.made(cookie, State::Listen, left.id, Some(State::Closed)));
+                }
+                Syscall::Listen if !succeeded => {
+                    account.listens_anew = account.listens_anew.filter(|call| *call != left.id);
+                }
+                // To shut down the reading side of a socket that listens ends that (`inet_shutdown`, net/ipv4/af_inet.c).
+                Syscall::Shutdown
+                    if left.reading.is_some_and(|reading| reading.state.is_close())
+                        && account.shown.state() == Some(State::Listen) =>
+                {
+                    changes.push(account.shown.made(cookie, State::Closed, left.id, None));
                 }
                 Syscall::Setsockopt if succeeded => {
                     account.linger = call.linger.or(account.linger);

@@ -281,7 +281,6 @@ impl Play {
                 }
             }
         }
-        judge.finish(&mut out);
         (out, judge)
     }
 
