@@ -60,3 +60,7 @@ bench-watch *ARGS:
 # Measure what `enchufe trace` costs the programs, beside strace, and how fast it judges (some minutes on a quiet machine)
 bench-trace *ARGS:
     cargo bench --locked --bench trace -- {{ARGS}}
+
+# Measure `enchufe serve echo` beside other echo servers (about twelve minutes on a quiet machine; `--quick`: less than three)
+bench-serve *ARGS:
+    cargo bench --locked --bench serve -- {{ARGS}}
