@@ -132,6 +132,8 @@ pub struct Serve {
     #[cfg_attr(have_watch, arg(long, value_name = "NUMBERS"))]
     #[cfg_attr(not(have_watch), arg(skip))]
     pub cpus: Option<String>,
+    #[arg(long, value_name = "TIME")]
+    pub busy_poll: Option<String>,
     #[arg(long, conflicts_with = "accept")]
     pub once: bool,
     #[arg(long, value_name = "N")]

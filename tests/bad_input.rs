@@ -359,6 +359,8 @@ fn an_engine_has_no_more_threads_than_processors_and_only_those_that_it_may_use(
     let done = serve(&["--cpus", "9999"]);
     assert_eq!(done.code, Some(2));
     assert!(done.errors().starts_with("enchufe: --cpus 9999: this program may run only on 0"));
+    serve(&["--busy-poll", "on"]).could_not_run("--busy-poll cannot be \"on\"; it can be: off, auto, 100us");
+    serve(&["--busy-poll", "0s"]).could_not_run("--busy-poll has to be more than zero");
     serve(&["--engine", "blocking", "--threads", "1"])
         .could_not_run("--threads has an effect only with: --engine epoll");
 }

@@ -543,6 +543,7 @@ flag-listen = Where to listen; may be repeated; port 0 lets the system choose
 flag-engine = blocking: one connection at a time; threads: a thread each; epoll: a few threads for all; auto: the one that holds most (the usual one)
 flag-threads = How many threads the engine epoll has; auto is one for each processor that this program may use (the usual)
 flag-cpus = Processors that those threads run on, one after the other, as in 0-3,6
+flag-busy-poll = For how long those threads look for what comes before they wait for it, which saves time and takes a processor; auto: where it pays; off (the usual)
 flag-once = Only once: one connection in serve, one message in send
 flag-accept = End after N connections
 flag-backlog = How many connections may wait to be accepted (4096)

@@ -544,6 +544,7 @@ flag-listen = Dónde escuchar; se puede repetir; el puerto 0 deja elegir al sist
 flag-engine = blocking: una conexión a la vez; threads: un hilo por conexión; epoll: pocos hilos para todas; auto: el que más aguanta (el de costumbre)
 flag-threads = Cuántos hilos tiene el motor epoll; auto es uno por cada procesador que este programa puede usar (lo de costumbre)
 flag-cpus = En qué procesadores corren esos hilos, uno tras otro, como en 0-3,6
+flag-busy-poll = Durante cuánto miran esos hilos si llega algo antes de ponerse a esperar, lo que ahorra tiempo y ocupa un procesador; auto: donde conviene; off (lo de costumbre)
 flag-once = Una sola vez: una conexión en serve, un mensaje en send
 flag-accept = Terminar después de N conexiones
 flag-backlog = Cuántas conexiones pueden esperar a ser aceptadas (4096)

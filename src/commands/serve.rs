@@ -189,6 +189,7 @@ fn plan(flags: &flags::Serve) -> Result<Plan, Problem> {
         ("--engine", flags.engine.is_some(), reads),
         ("--threads", flags.threads.is_some(), reads),
         ("--cpus", flags.cpus.is_some(), reads),
+        ("--busy-poll", flags.busy_poll.is_some(), reads),
     ];
     if let Some((flag, ..)) = used.iter().find(|(_, given, used)| *given && !used) {
         return Err(Problem::new(Kind::FlagNotUsed).with("flag", flag).with("service", service));
@@ -303,6 +304,7 @@ fn limits(flags: &flags::Serve, crew: &Crew) -> Result<Limits, Problem> {
         read_size: times.read_size.unwrap_or(usual.read_size),
         threads: crew.threads,
         processors: crew.processors.clone(),
+        busy_poll: crew.busy_poll,
         drain: plan::time("--drain", flags.drain.as_deref())?.unwrap_or(usual.drain),
         ..usual
     })

@@ -23,6 +23,8 @@
 mod accept;
 mod blocking;
 mod buffers;
+#[cfg(feature = "linux")]
+mod busy;
 mod connection;
 mod entrance;
 #[cfg(feature = "linux")]
@@ -100,6 +102,19 @@ impl Kind {
     }
 }
 
+/// Whether a thread with nothing to do looks for something before it waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BusyPoll {
+    /// It waits.
+    #[default]
+    Off,
+    /// It looks for at most 100 µs where the next is expected within that time, from what lately was so, and where nobody else
+    /// wanted the processor meanwhile.
+    Auto,
+    /// It looks for this long, whatever there is.
+    For(Duration),
+}
+
 /// The bounds of a server; what happens at each is in its line.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -126,6 +141,8 @@ pub struct Limits {
     /// likes. Where there are as many as threads, connections come to the thread of the processor that handles their
     /// packets.
     pub processors: Vec<usize>,
+    /// Whether those threads look for what comes before they wait for it.
+    pub busy_poll: BusyPoll,
 }
 
 impl Limits {
@@ -156,6 +173,7 @@ impl Default for Limits {
             drain: Duration::from_secs(5),
             threads: None,
             processors: Vec::new(),
+            busy_poll: BusyPoll::Off,
         }
     }
 }

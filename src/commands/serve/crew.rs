@@ -7,7 +7,7 @@ use crate::plan::{self, Times};
 use crate::problem::{Kind, Problem};
 #[cfg(have_watch)]
 use enchufe_sys::affinity;
-use enchufe_talk::engine;
+use enchufe_talk::engine::{self, BusyPoll};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -23,18 +23,24 @@ pub struct Crew {
     /// Of an engine that has a few; `None`: as many as there are processors for.
     pub threads: Option<NonZeroUsize>,
     pub processors: Vec<usize>,
+    pub busy_poll: BusyPoll,
 }
 
 impl Crew {
     pub fn new(flags: &flags::Serve) -> Result<Self, Problem> {
         let kind = kind(flags.engine.as_deref())?;
-        let few = [("--threads", flags.threads.is_some()), ("--cpus", flags.cpus.is_some())];
+        let few = [
+            ("--threads", flags.threads.is_some()),
+            ("--cpus", flags.cpus.is_some()),
+            ("--busy-poll", flags.busy_poll.is_some()),
+        ];
         if let Some((flag, _)) = few.iter().find(|(_, given)| *given && !kind.has_few_threads()) {
             return Err(Problem::new(Kind::FlagGoesWith).with("flag", flag).with("others", "--engine epoll"));
         }
         let processors = flags.cpus.as_deref().map_or(Ok(Vec::new()), processors)?;
         let threads = threads(flags.threads.as_deref(), &processors)?;
-        Ok(Self { kind, threads, processors })
+        let busy_poll = busy_poll(flags.busy_poll.as_deref())?;
+        Ok(Self { kind, threads, processors, busy_poll })
     }
 
     /// Whether as many connections as are allowed can be had with this limit of descriptors.
@@ -70,6 +76,16 @@ fn kind(word: Option<&str>) -> Result<engine::Kind, Problem> {
     let choices: Vec<&str> = std::iter::once("auto").chain(names).collect();
     let word = plan::choice("--engine", word, &choices)?;
     Ok(engine::Kind::named(word).unwrap_or(engine::Kind::best()))
+}
+
+fn busy_poll(word: Option<&str>) -> Result<BusyPoll, Problem> {
+    let Some(word) = word else { return Ok(BusyPoll::Off) };
+    if plan::parse_time(word).is_some() {
+        return Ok(plan::limit("--busy-poll", Some(word))?.map_or(BusyPoll::Off, BusyPoll::For));
+    }
+    // A time stands for all of them.
+    let choice = plan::choice("--busy-poll", word, &["off", "auto", "100us"])?;
+    Ok(if choice == "auto" { BusyPoll::Auto } else { BusyPoll::Off })
 }
 
 /// Processors that this program may use: its mask, and the quota of its control group.

@@ -4,7 +4,7 @@ use crate::pattern::Pattern;
 use crate::recorder::{FOR_EVER, Recorder, Report, Seen, What};
 use crate::world::{Peer, Server, Setup, World};
 use enchufe_sys::host::{self, Interest, Watch};
-use enchufe_talk::engine::{self, Host, Kind, Limits};
+use enchufe_talk::engine::{self, BusyPoll, Host, Kind, Limits};
 use enchufe_talk::listen::{self, Listener, Plan};
 use enchufe_talk::options::{self, SocketOption};
 use enchufe_talk::{Operator, Service, Stop, connect};
@@ -63,9 +63,12 @@ impl World for Sockets {
         // Many servers of many clients run in one process.
         host::raise_descriptor_limit();
         let (recorder, stop, operator) = (Recorder::new(), Stop::new().unwrap(), Operator::default());
+        // Several threads also look before they wait.
+        let looks = self.threads.get() > 1;
+        let busy_poll = if looks { BusyPoll::For(Duration::from_micros(50)) } else { BusyPoll::Off };
         let host = Host {
             reporter: &recorder,
-            limits: Limits { threads: Some(self.threads), ..setup.limits.clone() },
+            limits: Limits { threads: Some(self.threads), busy_poll, ..setup.limits.clone() },
             stop: &stop,
             operator: Some(&operator),
             options: &setup.options,

@@ -2,6 +2,7 @@
 
 use super::connection::{Connection, Turn};
 use crate::engine::buffers::Buffers;
+use crate::engine::busy::Spinner;
 use crate::engine::entrance::SHORTAGE_PAUSE;
 use crate::engine::group::{Group, Queue};
 use crate::engine::timers::Timers;
@@ -37,6 +38,7 @@ pub(super) struct Worker<'h, S: Service> {
     bell: Arc<Bell>,
     connections: Slab<Connection<'h, S>>,
     timers: Timers,
+    spinner: Spinner,
     buffers: Buffers,
     /// Connections that have more to do, which no event will tell.
     in_line: Vec<Key>,
@@ -127,6 +129,7 @@ impl<'h, S: Service> Worker<'h, S> {
             bell,
             connections: Slab::new(),
             timers: Timers::default(),
+            spinner: Spinner::new(host.limits.busy_poll),
             buffers: Buffers::new(host.limits.read_size),
             in_line: Vec::new(),
             arrivals: Vec::new(),
@@ -160,8 +163,9 @@ impl<'h, S: Service> Worker<'h, S> {
         let mut events = Events::with_room_for(EVENTS);
         let mut result = Ok(());
         while !(self.group.is_closed() && self.connections.is_empty()) {
-            let timeout = self.timeout();
-            if let Err(error) = self.epoll.wait(&mut events, timeout) {
+            let (timeout, epoll) = (self.timeout(), &self.epoll);
+            let look = |time| epoll.wait(&mut events, time).map(|()| !events.is_empty());
+            if let Err(error) = self.spinner.wait(timeout, look) {
                 self.group.close();
                 return Err(TalkError::Resources { call: "epoll_wait", error });
             }
