@@ -186,4 +186,16 @@ fn what_was_recorded_before_there_was_no_room_stays_readable() {
     assert!(!runs("tests/programs/vacia.py"), "nothing is left running");
     let done = run(&["read", "--view", "calls", path]);
     assert!(done.text().contains("vacia.py"), "{} {}", done.text(), done.errors());
+    // Without a file of its own, the folder of files without a name is told.
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().to_str().unwrap();
+    let script = format!("TMPDIR={place}; export TMPDIR; {script}");
+    let words = ["-c", &script, "sh", PROGRAM, "--lang", "en", "trace", server, client];
+    let done = Process::start(other("sh", &words)).finish();
+    assert_eq!(done.code, Some(2));
+    assert!(
+        done.errors().starts_with(&format!("enchufe: write {place}: the file is larger")),
+        "{}",
+        done.errors()
+    );
 }

@@ -56,8 +56,9 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     let Network { capture, is_shared, interface, carries, link, outside } = network;
     let bell = super::watch::bell_on_signals()?;
     // Of a network with others in it nothing is kept that is not the programs', not even for a while.
-    let (file, path) = recording(flags.write.as_deref().filter(|_| !is_shared))?;
-    let cannot_write = |error: &io::Error| Problem::unwritable("write", &path, error);
+    let kept = flags.write.as_deref().filter(|_| !is_shared);
+    let (file, path) = recording(kept)?;
+    let cannot_write = |error: &io::Error| not_recorded(kept, error);
     let recorder = Recorder::new(&file, capture, interface, carries);
     let recorder = recorder.map_err(|error| cannot_write(&error))?;
     let mut recorder = recorder.limited(limit);
@@ -216,6 +217,11 @@ pub(super) fn recording(write: Option<&Path>) -> Result<(File, PathBuf), Problem
     let file = tempfile::tempfile().map_err(|error| unwritable(&std::env::temp_dir(), &error))?;
     let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     Ok((file, path))
+}
+
+/// What happens is not written to the file of `-w`, or to the folder where files without a name are.
+pub(super) fn not_recorded(write: Option<&Path>, error: &io::Error) -> Problem {
+    Problem::unwritable("write", write.unwrap_or(&std::env::temp_dir()), error)
 }
 
 pub(super) fn cannot_run(error: CommandError) -> Problem {

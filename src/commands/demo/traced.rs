@@ -6,7 +6,7 @@ use crate::commands::read::recorded::ladder_of;
 use crate::commands::read::words::say as text;
 use crate::commands::trace::network::Network;
 use crate::commands::trace::obstacle::Obstacle;
-use crate::commands::trace::{failed, recording};
+use crate::commands::trace::{failed, not_recorded, recording};
 use crate::plan::Common;
 use crate::problem::{Kind, Problem};
 use enchufe_story::fact::Status;
@@ -88,7 +88,7 @@ impl Stage<'_> {
         server.flags.extend(["--listen".into(), OsString::from(&address)]);
         client.words.insert(0, address.into());
         let (file, path) = recording(None)?;
-        let cannot_write = |error: &io::Error| Problem::unwritable("write", &path, error);
+        let cannot_write = |error: &io::Error| not_recorded(None, error);
         let Network { capture, interface, carries, .. } = Network::private(false, None)?;
         let recorder = Recorder::new(&file, capture, interface, carries);
         let mut recorder = recorder.map_err(|error| cannot_write(&error))?;
