@@ -1,7 +1,8 @@
 //! Programs that try to leave their own network, or look there for what this machine's network has: told while they run.
 
+use super::hints::Names;
 use crate::catalogue::Catalogue;
-use crate::commands::read::traced::{call_name, program_name};
+use crate::commands::read::traced::call_name;
 use crate::commands::read::words::{endpoint, say};
 use enchufe_story::fact::{
     Arguments, CallId, Cookie, Fact, Happened, KernelState, Left, Outcome, Reading, Syscall,
@@ -46,9 +47,11 @@ fn listener(question: &[u8]) -> Option<String> {
 }
 
 /// A call to an address.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct To {
     program: u32,
+    /// What that is called.
+    name: String,
     syscall: Syscall,
     socket: Option<Cookie>,
     address: Endpoint,
@@ -57,7 +60,6 @@ struct To {
 /// Watches what happens.
 pub struct Astray {
     outside: Option<Outside>,
-    names: HashMap<u32, String>,
     open: HashMap<CallId, To>,
     /// Sockets that connect, while nothing else is known of them.
     connecting: HashMap<Cookie, To>,
@@ -71,7 +73,6 @@ impl Astray {
     pub fn new(outside: Option<Outside>, catalogue: &'static Catalogue) -> Self {
         Self {
             outside,
-            names: HashMap::new(),
             open: HashMap::new(),
             connecting: HashMap::new(),
             listened: HashSet::new(),
@@ -81,11 +82,8 @@ impl Astray {
     }
 
     /// Takes what happens; says what is to be said of it.
-    pub fn fact(&mut self, fact: &Fact) {
+    pub fn fact(&mut self, fact: &Fact, names: &Names) {
         match &fact.happened {
-            Happened::Started(program) => {
-                self.names.insert(program.number, program_name(&program.command));
-            }
             Happened::Entered(entered) => {
                 entered.before.iter().for_each(|reading| self.read(reading));
                 for socket in &entered.drops {
@@ -94,7 +92,8 @@ impl Astray {
                 if let (Arguments::Address(address), true) = (&entered.arguments, self.open.len() < MOST_OPEN)
                 {
                     let (program, syscall, socket) = (entered.program, entered.syscall, entered.socket);
-                    self.open.insert(entered.id, To { program, syscall, socket, address: *address });
+                    let name = names.get(&program).cloned().unwrap_or_default();
+                    self.open.insert(entered.id, To { program, name, syscall, socket, address: *address });
                 }
             }
             Happened::Left(left) => self.left(left),
@@ -114,7 +113,7 @@ impl Astray {
 
     fn failed(&mut self, to: To, errno: i32) {
         match (to.syscall, errno) {
-            (Syscall::Bind, NOT_AVAILABLE) => self.say(to, "note-astray-bind", ""),
+            (Syscall::Bind, NOT_AVAILABLE) => self.say(&to, "note-astray-bind", ""),
             (Syscall::Connect, REFUSED) => self.refused(to),
             (Syscall::Connect, IN_PROGRESS) if self.connecting.len() < MOST_OPEN => {
                 self.connecting.extend(to.socket.map(|socket| (socket, to)));
@@ -125,9 +124,10 @@ impl Astray {
     }
 
     /// A socket that is not of TCP found no way.
-    pub fn aside(&mut self, aside: &Aside) {
+    pub fn aside(&mut self, aside: &Aside, names: &Names) {
         if let Aside::Failed { program, syscall, address, errno } = *aside {
-            self.failed(To { program, syscall, socket: None, address }, errno);
+            let name = names.get(&program).cloned().unwrap_or_default();
+            self.failed(To { program, name, syscall, socket: None, address }, errno);
         }
     }
 
@@ -154,14 +154,14 @@ impl Astray {
             return;
         }
         if let Some(listener) = self.listener(to.address) {
-            self.say(to, "note-astray-listener", &listener);
+            self.say(&to, "note-astray-listener", &listener);
         }
     }
 
     fn no_way(&mut self, to: To) {
         match self.listener(to.address) {
-            Some(listener) => self.say(to, "note-astray-listener", &listener),
-            None => self.say(to, "note-astray-no-way", ""),
+            Some(listener) => self.say(&to, "note-astray-listener", &listener),
+            None => self.say(&to, "note-astray-no-way", ""),
         }
     }
 
@@ -175,14 +175,14 @@ impl Astray {
         })
     }
 
-    fn say(&mut self, to: To, note: &str, listener: &str) {
+    fn say(&mut self, to: &To, note: &str, listener: &str) {
         if self.said.len() >= MOST_SAID || !self.said.insert((to.program, to.address)) {
             return;
         }
         let call = if to.syscall == Syscall::Sendto { "sendto" } else { call_name(to.syscall) };
         let address = endpoint(&to.address);
-        let program = self.names.get(&to.program).map_or("", String::as_str);
-        let texts = [("program", program), ("call", call), ("address", &address), ("listener", listener)];
+        let texts =
+            [("program", to.name.as_str()), ("call", call), ("address", &address), ("listener", listener)];
         crate::style::complain(&say(self.catalogue, note, &texts, &[]));
     }
 }

@@ -18,6 +18,9 @@ use std::path::{Path, PathBuf};
 /// The most files that are told of.
 const MOST_FILES: usize = 50;
 
+/// The programs that were started, by their numbers.
+pub type Names = HashMap<u32, String>;
+
 /// All of it, but where nothing is to be said.
 pub struct Hints<'a> {
     commands: &'a [Vec<Vec<u8>>],
@@ -25,7 +28,7 @@ pub struct Hints<'a> {
     notes: Option<Notes>,
     /// In a network of their own.
     astray: Option<Astray>,
-    names: HashMap<u32, String>,
+    names: Names,
     /// Files that gave no privilege.
     files: HashSet<(u32, PathBuf)>,
     /// A program of 32 bits was named.
@@ -38,7 +41,7 @@ impl<'a> Hints<'a> {
     pub fn new(commands: &'a [Vec<Vec<u8>>], common: Common, catalogue: &'static Catalogue) -> Self {
         let (live, quiet) = (Live::new(common), common.quiet);
         let notes = (!quiet).then(|| Notes::new(catalogue));
-        let (names, files) = (HashMap::new(), HashSet::new());
+        let (names, files) = (Names::new(), HashSet::new());
         Self { commands, live, notes, astray: None, names, files, has_foreign: false, quiet, catalogue }
     }
 
@@ -62,13 +65,13 @@ impl<'a> Hints<'a> {
         if let Happened::Started(program) = &fact.happened {
             self.names.insert(program.number, program_name(&program.command));
         }
-        self.live.fact(fact);
-        self.astray.iter_mut().for_each(|astray| astray.fact(fact));
+        self.live.fact(fact, &self.names);
+        self.astray.iter_mut().for_each(|astray| astray.fact(fact, &self.names));
         self.notes.iter_mut().for_each(|notes| notes.fact(fact));
     }
 
     fn aside(&mut self, aside: &Aside) {
-        self.astray.iter_mut().for_each(|astray| astray.aside(aside));
+        self.astray.iter_mut().for_each(|astray| astray.aside(aside, &self.names));
         match aside {
             Aside::Unprivileged { program, file } => self.unprivileged(*program, file),
             Aside::Foreign { file } if !self.has_foreign => {
@@ -96,7 +99,7 @@ impl<'a> Hints<'a> {
 
     /// All have ended.
     pub fn end(&mut self) {
-        self.live.end();
+        self.live.end(!self.names.is_empty());
         self.notes.iter_mut().for_each(Notes::end);
     }
 }

@@ -1,17 +1,15 @@
 //! What programs print, shown while they run: on a terminal, where somebody waits for them or answers them.
 
-use crate::commands::read::traced::program_name;
+use super::hints::Names;
 use crate::plan::Common;
 use crate::text::escape;
 use enchufe_story::fact::{Arguments, Fact, Happened};
-use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
 
 /// Shows what is printed.
 #[derive(Debug)]
 pub struct Live {
     visible: bool,
-    names: HashMap<u32, String>,
     /// The program that printed last, if its line is not whole.
     open: Option<u32>,
 }
@@ -19,29 +17,24 @@ pub struct Live {
 impl Live {
     pub fn new(common: Common) -> Self {
         let visible = !common.quiet && io::stderr().is_terminal();
-        Self { visible, names: HashMap::new(), open: None }
+        Self { visible, open: None }
     }
 
-    pub fn fact(&mut self, fact: &Fact) {
+    pub fn fact(&mut self, fact: &Fact, names: &Names) {
         if !self.visible {
             return;
         }
-        match &fact.happened {
-            Happened::Started(program) => {
-                self.names.insert(program.number, program_name(&program.command));
-            }
-            Happened::Entered(entered) => {
-                if let Arguments::Printed { text, .. } = &entered.arguments {
-                    let shown = self.shown(entered.program, text);
-                    // Who closed it does not want to know.
-                    let _ = io::stderr().lock().write_all(shown.as_bytes());
-                }
-            }
-            _ => {}
+        if let Happened::Entered(entered) = &fact.happened
+            && let Arguments::Printed { text, .. } = &entered.arguments
+        {
+            let name = names.get(&entered.program).map_or("", String::as_str);
+            let shown = self.shown(entered.program, name, text);
+            // Who closed it does not want to know.
+            let _ = io::stderr().lock().write_all(shown.as_bytes());
         }
     }
 
-    fn shown(&mut self, program: u32, text: &[u8]) -> String {
+    fn shown(&mut self, program: u32, name: &str, text: &[u8]) -> String {
         let mut shown = String::new();
         if self.open.is_some_and(|open| open != program) {
             shown.push('\n');
@@ -49,7 +42,6 @@ impl Live {
         }
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             if self.open.is_none() {
-                let name = self.names.get(&program).map_or("", String::as_str);
                 shown = format!("{shown}{} » ", escape(name.as_bytes()));
             }
             let whole = line.ends_with(b"\n");
@@ -64,9 +56,9 @@ impl Live {
         shown
     }
 
-    /// Ends a line that is not whole, and leaves one free.
-    pub fn end(&mut self) {
-        if self.visible && !self.names.is_empty() {
+    /// Ends a line that is not whole, and leaves one free where programs were started.
+    pub fn end(&mut self, has_started: bool) {
+        if self.visible && has_started {
             let _ = io::stderr().lock().write_all(if self.open.take().is_some() { b"\n\n" } else { b"\n" });
         }
     }
