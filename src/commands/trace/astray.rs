@@ -114,11 +114,11 @@ impl Astray {
     fn failed(&mut self, to: To, errno: i32) {
         match (to.syscall, errno) {
             (Syscall::Bind, NOT_AVAILABLE) => self.say(&to, "note-astray-bind", ""),
-            (Syscall::Connect, REFUSED) => self.refused(to),
+            (Syscall::Connect, REFUSED) => self.refused(&to),
             (Syscall::Connect, IN_PROGRESS) if self.connecting.len() < MOST_OPEN => {
                 self.connecting.extend(to.socket.map(|socket| (socket, to)));
             }
-            (_, NO_NETWORK | NO_HOST) => self.no_way(to),
+            (_, NO_NETWORK | NO_HOST) => self.no_way(&to),
             _ => {}
         }
     }
@@ -139,7 +139,7 @@ impl Astray {
             // It got no further. Where nobody has listened on that port it was refused.
             CLOSE => {
                 if let Some(to) = self.connecting.remove(&reading.socket) {
-                    self.refused(to);
+                    self.refused(&to);
                 }
             }
             _ => {
@@ -149,19 +149,19 @@ impl Astray {
     }
 
     /// There is nobody at that address in the programs' network. Is there in this machine's?
-    fn refused(&mut self, to: To) {
+    fn refused(&mut self, to: &To) {
         if self.listened.contains(&to.address.port) {
             return;
         }
         if let Some(listener) = self.listener(to.address) {
-            self.say(&to, "note-astray-listener", &listener);
+            self.say(to, "note-astray-listener", &listener);
         }
     }
 
-    fn no_way(&mut self, to: To) {
+    fn no_way(&mut self, to: &To) {
         match self.listener(to.address) {
-            Some(listener) => self.say(&to, "note-astray-listener", &listener),
-            None => self.say(&to, "note-astray-no-way", ""),
+            Some(listener) => self.say(to, "note-astray-listener", &listener),
+            None => self.say(to, "note-astray-no-way", ""),
         }
     }
 
