@@ -411,6 +411,8 @@ value-service = SERVICIO
 value-answer = RESPUESTA
 value-target = EQUIPO:PUERTO
 value-message = MENSAJE
+value-program = COMANDO
+value-programs = COMANDO
 value-file = ARCHIVO
 value-shell = INTÉRPRETE
 value-directory = DIRECTORIO
@@ -447,7 +449,7 @@ after-send = Sin MENSAJE, envía la entrada; si es una terminal, pide cada mensa
       enchufe send servidor:4000 --retry 10s < archivo > respuesta
 about-read = Lee una captura (pcap o pcapng, también en gzip o zstd) y la muestra como la tabla de Wireshark
 about-watch = Muestra los paquetes que pasan por una interfaz, como la tabla de Wireshark (normalmente en lo; Ctrl-C termina)
-after-watch = Cuando direcciones, puertos o protocolos dicen que un paquete no puede cumplir FILTRO, el kernel lo deja fuera, y los números y tiempos cuentan los demás (-v dice si es así).
+after-watch = Cuando direcciones, puertos o protocolos dicen que un paquete no puede cumplir FILTRO, el núcleo lo deja fuera, y los números y tiempos cuentan los demás (-v dice si es así).
 about-trace = Ejecuta programas y muestra qué llamada, en qué línea del código, puso qué segmento en la red
 after-trace = Cada COMANDO es un programa, partido en palabras como lo hace un shell; tras -- va uno sin comillas. Cada programa arranca en cuanto el anterior escucha, se conecta o termina. Corren en una red propia: ningún puerto está ocupado, no se llega a nadie más y no hace falta ningún privilegio.
 about-doctor = Qué permiten esta máquina, su núcleo y este usuario, para qué sirve y cómo obtener lo demás
@@ -531,8 +533,8 @@ watch-ended = { $shown ->
         [one] { $dropped } perdido por falta de espacio
        *[other] { $dropped } perdidos por falta de espacio
     }
-watch-prefilters = El kernel deja fuera los paquetes que no pueden cumplir el filtro; los números y tiempos cuentan los demás
-watch-takes-all = Se mira cada paquete: con este filtro, estas columnas o este --snaplen, el kernel no puede dejar fuera ninguno
+watch-prefilters = El núcleo deja fuera los paquetes que no pueden cumplir el filtro; los números y tiempos cuentan los demás
+watch-takes-all = Se mira cada paquete: con este filtro, estas columnas o este --snaplen, el núcleo no puede dejar fuera ninguno
 watch-forgets = hay más conversaciones de las que se guardan en memoria: desde ahora, por cada nueva se olvida la que lleva más tiempo inactiva; lo que después llegue de ella cuenta como nuevo
 watch-forgotten = { $count ->
         [one] se olvidó { $count } conversación
@@ -556,9 +558,9 @@ flag-start-timeout = Cuánto puede tardar un programa en escuchar, conectarse o 
 flag-start-anyway = Arrancar el siguiente programa también cuando ese tiempo se acaba
 flag-exit-status = Terminar con el estado del último programa (128 más el número de la señal que lo terminó), no con 0
 flag-stdin = Qué programa, contado desde 1, lee la entrada estándar (el último)
-flag-limit = Tanto de los paquetes se graba completo, de los que siguen solo los encabezados: 64MiB, 1GiB (256MiB)
+flag-limit = Cuánto de los paquetes se graba completo; de los que siguen, solo los encabezados: 64MiB, 1GiB (256MiB)
 flag-pid = Un programa que ya corre: no se ofrece
-flag-join = Ejecuta un programa en la red de una traza en marcha, en cuyo diagrama aparece; PID si hay varios
+flag-join = Ejecutar un programa en la red de una traza en marcha, en cuyo diagrama aparece; PID si hay varias
 flag-net = Dónde corren los programas: en una red propia (private) o en la de esta máquina (host)
 flag-no-packets = No ver paquetes: solo llamadas, estados y salida
 flag-no-lines = No buscar las líneas de código que hacen las llamadas: los programas se detienen menos tiempo
