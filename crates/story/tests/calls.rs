@@ -8,7 +8,7 @@ mod talk;
 
 use enchufe_story::fact::{Arguments, Syscall};
 use play::{C, CLOSE, CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, L, LISTEN, Play, S, at, bytes};
-use talk::craft::packets::B;
+use talk::craft::packets::{A, B};
 use talk::{ACK, FIN, PSH, RST, SYN};
 
 /// A server that listens, a client that says nineteen bytes, and their echo; the client closes first.
@@ -810,4 +810,31 @@ fn who_shuts_down_a_socket_that_listens_ends_it_and_may_listen_anew() {
         "#5 a SYN; a SYN-SENT",
         "#6 b SYN,ACK; listen#7 listens; now: answers #5; b LISTEN; b SYN-RECEIVED",
     ]);
+}
+
+/// RFC 9293 §3.5, figure 8: both ends connect, and each SYN is its own `connect`'s.
+#[test]
+fn where_both_ends_connect_each_has_its_calls() {
+    let mut play = Play::new();
+    let client = play.enter(Syscall::Connect, C, Arguments::Address(at(B, play.ports.1)));
+    play.a(SYN, 0, 0, 0);
+    let server = play.enter(Syscall::Connect, S, Arguments::Address(at(A, play.ports.0)));
+    play.b(SYN, 0, 0, 0);
+    play.a(SYN | ACK, 0, 1, 0);
+    play.b(SYN | ACK, 0, 1, 0);
+    for (call, socket) in [(client, C), (server, S)] {
+        let said = play.said(socket, ESTABLISHED, 0, 0, 0);
+        play.leave(call, 0, said);
+    }
+    let send = play.enter(Syscall::Sendto, S, bytes(4));
+    play.b(PSH | ACK, 1, 1, 4);
+    let said = play.said(S, ESTABLISHED, 4, 0, 0);
+    play.leave(send, 4, said);
+    let opens: Vec<String> = play.lines().into_iter().filter(|line| line.starts_with('#')).collect();
+    let by = |line: &str, call: &str| line.contains(&format!("; {call}"));
+    assert!(by(&opens[0], "connect#1 opens; now: inside connect#1; a SYN-SENT"), "{opens:#?}");
+    assert!(by(&opens[1], "connect#2 opens; now: inside connect#2; b SYN-SENT"), "{opens:#?}");
+    assert!(by(&opens[2], "connect#1 opens"), "{opens:#?}");
+    assert!(by(&opens[3], "connect#2 opens"), "{opens:#?}");
+    assert!(by(&opens[4], "sendto#3 writes 0..4; now: inside sendto#3"), "{opens:#?}");
 }

@@ -16,6 +16,7 @@ use crate::fact::{
 use crate::state::State;
 use crate::{Certainty, Ladder, Roles};
 use enchufe_wire::Timestamp;
+use enchufe_wire::layer::TcpFlags;
 use enchufe_wire::session::Frame;
 use enchufe_wire::tcp::Endpoint;
 use std::collections::HashMap;
@@ -473,6 +474,9 @@ impl Judge {
             }
             self.begin(frame, stream)?;
         }
+        if tcp.flags.any(TcpFlags::SYN) && !tcp.flags.any(TcpFlags::ACK) {
+            self.opens_too(stream, note.from_b);
+        }
         let time = self.time;
         let Self { talks, accounts, loose, calls, sockets, held: so_far, .. } = self;
         let talk = talks.get_mut(&stream)?;
@@ -532,6 +536,23 @@ impl Judge {
         self.talks.insert(stream, Talk { ladder, sides, flows: [Flow::default(), Flow::default()], last });
         self.next_stream = stream.saturating_add(1);
         Some(())
+    }
+
+    /// An end that was waited for to answer connects itself (simultaneous open, §3.5): whose it is can be known since then.
+    fn opens_too(&mut self, stream: u32, is_b: bool) {
+        let Some(talk) = self.talks.get(&stream) else { return };
+        let [a, b] = &talk.sides;
+        if (if is_b { b } else { a }).socket.is_some() {
+            return;
+        }
+        let [a, b] = *talk.ladder.ends();
+        let side = if is_b { self.side(b, a) } else { self.side(a, b) };
+        let Some(account) = side.socket.and_then(|cookie| self.account(cookie)) else { return };
+        account.begins((stream, is_b));
+        if let Some(talk) = self.talks.get_mut(&stream) {
+            let [a, b] = &mut talk.sides;
+            *(if is_b { b } else { a }) = side;
+        }
     }
 
     /// Whose the end at `local` is.
