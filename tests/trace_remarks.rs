@@ -168,3 +168,13 @@ fn why_a_connection_was_reset_is_told_by_its_calls_and_not_guessed_beside_them()
         assert!(!done.text().contains("inferred: closed with bytes unread"), "{}", done.text());
     }
 }
+
+/// Where one program has both ends, its name does not tell which one is meant.
+#[test]
+#[cfg_attr(not(all(have_cc, have_namespaces)), ignore = "needs a C compiler, user and network namespaces")]
+fn which_end_is_meant_is_said_where_both_are_of_one_program() {
+    let done = run(&["trace", "-q", "--", scenarios("ended").to_str().unwrap(), "by-exit"]);
+    let mut lines = done.text().lines();
+    let line = lines.find(|line| line.contains("ends without closing the connection")).unwrap();
+    assert!(line.contains(" 127.0.0.1:"), "{line}");
+}

@@ -1,12 +1,12 @@
 //! What is worth a second look in a recording: in sentences, and as objects of JSON.
 
 use super::super::ladder::object as plain;
-use super::super::words::{duration, numbers, say};
+use super::super::words::{duration, endpoint, numbers, say};
 use super::book::Book;
 use super::object;
 use crate::catalogue::Catalogue;
 use enchufe_story::Certainty;
-use enchufe_story::trace::{Judge, Remark, Remarked};
+use enchufe_story::trace::{Judge, Remark, Remarked, Socket};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -32,11 +32,23 @@ impl Remarking<'_> {
         Some(socket.program)
     }
 
+    /// The address of its end, where the program has the other one as well.
+    fn of_both_ends(&self, remark: &Remark) -> Option<String> {
+        let sockets = self.judge.sockets();
+        let own = sockets.get(remark.socket?)?;
+        let (local, peer) = own.local.zip(own.peer)?;
+        let is_other = |other: &Socket| {
+            (other.program, other.local, other.peer) == (own.program, Some(peer), Some(local))
+        };
+        sockets.all().iter().any(is_other).then(|| endpoint(&local))
+    }
+
     /// What is remarked, and why that is worth a second look.
     pub fn sentences(&self, remark: &Remark, catalogue: &Catalogue) -> [String; 2] {
         let id = remark.what.id();
         let name = self.program(remark).map_or("", |program| self.book.name(program));
         let who = if name.is_empty() { catalogue.plain("trace-a-program") } else { name.to_owned() };
+        let who = self.of_both_ends(remark).map_or_else(|| who.clone(), |own| format!("{who} {own}"));
         let calls = self.book.placed(&remark.calls, catalogue);
         let frame = |at: usize| remark.frames.get(at).map_or_else(String::new, u64::to_string);
         let (first, second, third) = (frame(0), frame(1), frame(2));
