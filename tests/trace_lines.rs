@@ -279,3 +279,19 @@ fn lines_of_python_are_right_wherever_a_program_was_before() {
     let made = ["dos.py", "made.py", "one.py", "places.py", "two.py", "uno.py", "één.py"];
     assert_eq!((count, files), (65, made.map(str::to_owned).into()));
 }
+
+/// `python3 -c`: what has no file is the program's own, too, and the library that it calls is not.
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn a_program_without_a_file_has_lines() {
+    let program = "import socket\n\
+                   server = socket.create_server(('127.0.0.1', 0))\n\
+                   client = socket.create_connection(server.getsockname())\n\
+                   client.close()\n";
+    let events = traced(&["python3", "-c", program]);
+    for (name, expected) in [("listen", 2), ("connect", 3)] {
+        let call = calls(&events).find(|call| self::name(call) == name).unwrap();
+        let line = &call["line"];
+        assert_eq!((&line["file"], &line["line"]), (&"<string>".into(), &expected.into()), "{call}");
+    }
+}

@@ -49,8 +49,7 @@ impl Reader {
         if let Some(places) = &mut self.places {
             places.learn(pid, &steps, &trace.frames);
         }
-        let own = trace.frames.iter().find(|frame| is_own(&frame.filename)).or(trace.frames.first())?;
-        Some(line(own))
+        Some(line(shown(&trace.frames)?))
     }
 }
 
@@ -112,6 +111,14 @@ pub fn is_within(pid: u32) -> bool {
 
 fn is_named(path: &Path, begins: &str) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(begins))
+}
+
+/// The frame that is told: the innermost of the program's own, else of what was given to Python without a file.
+fn shown(frames: &[Frame]) -> Option<&Frame> {
+    // Libraries, too, have code that they wrote themselves while they run (`<string>`, as `dataclass` does).
+    let is_given = |frame: &&Frame| matches!(frame.filename.as_str(), "<string>" | "<stdin>");
+    let own = frames.iter().find(|frame| is_own(&frame.filename));
+    own.or_else(|| frames.iter().find(is_given)).or_else(|| frames.first())
 }
 
 /// Whether a file is the program's own: neither of Python's library nor of what was installed beside it.
