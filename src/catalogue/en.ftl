@@ -820,7 +820,7 @@ summary-side = { $who }: { $bytes ->
  }
 summary-waited = time in { $calls }
 summary-taken-off = (the { $time } in which tracing held a program are taken off)
-summary-off-multipath = { $who } uses MPTCP: which calls wrote its bytes is not told
+summary-off-multipath = { $who } uses MPTCP, or a socket of it: which calls wrote its bytes is not told
 summary-off-other-bytes = { $who } sends other bytes than its calls write (TLS in the kernel, TCP_REPAIR): which calls they are of is not told
 summary-off-unseen-calls = { $who } is used by calls that are not seen, too: which bytes are whose is proved only where the kernel's counters tell
 summary-others = Other sockets, whose calls are not followed: { $sockets }

@@ -818,7 +818,7 @@ summary-side = { $who }: { $bytes ->
  }
 summary-waited = tiempo en { $calls }
 summary-taken-off = (sin los { $time } en que la traza retuvo un programa)
-summary-off-multipath = { $who } usa MPTCP: qué llamadas escribieron sus bytes no se dice
+summary-off-multipath = { $who } usa MPTCP, o un socket de MPTCP: qué llamadas escribieron sus bytes no se dice
 summary-off-other-bytes = { $who } envía otros bytes que los que escriben sus llamadas (TLS en el núcleo, TCP_REPAIR): de qué llamadas son no se dice
 summary-off-unseen-calls = { $who } también lo usan llamadas que no se ven: de quién son los bytes solo queda probado donde lo dicen los contadores del núcleo
 summary-others = Otros sockets, cuyas llamadas no se siguen: { $sockets }
