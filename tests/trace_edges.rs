@@ -149,6 +149,18 @@ fn a_process_with_the_number_of_one_that_is_gone_is_another() {
     sends_five("reused-pid", "close");
 }
 
+#[test]
+#[cfg_attr(not(all(have_cc, have_namespaces)), ignore = "needs a C compiler, user and network namespaces")]
+fn a_socket_that_connects_again_has_the_calls_of_each_connection() {
+    let events = traced(&[edges().to_str().unwrap(), "connected-again"]);
+    assert_eq!(status(&events), 0);
+    let expected = ["connect proved", "connect proved", "sendto proved", "close proved"];
+    assert_eq!(causes(&events), expected, "{events:#?}");
+    let connects = named(&events, "call_left").into_iter().filter(|left| left["name"] == "connect");
+    let of: Vec<&Value> = connects.map(|left| &left["conversation"]).collect();
+    assert_eq!(of, [&Value::from(0), &Value::from(0), &Value::from(1)], "{events:#?}");
+}
+
 /// Of each end of the only connection, why calls are not named as causes of what it sends last.
 fn off(events: &[Value]) -> [&Value; 2] {
     let last = named(events, "segment").pop().unwrap();

@@ -233,6 +233,20 @@ static void jumped_out(void) {
     hears_the_end(both.server);
 }
 
+// A socket that is connected anew, to the same address.
+static void connected_again(void) {
+    int listening = listener(2, 0), client = joined(), server = take(listening);
+    struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    CHECK(connect(client, &nowhere, sizeof nowhere));
+    await_end(server);
+    CHECK(close(server));
+    join(client);
+    server = take(listening);
+    say(client, 5, 0);
+    CHECK(close(client));
+    hears_the_end(server);
+}
+
 // A filter of its own: getppid does not exist.
 static void own_filter(void) {
     struct sock_filter program[] = {
@@ -436,7 +450,7 @@ static const struct scenario ALL[] = {
     {"reused-pid", reused_pid}, {"preempted", preempted}, {"repaired", repaired},
     {"several-paths", several_paths}, {"unshared-table", unshared_table},
     {"table-unshared-by-closing", table_unshared_by_closing}, {"first-thread-gone", first_thread_gone},
-    {"jumped-out", jumped_out}, {0},
+    {"jumped-out", jumped_out}, {"connected-again", connected_again}, {0},
 };
 
 int main(int count, char **words) {

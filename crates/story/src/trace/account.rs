@@ -83,11 +83,23 @@ impl Account {
     /// Segments of a conversation of it come.
     pub(super) fn begins(&mut self, of: (u32, bool)) {
         if self.of.is_some() {
-            // It connects again: the kernel counts from 0.
-            let Self { linger, nodelay, shown, has_rings, other_bytes, .. } = *self;
-            *self = Self { linger, nodelay, shown, has_rings, other_bytes, ..Self::default() };
+            self.connects_again();
         }
         self.of = Some(of);
+    }
+
+    /// It connects again: the kernel counts from 0.
+    fn connects_again(&mut self) {
+        let Self { linger, nodelay, shown, has_rings, other_bytes, .. } = *self;
+        *self = Self { linger, nodelay, shown, has_rings, other_bytes, ..Self::default() };
+    }
+
+    /// A call is about to begin: what its socket was connected with before, it no longer is.
+    pub(super) fn is_about_to(&mut self, entered: &Entered) {
+        let connects = entered.syscall == Syscall::Connect && !entered.arguments.is_no_address();
+        if connects && self.enders.iter().any(|(_, ender)| *ender == Ender::Dissolves) {
+            self.connects_again();
+        }
     }
 
     pub(super) fn ends(&mut self, call: CallId, ender: Ender) {

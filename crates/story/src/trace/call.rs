@@ -81,7 +81,7 @@ impl Arguments {
     }
 
     /// Of `connect`: whether it dissolves the connection.
-    pub(super) const fn is_no_address(&self) -> bool {
+    pub const fn is_no_address(&self) -> bool {
         matches!(self, Self::OtherAddress { family: AF_UNSPEC })
     }
 

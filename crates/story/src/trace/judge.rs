@@ -204,7 +204,10 @@ impl Judge {
             return Told::Printed { id, program, pid, tid, stream: *stream, text, length: *length, line };
         }
         let account = socket.and_then(|cookie| self.account(cookie));
-        let of = account.and_then(|account| account.of);
+        let of = account.and_then(|account| {
+            account.is_about_to(entered);
+            account.of
+        });
         let talk = of.and_then(|(stream, is_b)| Some((self.talks.get(&stream)?, is_b)));
         let sent = talk.map_or(0, |(talk, is_b)| talk.flow(is_b).sent);
         let time = self.time;

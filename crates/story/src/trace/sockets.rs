@@ -80,6 +80,8 @@ struct Link {
     call: Option<CallId>,
     accepted: bool,
     failed: bool,
+    /// `connect` to no address ended it.
+    dissolved: bool,
 }
 
 /// A thread that used sockets of TCP, or printed.
@@ -217,6 +219,13 @@ impl Scout {
             (Arguments::Address(peer), Some(cookie)) if entered.syscall == Syscall::Connect => {
                 self.connects(cookie, plain(*peer), entered.id, time)
             }
+            (arguments, Some(cookie)) if entered.syscall == Syscall::Connect && arguments.is_no_address() => {
+                let place = self.links.get(&cookie);
+                if let Some(link) = place.and_then(|place| self.sockets.links.get_mut(*place)) {
+                    link.dissolved = true;
+                }
+                None
+            }
             _ => None,
         };
         if self.open.len() < MOST_OPEN {
@@ -228,15 +237,25 @@ impl Scout {
     fn connects(&mut self, cookie: Cookie, peer: Endpoint, call: CallId, time: Timestamp) -> Option<usize> {
         let known = self.links.get(&cookie).copied();
         let goes_on = known.filter(|place| {
-            self.sockets.links.get(*place).is_some_and(|link| !link.failed && link.peer == peer)
+            let link = self.sockets.links.get(*place);
+            link.is_some_and(|link| !link.failed && !link.dissolved && link.peer == peer)
         });
         if goes_on.is_some() {
             return goes_on;
         }
         let socket = self.sockets.place(cookie)?;
         let (from, call) = (time, Some(call));
-        let link =
-            Link { socket, local: None, peer, from, until: None, call, accepted: false, failed: false };
+        let link = Link {
+            socket,
+            local: None,
+            peer,
+            from,
+            until: None,
+            call,
+            accepted: false,
+            failed: false,
+            dissolved: false,
+        };
         self.sockets.at(cookie)?.role = Role::Connects { call: call? };
         self.add(cookie, link)
     }
@@ -314,6 +333,7 @@ impl Scout {
             call: None,
             accepted: accept.is_some(),
             failed: false,
+            dissolved: false,
         };
         self.add(reading.socket, link);
     }

@@ -99,6 +99,10 @@ impl Tracer {
             }
             (Kind::OnSocket | Kind::Writes(_), Some(Slot::Socket(socket))) => {
                 let arguments = arguments(syscall, tid, entry);
+                if syscall == Syscall::Connect && arguments.is_no_address() {
+                    // Its addresses are others when it connects again.
+                    self.sockets.forget(socket);
+                }
                 Some(Plan { arguments, ..Plan::new(syscall, fd, Some(socket), after(syscall)) })
             }
             (Kind::OnSocket, None) => {
