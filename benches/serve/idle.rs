@@ -54,7 +54,7 @@ fn row(bench: &Bench, peer: Peer, port: &mut impl FnMut() -> u16) -> io::Result<
 pub fn table(bench: &Bench, wanted: &[String], port: &mut impl FnMut() -> u16) -> String {
     let mut text = HEAD.to_owned();
     for peer in PEERS.iter().filter_map(|name| peers::named(name)) {
-        if !(wanted.is_empty() || wanted.iter().any(|name| name == peer.name)) {
+        if !(peer.is_ours() || wanted.is_empty() || wanted.iter().any(|name| name == peer.name)) {
             continue;
         }
         let row = match (bench.absent(peer), &mut *port) {

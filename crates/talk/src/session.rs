@@ -8,6 +8,7 @@
 //! must not write to it.
 
 mod output;
+mod parked;
 mod queue;
 
 use crate::engine::{Host, Limits};
@@ -18,6 +19,7 @@ use crate::told::{About, Told};
 use enchufe_sys::host::Bell;
 pub use output::Next;
 use output::{Done, Output};
+pub use parked::Parked;
 use std::cell::Cell;
 use std::io;
 use std::sync::Arc;

@@ -1,44 +1,84 @@
 //! When which connection is to be looked at: one time for each, however many there are.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::num::NonZeroU64;
+use std::time::{Duration, Instant};
+
+/// Times are kept as so many of these, rounded up, so that one and its key fit a word: there may be very many. It is what a
+/// kernel's own tick takes at 250 Hz.
+const TICK_NANOS: u64 = 4_000_000;
+/// Of the word: a process has at most 2²⁸ descriptors (the limit of `fs.nr_open`). 36 bits of ticks are eight years.
+const KEY_BITS: u32 = 28;
+const LAST_TICK: u64 = u64::MAX >> KEY_BITS;
 
 /// Times that are put off cost nothing: the earlier one stays, and whoever it wakes puts in the new one. So an
 /// idle limit that each byte puts off is looked at once in its time.
-#[derive(Debug, Default)]
-pub(super) struct Timers(BTreeSet<(Instant, usize)>);
+#[derive(Debug)]
+pub(super) struct Timers {
+    since: Instant,
+    /// Ticks since then, and the key behind them.
+    words: BTreeSet<NonZeroU64>,
+}
 
 /// The time that a connection has in [`Timers`]; it stays with the connection.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Armed(Option<Instant>);
+pub(super) struct Armed(Option<NonZeroU64>);
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self { since: Instant::now(), words: BTreeSet::new() }
+    }
+}
 
 impl Timers {
-    /// `key` is to be looked at no later than `at`.
-    pub(super) fn arm(&mut self, key: usize, armed: &mut Armed, at: Option<Instant>) {
-        let Some(at) = at.filter(|at| armed.0.is_none_or(|before| *at < before)) else { return };
-        self.disarm(key, armed);
-        self.0.insert((at, key));
-        armed.0 = Some(at);
+    /// A time before all others.
+    pub(super) const fn since(&self) -> Instant {
+        self.since
     }
 
-    /// `key` is gone.
-    pub(super) fn disarm(&mut self, key: usize, armed: &mut Armed) {
+    /// `key` is to be looked at no later than a tick after `at`.
+    pub(super) fn arm(&mut self, key: usize, armed: &mut Armed, at: Option<Instant>) {
+        let Some(word) = at.map(|at| self.word(key, at)) else { return };
+        if armed.0.is_some_and(|before| before <= word) {
+            return;
+        }
+        self.disarm(armed);
+        self.words.insert(word);
+        armed.0 = Some(word);
+    }
+
+    /// Its connection is gone.
+    pub(super) fn disarm(&mut self, armed: &mut Armed) {
         if let Some(before) = armed.0.take() {
-            self.0.remove(&(before, key));
+            self.words.remove(&before);
         }
     }
 
     /// The earliest time there is.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.0.first().map(|(at, _)| *at)
+        let ticks = self.words.first()?.get() >> KEY_BITS;
+        self.since.checked_add(Duration::from_nanos(ticks.saturating_mul(TICK_NANOS)))
     }
 
     /// Whose time has come, one after the other: its [`Armed`] is to be [`Armed::cleared`].
     pub(super) fn pop(&mut self, now: Instant) -> Option<usize> {
-        if self.next()? > now {
+        if self.words.first()?.get() >> KEY_BITS > self.ticks(now, 0) {
             return None;
         }
-        self.0.pop_first().map(|(_, key)| key)
+        let key = self.words.pop_first()?.get() & !(u64::MAX << KEY_BITS);
+        usize::try_from(key).ok()
+    }
+
+    fn word(&self, key: usize, at: Instant) -> NonZeroU64 {
+        // The first tick is never over at once, so that no word is zero.
+        let ticks = self.ticks(at, TICK_NANOS - 1).clamp(1, LAST_TICK);
+        NonZeroU64::MIN.saturating_add((ticks << KEY_BITS | key as u64 & !(u64::MAX << KEY_BITS)) - 1)
+    }
+
+    /// Since the beginning.
+    fn ticks(&self, at: Instant, more: u64) -> u64 {
+        let nanos = at.saturating_duration_since(self.since).as_nanos();
+        u64::try_from(nanos).unwrap_or(u64::MAX).saturating_add(more) / TICK_NANOS
     }
 }
 
@@ -52,13 +92,14 @@ impl Armed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+
+    const TICK: Duration = Duration::from_nanos(TICK_NANOS);
 
     #[test]
     fn the_earliest_comes_first_and_each_has_one_time() {
-        let now = Instant::now();
-        let at = |seconds| now + Duration::from_secs(seconds);
         let (mut timers, mut armed) = (Timers::default(), [Armed::default(); 3]);
+        let now = timers.since();
+        let at = |seconds| now + Duration::from_secs(seconds);
         for (key, seconds) in [(0, 30), (1, 10), (2, 20)] {
             timers.arm(key, &mut armed[key], Some(at(seconds)));
         }
@@ -66,12 +107,27 @@ mod tests {
         timers.arm(1, &mut armed[1], Some(at(40)));
         timers.arm(0, &mut armed[0], Some(at(15)));
         timers.arm(2, &mut armed[2], None);
-        assert_eq!((timers.0.len(), timers.next(), timers.pop(now)), (3, Some(at(10)), None));
+        assert_eq!((timers.words.len(), timers.next(), timers.pop(now)), (3, Some(at(10)), None));
         assert_eq!(timers.pop(at(15)), Some(1));
         armed[1].cleared();
-        timers.disarm(0, &mut armed[0]);
+        timers.disarm(&mut armed[0]);
         assert_eq!((timers.pop(at(100)), timers.pop(at(100)), timers.next()), (Some(2), None, None));
         timers.arm(1, &mut armed[1], Some(at(40)));
         assert_eq!(timers.pop(at(40)), Some(1));
+    }
+
+    #[test]
+    fn no_time_comes_early_and_each_within_a_tick() {
+        let (mut timers, mut armed) = (Timers::default(), Armed::default());
+        let at = timers.since() + TICK * 5 + Duration::from_nanos(1);
+        timers.arm(7, &mut armed, Some(at));
+        assert_eq!((timers.pop(at), timers.pop(at + TICK)), (None, Some(7)));
+        armed.cleared();
+        timers.arm(0, &mut armed, Some(timers.since()));
+        assert_eq!(timers.pop(timers.since() + TICK), Some(0));
+        armed.cleared();
+        let years = timers.since() + TICK * u32::MAX;
+        timers.arm(7, &mut armed, Some(years + TICK * u32::MAX * 1_000));
+        assert!(timers.pop(years).is_none() && timers.next().is_some_and(|at| at > years));
     }
 }

@@ -1,10 +1,12 @@
 //! One connection of a worker: what the kernel has said of its socket, and what can be done now.
 
+use crate::engine::Host;
 use crate::engine::buffers::Buffers;
 use crate::engine::line::{Line, Read, Sent};
 use crate::engine::timers::Armed;
 use crate::service::Service;
-use crate::session::Session;
+use crate::session::{Parked, Session};
+use crate::told::ConnectionId;
 use enchufe_sys::epoll::Found;
 use std::net::TcpStream;
 use std::time::Instant;
@@ -19,11 +21,40 @@ pub(super) struct Connection<'h, S: Service> {
     pub(super) in_line: bool,
     /// The kernel tells of room too.
     pub(super) watches_room: bool,
+    /// It had a turn lately: the next may come soon, and is not to begin with unpacking it.
+    pub(super) is_kept: bool,
     known: Known,
 }
 
+/// A connection between its turns.
+pub(super) enum Place<S: Service> {
+    /// Nothing is under way: as small as it can be, for it may be for long.
+    Parked(Idle<S>),
+    /// Where it is as a whole, and which one it is.
+    Busy(usize, ConnectionId),
+}
+
+impl<S: Service> Place<S> {
+    /// Which connection it is.
+    pub(super) const fn id(&self) -> ConnectionId {
+        match self {
+            Self::Parked(idle) => idle.session.id(),
+            Self::Busy(_, id) => *id,
+        }
+    }
+}
+
+/// What is kept of a connection that is parked.
+pub(super) struct Idle<S: Service> {
+    session: Parked<S>,
+    stream: TcpStream,
+    armed: Armed,
+    known: Known,
+    watches_room: bool,
+}
+
 /// What is known of the socket, not what is: a read or a send that finds otherwise says so.
-struct Known {
+pub(super) struct Known {
     readable: bool,
     writable: bool,
     /// A read that does not fill its buffer has not read all: there is an end behind the bytes, or TCP's urgent
@@ -49,8 +80,27 @@ impl<'h, S: Service> Connection<'h, S> {
             armed: Armed::default(),
             in_line: false,
             watches_room: false,
+            is_kept: false,
             known: Known { readable: false, writable: true, read_on: false },
         }
+    }
+
+    /// One that was parked.
+    pub(super) fn wake(idle: Idle<S>, host: &'h Host<'h>, service: &'h S, since: Instant) -> Self {
+        let Idle { session, stream, armed, known, watches_room } = idle;
+        let line = Line::new(Session::unpark(session, host, service, since), stream);
+        Self { line, armed, in_line: false, watches_room, is_kept: false, known }
+    }
+
+    /// What is to be kept of it, if nothing is under way and no turn is to come soon: the connection is of no use then.
+    pub(super) fn park(&mut self, since: Instant) -> Option<Parked<S>> {
+        if self.is_kept || self.in_line { None } else { self.line.session.park(since) }
+    }
+
+    /// With what [`Self::park`] gave.
+    pub(super) fn into_idle(self, session: Parked<S>) -> Idle<S> {
+        let Self { line, armed, known, watches_room, .. } = self;
+        Idle { session, stream: line.stream, armed, known, watches_room }
     }
 
     /// The kernel told this.

@@ -1,6 +1,6 @@
 //! One thread: its epoll, its connections, and the loop that turns what the kernel tells into what they do.
 
-use super::connection::{Connection, Turn};
+use super::connection::{Connection, Place, Turn};
 use crate::engine::buffers::Buffers;
 use crate::engine::busy::Spinner;
 use crate::engine::entrance::SHORTAGE_PAUSE;
@@ -11,11 +11,12 @@ use crate::error::TalkError;
 use crate::reason::Call;
 use crate::service::Service;
 use crate::session::Session;
-use crate::told::{About, Shortage};
+use crate::told::{About, ConnectionId, Shortage};
 use enchufe_sys::affinity::run_on;
 use enchufe_sys::epoll::{Epoll, Events, Found, Watch};
 use enchufe_sys::host::Bell;
 use slab::Slab;
+use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::net::TcpStream;
@@ -26,6 +27,8 @@ use std::time::{Duration, Instant, SystemTime};
 const EVENTS: usize = 1024;
 /// Connections that are let in before those that are there have their turn.
 const MOST_ARRIVALS: usize = 64;
+/// Connections that had a turn lately and are as they were in it: some 400 bytes each.
+const MOST_KEPT: usize = 512;
 /// Events between two looks at the clock, which costs as much as a few per cent of a round trip.
 const CLOCK: usize = 32;
 
@@ -36,7 +39,11 @@ pub(super) struct Worker<'h, S: Service> {
     service: &'h S,
     epoll: Epoll,
     bell: Arc<Bell>,
-    connections: Slab<Connection<'h, S>>,
+    connections: Slab<Place<S>>,
+    /// Those of them that are not parked.
+    busy: Slab<Connection<'h, S>>,
+    /// Connections that are not parked between their turns.
+    kept: VecDeque<Key>,
     timers: Timers,
     spinner: Spinner,
     buffers: Buffers,
@@ -103,8 +110,8 @@ impl Token {
 
 /// The low half of a connection's number: two of one place are not 2³² apart while an event is in hand.
 #[expect(clippy::cast_possible_truncation, reason = "it only tells neighbours apart")]
-fn number(about: About) -> u32 {
-    about.id.0 as u32
+fn number(id: ConnectionId) -> u32 {
+    id.0 as u32
 }
 
 impl<'h, S: Service> Worker<'h, S> {
@@ -128,6 +135,8 @@ impl<'h, S: Service> Worker<'h, S> {
             epoll,
             bell,
             connections: Slab::new(),
+            busy: Slab::with_capacity(MOST_KEPT + 1),
+            kept: VecDeque::new(),
             timers: Timers::default(),
             spinner: Spinner::new(host.limits.busy_poll),
             buffers: Buffers::new(host.limits.read_size),
@@ -217,10 +226,22 @@ impl<'h, S: Service> Worker<'h, S> {
         result
     }
 
-    /// The connection, if it is still there.
+    /// The connection, if it is still there: as a whole, until the end of [`Self::work`].
     fn find(&mut self, key: Key) -> Option<&mut Connection<'h, S>> {
-        let connection = self.connections.get_mut(key.place)?;
-        (number(connection.line.session.about()) == key.number).then_some(connection)
+        let place = self.connections.get_mut(key.place).filter(|place| number(place.id()) == key.number)?;
+        if let Place::Busy(index, _) = *place {
+            return self.busy.get_mut(index);
+        }
+        let entry = self.busy.vacant_entry();
+        let whole = Place::Busy(entry.key(), place.id());
+        let Place::Parked(idle) = mem::replace(place, whole) else { return None };
+        let (host, since) = (self.group.entrance.host, self.timers.since());
+        Some(entry.insert(Connection::wake(idle, host, self.service, since)))
+    }
+
+    /// Of whoever is in this place.
+    fn key(&self, place: usize) -> Option<Key> {
+        self.connections.get(place).map(|found| Key { place, number: number(found.id()) })
     }
 
     fn ready(&mut self, key: Key, found: Found, now: Instant) {
@@ -230,9 +251,10 @@ impl<'h, S: Service> Worker<'h, S> {
         }
     }
 
-    /// Gives a connection its turn.
+    /// Gives a connection that [`Self::find`] has found its turn.
     fn work(&mut self, key: Key, now: Instant) {
-        let Some(connection) = self.connections.get_mut(key.place) else { return };
+        let Some(Place::Busy(index, _)) = self.connections.get(key.place) else { return };
+        let Some(connection) = self.busy.get_mut(*index) else { return };
         match connection.turn(&mut self.buffers, now) {
             Turn::Done => {}
             Turn::More if connection.in_line => {}
@@ -254,12 +276,35 @@ impl<'h, S: Service> Worker<'h, S> {
         }
         let at = connection.line.deadline(now);
         self.timers.arm(key.place, &mut connection.armed, at);
+        if !connection.is_kept {
+            connection.is_kept = true;
+            self.keep(key);
+        }
+    }
+
+    /// One more is ready for its next turn, and the one that has been so for longest no longer.
+    fn keep(&mut self, key: Key) {
+        self.kept.push_back(key);
+        if self.kept.len() <= MOST_KEPT {
+            return;
+        }
+        let Some(oldest) = self.kept.pop_front() else { return };
+        let Some(place) = self.connections.get_mut(oldest.place) else { return };
+        let &mut Place::Busy(index, id) = place else { return };
+        let Some(connection) = self.busy.get_mut(index).filter(|_| number(id) == oldest.number) else {
+            return;
+        };
+        connection.is_kept = false;
+        if let Some(session) = connection.park(self.timers.since()) {
+            *place = Place::Parked(self.busy.remove(index).into_idle(session));
+        }
     }
 
     /// Closes a connection that is over, and tells of its end.
     fn finish(&mut self, place: usize) {
-        let Some(mut connection) = self.connections.try_remove(place) else { return };
-        self.timers.disarm(place, &mut connection.armed);
+        let Some(Place::Busy(index, _)) = self.connections.try_remove(place) else { return };
+        let Some(mut connection) = self.busy.try_remove(index) else { return };
+        self.timers.disarm(&mut connection.armed);
         let session = connection.line.close(&mut self.buffers);
         self.tally.ended(session);
         self.group.freed();
@@ -282,11 +327,11 @@ impl<'h, S: Service> Worker<'h, S> {
             self.look_at_queue();
         }
         while let Some(place) = self.timers.pop(now) {
-            let Some(connection) = self.connections.get_mut(place) else { continue };
+            let Some(key) = self.key(place) else { continue };
+            let Some(connection) = self.find(key) else { continue };
             connection.armed.cleared();
             connection.line.expire(now);
-            let number = number(connection.line.session.about());
-            self.work(Key { place, number }, now);
+            self.work(key, now);
         }
     }
 
@@ -308,7 +353,7 @@ impl<'h, S: Service> Worker<'h, S> {
 
     fn open(&mut self, stream: TcpStream, about: About, now: Instant) {
         let entry = self.connections.vacant_entry();
-        let key = Key { place: entry.key(), number: number(about) };
+        let key = Key { place: entry.key(), number: number(about.id) };
         if self.epoll.add(&stream, Token::Connection(key).word(), Watch::Arrivals).is_err() {
             return self.group.entrance.turn_away(stream, about, Shortage::Watches);
         }
@@ -316,7 +361,7 @@ impl<'h, S: Service> Worker<'h, S> {
         let bell = S::ASKS.then(|| Arc::clone(&self.bell));
         let session =
             Session::open(self.group.entrance.host, self.service, about, bell, (now, SystemTime::now()));
-        entry.insert(Connection::new(session, stream));
+        entry.insert(Place::Busy(self.busy.insert(Connection::new(session, stream)), about.id));
         self.work(key, now);
     }
 
@@ -350,13 +395,12 @@ impl<'h, S: Service> Worker<'h, S> {
         if !S::ASKS {
             return;
         }
-        let asking: Vec<Key> = self
-            .connections
-            .iter()
-            .filter(|(_, connection)| connection.line.session.is_asking())
-            .map(|(place, connection)| Key { place, number: number(connection.line.session.about()) })
-            .collect();
-        for key in asking {
+        let is_asking = |index| self.busy.get(index).is_some_and(|one| one.line.session.is_asking());
+        let asking = self.connections.iter().filter_map(|(place, found)| match *found {
+            Place::Busy(index, id) if is_asking(index) => Some(Key { place, number: number(id) }),
+            _ => None,
+        });
+        for key in asking.collect::<Vec<_>>() {
             if let Some(connection) = self.find(key) {
                 connection.line.session.rang(now);
                 self.work(key, now);
@@ -369,7 +413,7 @@ impl<'h, S: Service> Worker<'h, S> {
         self.group.stop();
         let places: Vec<usize> = self.connections.iter().map(|(place, _)| place).collect();
         for place in places {
-            if let Some(connection) = self.connections.get_mut(place) {
+            if let Some(connection) = self.key(place).and_then(|key| self.find(key)) {
                 connection.line.session.interrupted();
                 self.finish(place);
             }
