@@ -185,7 +185,7 @@ static void tells(int signal) {
 static void interrupted(int flags) {
     struct ends both = ends();
     struct sigaction action = {.sa_handler = tells, .sa_flags = flags};
-    struct itimerval soon = {.it_value.tv_usec = 50000};
+    struct itimerval soon = {.it_value.tv_usec = 300000};
     CHECK(pipe(told));
     pid_t child = CHECK(fork());
     if (child == 0) {
