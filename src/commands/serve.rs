@@ -38,6 +38,8 @@ const SERVICES: &[&str] = &[
     "exec",
 ];
 const BACKLOG: u32 = 4096;
+/// Of reads of a connection that streams.
+const STREAM_SIZE: usize = 256 * 1024;
 const QUIET_TIME: Duration = Duration::from_millis(50);
 const MOST: usize = 10_000_000;
 
@@ -302,6 +304,8 @@ fn limits(flags: &flags::Serve, crew: &Crew) -> Result<Limits, Problem> {
         connections,
         accept,
         read_size: times.read_size.unwrap_or(usual.read_size),
+        // Who names a size has that one.
+        stream_size: if times.read_size.is_none() { STREAM_SIZE } else { 0 },
         threads: crew.threads,
         processors: crew.processors.clone(),
         busy_poll: crew.busy_poll,

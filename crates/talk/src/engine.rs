@@ -132,6 +132,9 @@ pub struct Limits {
     pub accept: Option<u64>,
     /// Bytes asked for in one `recv`.
     pub read_size: usize,
+    /// Bytes asked for in a `recv` of a connection whose last one got as many as it asked for, by an engine that has a few threads;
+    /// less than [`Self::read_size`]: no more than that.
+    pub stream_size: usize,
     /// After a stop, what still runs has this long to end.
     pub drain: Duration,
     /// Threads of an engine that has a few; `None`: one for each of [`Self::processors`], or, without any, for
@@ -170,6 +173,7 @@ impl Default for Limits {
             connections: usize::MAX,
             accept: None,
             read_size: 64 * 1024,
+            stream_size: 0,
             drain: Duration::from_secs(5),
             threads: None,
             processors: Vec::new(),

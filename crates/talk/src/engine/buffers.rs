@@ -2,18 +2,18 @@
 
 use std::mem;
 
-/// Buffers of full size that are kept for the next reads when nobody has them.
-const KEPT: usize = 16;
+/// Buffers that are kept for the next reads when nobody has them: usual ones, and large ones.
+const KEPT: [usize; 2] = [16, 4];
 
 /// Grows with what is lent, which each session bounds ([`MOST_BUFFERS`](crate::session::MOST_BUFFERS)).
 #[derive(Debug)]
 pub(super) struct Buffers {
     all: Vec<Buffer>,
-    /// The last that came back is the first that goes out: it is in the processor's cache.
-    free: Vec<usize>,
-    /// Of the free ones, those that have their full size.
-    whole: usize,
-    size: usize,
+    /// Those that are kept, of each size. The last that came back is the first that goes out: it is in the processor's cache.
+    whole: [Vec<usize>; 2],
+    /// Those that have given back their memory.
+    empty: Vec<usize>,
+    sizes: [usize; 2],
 }
 
 #[derive(Debug, Default)]
@@ -25,26 +25,33 @@ struct Buffer {
 impl Buffers {
     /// Each of `size` bytes.
     pub(super) const fn new(size: usize) -> Self {
-        Self { all: Vec::new(), free: Vec::new(), whole: 0, size }
+        Self::with_large(size, size)
     }
 
-    /// Of one that is read into.
+    /// Each of `size` bytes, or of `large` ones.
+    pub(super) const fn with_large(size: usize, large: usize) -> Self {
+        Self { all: Vec::new(), whole: [const { Vec::new() }; 2], empty: Vec::new(), sizes: [size, large] }
+    }
+
+    /// Of a usual one.
     pub(super) const fn size(&self) -> usize {
-        self.size
+        self.sizes[0]
     }
 
-    /// One to read into.
-    pub(super) fn take(&mut self) -> usize {
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.all.push(Buffer::default());
-            self.all.len() - 1
+    /// One to read into; a large one, if there are such.
+    pub(super) fn take(&mut self, large: bool) -> usize {
+        let class = usize::from(large && self.sizes[1] > self.sizes[0]);
+        let index = self.whole[class].pop().unwrap_or_else(|| {
+            let index = self.empty.pop().unwrap_or_else(|| {
+                self.all.push(Buffer::default());
+                self.all.len() - 1
+            });
+            if let Some(buffer) = self.all.get_mut(index) {
+                buffer.bytes = vec![0; self.sizes[class]];
+            }
+            index
         });
         if let Some(buffer) = self.all.get_mut(index) {
-            if buffer.bytes.len() == self.size {
-                self.whole = self.whole.saturating_sub(1);
-            } else {
-                buffer.bytes = vec![0; self.size];
-            }
             buffer.lent = true;
         }
         index
@@ -54,18 +61,19 @@ impl Buffers {
     pub(super) fn give(&mut self, index: usize) {
         let Some(buffer) = self.all.get_mut(index).filter(|buffer| buffer.lent) else { return };
         buffer.lent = false;
-        if buffer.bytes.len() == self.size && self.whole < KEPT {
-            self.whole += 1;
-        } else {
-            buffer.bytes = Vec::new();
+        match self.sizes.iter().position(|size| *size == buffer.bytes.len()) {
+            Some(class) if self.whole[class].len() < KEPT[class] => self.whole[class].push(index),
+            _ => {
+                buffer.bytes = Vec::new();
+                self.empty.push(index);
+            }
         }
-        self.free.push(index);
     }
 
     /// If it is still lent: it will be for a while, so that what it does not use of itself is given back.
     pub(super) fn shrink(&mut self, index: usize, used: usize) {
         let Some(buffer) = self.all.get_mut(index).filter(|buffer| buffer.lent) else { return };
-        if used <= self.size / 2 {
+        if used <= buffer.bytes.len() / 2 {
             let copy = buffer.bytes.get(..used).unwrap_or_default().to_vec();
             drop(mem::replace(&mut buffer.bytes, copy));
         }
@@ -87,21 +95,22 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded_and_the_last_that_came_goes_out_first() {
         let mut buffers = Buffers::new(8);
-        let taken: Vec<usize> = (0..KEPT + 5).map(|_| buffers.take()).collect();
-        assert_eq!(taken, (0..KEPT + 5).collect::<Vec<_>>());
+        let all = KEPT[0] + 5;
+        let taken: Vec<usize> = (0..all).map(|_| buffers.take(false)).collect();
+        assert_eq!(taken, (0..all).collect::<Vec<_>>());
         for index in taken {
             buffers.give(index);
             buffers.give(index);
         }
-        assert_eq!(buffers.all.iter().filter(|buffer| !buffer.bytes.is_empty()).count(), KEPT);
-        let last = buffers.take();
-        assert_eq!((last, buffers.bytes_mut(last).len(), buffers.all.len()), (KEPT + 4, 8, KEPT + 5));
+        assert_eq!(buffers.all.iter().filter(|buffer| !buffer.bytes.is_empty()).count(), KEPT[0]);
+        let last = buffers.take(false);
+        assert_eq!((last, buffers.bytes_mut(last).len(), buffers.all.len()), (KEPT[0] - 1, 8, all));
     }
 
     #[test]
     fn one_that_shrank_keeps_its_bytes_and_has_its_size_again_when_it_is_taken() {
         let mut buffers = Buffers::new(8);
-        let index = buffers.take();
+        let index = buffers.take(false);
         buffers.bytes_mut(index)[..4].copy_from_slice(b"hola");
         buffers.shrink(index, 5);
         assert_eq!(buffers.bytes(index).len(), 8, "there is little to give back");
@@ -109,7 +118,28 @@ mod tests {
         assert_eq!(buffers.bytes(index), b"hola");
         buffers.give(index);
         buffers.shrink(index, 1);
-        assert_eq!(buffers.take(), index);
+        assert_eq!(buffers.take(false), index);
         assert_eq!(buffers.bytes(index).len(), 8);
+    }
+
+    #[test]
+    fn large_ones_are_kept_apart_and_indices_are_used_again() {
+        let mut buffers = Buffers::with_large(8, 32);
+        for _ in 0..100 {
+            let (usual, large) = (buffers.take(false), buffers.take(true));
+            assert_eq!((buffers.bytes(usual).len(), buffers.bytes(large).len()), (8, 32));
+            buffers.shrink(large, 16);
+            assert_eq!(buffers.bytes(large).len(), 16);
+            buffers.give(usual);
+            buffers.give(large);
+        }
+        assert_eq!(buffers.all.len(), 2);
+        let taken: Vec<usize> = (0..9).map(|_| buffers.take(true)).collect();
+        for index in taken {
+            buffers.give(index);
+        }
+        assert_eq!((buffers.whole[0].len(), buffers.whole[1].len()), (1, KEPT[1]));
+        let alike = Buffers::new(8).take(true);
+        assert_eq!(alike, 0);
     }
 }

@@ -18,6 +18,10 @@ pub(super) struct Line<'h, S: Service> {
     pub(super) session: Session<'h, S, usize>,
     pub(super) stream: TcpStream,
     check_peer: Option<Instant>,
+    /// The last read filled its buffer: there may be more.
+    pub(super) filled: bool,
+    /// Much comes at once: it is read in large pieces, where there are such.
+    streams: bool,
 }
 
 /// What came of a read.
@@ -44,11 +48,11 @@ pub(super) enum Sent {
 
 impl<'h, S: Service> Line<'h, S> {
     pub(super) fn new(session: Session<'h, S, usize>, stream: TcpStream) -> Self {
-        Self { session, stream, check_peer: None }
+        Self { session, stream, check_peer: None, filled: false, streams: false }
     }
 
     pub(super) fn read(&mut self, buffers: &mut Buffers, now: Instant) -> Read {
-        let index = buffers.take();
+        let index = buffers.take(self.streams);
         let result = host::receive(&self.stream, buffers.bytes_mut(index));
         let (freed, read) = match result {
             Ok(0) => {
@@ -56,7 +60,10 @@ impl<'h, S: Service> Line<'h, S> {
                 (Some(index), Read::End)
             }
             Ok(count) => {
-                let bytes = buffers.bytes(index).get(..count).unwrap_or_default();
+                let room = buffers.bytes(index);
+                let bytes = room.get(..count).unwrap_or_default();
+                self.filled = count == room.len();
+                self.streams = self.filled || count > buffers.size();
                 let freed = self.session.received(bytes, index, now);
                 (freed, Read::Bytes(count, freed.xor(Some(index))))
             }

@@ -63,12 +63,14 @@ impl World for Sockets {
         // Many servers of many clients run in one process.
         host::raise_descriptor_limit();
         let (recorder, stop, operator) = (Recorder::new(), Stop::new().unwrap(), Operator::default());
-        // Several threads also look before they wait.
+        // Several threads also look before they wait, and read streams in larger pieces.
         let looks = self.threads.get() > 1;
+        let stream_size =
+            if looks && setup.limits.read_size == Limits::default().read_size { 256 * 1024 } else { 0 };
         let busy_poll = if looks { BusyPoll::For(Duration::from_micros(50)) } else { BusyPoll::Off };
         let host = Host {
             reporter: &recorder,
-            limits: Limits { threads: Some(self.threads), busy_poll, ..setup.limits.clone() },
+            limits: Limits { threads: Some(self.threads), busy_poll, stream_size, ..setup.limits.clone() },
             stop: &stop,
             operator: Some(&operator),
             options: &setup.options,

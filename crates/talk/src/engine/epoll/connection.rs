@@ -151,7 +151,7 @@ impl<'h, S: Service> Connection<'h, S> {
         match self.line.read(buffers, now) {
             Read::Bytes(count, kept) => {
                 // A stream that gives less than was asked for has no more (epoll(7), question 9).
-                self.known.readable = self.known.read_on || count == buffers.size();
+                self.known.readable = self.known.read_on || self.line.filled;
                 kept.map(|index| (index, count))
             }
             Read::End | Read::Nothing => {

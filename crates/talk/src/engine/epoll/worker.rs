@@ -140,7 +140,7 @@ impl<'h, S: Service> Worker<'h, S> {
             kept: VecDeque::new(),
             timers: Timers::default(),
             spinner: Spinner::new(host.limits.busy_poll),
-            buffers: Buffers::new(host.limits.read_size),
+            buffers: Buffers::with_large(host.limits.read_size, host.limits.stream_size),
             in_line: Vec::new(),
             arrivals: Vec::new(),
             batch: 1,
