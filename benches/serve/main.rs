@@ -106,7 +106,7 @@ fn one_run(bench: &Bench, machine: &mut Machine, case: &Case, peer: Peer, millis
     };
     let server = bench.start(peer, machine.port(), &server_on)?;
     let mut words: Vec<String> = case.load.iter().map(|word| (*word).to_owned()).collect();
-    words.push(format!("millis={millis}"));
+    words.extend([format!("millis={millis}"), format!("warm={}", millis / 3)]);
     let start = |number| Load::start(&server, (number, &words), &load_on);
     load::run((0..case.loads).map(start).collect::<Result<_, _>>()?)
 }
