@@ -9,7 +9,7 @@
  *     idle     `connections` that have each had one message back, and stay open
  *
  * `port`, and `server`: the process whose processor time is told. `host`: the last number of the 127.0.0.N that it connects from.
- * It prints "ready" once its connections are there and begins when a line comes; then one line of NAME=NUMBER: times are seconds, latencies
+ * It prints "ready" (with `idle`, once its connections are there) and begins when a line comes; then one line of NAME=NUMBER: times are seconds, latencies
  * microseconds. `busy` is what all processors did meanwhile, to find what others did. Any byte that is not right, or is missing, ends it with 1. */
 
 #define _GNU_SOURCE
@@ -259,8 +259,9 @@ static void connect_all(int with_times) {
 }
 
 static void run_rounds(void) {
-    connect_all(1);
+    /* Not before: a load that sleeps between may wake on another processor than the one that it connected from. */
     wait_for_go();
+    connect_all(1);
     for (long number = 0; number < plan.connections; number++) {
         all[number].wanted = plan.size * plan.depth;
         push(number, UINT64_MAX);

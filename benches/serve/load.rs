@@ -17,7 +17,7 @@ pub struct Run {
     pub p99: f64,
 }
 
-/// A load that has its connections and waits for the word to begin.
+/// A load that waits for the word to begin.
 pub struct Load {
     child: Child,
     out: BufReader<ChildStdout>,
@@ -31,7 +31,7 @@ impl Drop for Load {
 }
 
 impl Load {
-    /// Connects. `number`: which of several it is.
+    /// Starts it; one of connections that do nothing has them then. `number`: which of several it is.
     pub fn start(server: &Server, (number, words): (usize, &[String]), processors: &str) -> io::Result<Self> {
         let mut command = Command::new("taskset");
         command.args(["-c", processors]).arg(peers::path("load")).args(words);
