@@ -121,7 +121,10 @@ fn a_call_that_goes_on_after_a_signal_is_one_call() {
         assert_eq!(left[0]["error"] == "EINTR", first.is_null(), "{scenario}");
         // It began before the signal, at which the peer sends.
         let at = |wanted: &str| {
-            events.iter().position(|event| event["event"] == "call_entered" && event["name"] == wanted).unwrap()
+            events
+                .iter()
+                .position(|event| event["event"] == "call_entered" && event["name"] == wanted)
+                .unwrap()
         };
         assert!(at("recvfrom") < at("sendto"), "{scenario}");
         let entered = named(&events, "call_entered").into_iter().filter(|call| call["name"] == "recvfrom");
