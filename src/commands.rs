@@ -36,7 +36,6 @@ use crate::style;
 use crate::transcript::{Form, Shown, Timestamps};
 use enchufe_sys::host::{self, Interest, StopSignals, Watch};
 use enchufe_talk::Stop;
-use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -77,13 +76,6 @@ fn stop_on_signals() -> Result<Arc<Stop>, Problem> {
     Ok(stop)
 }
 
-/// The file of `--log`, added to.
-fn open_log(telling: &Telling) -> Result<Option<Log>, Problem> {
-    let Some(path) = &telling.log else { return Ok(None) };
-    let opened = OpenOptions::new().create(true).append(true).open(path);
-    let file = opened.map_err(|error| Problem::unwritable("open", path, &error))?;
-    Ok(Some(Log { path: path.clone(), file }))
-}
 
 /// What `--json`, `--hex` and the like make of the telling.
 fn teller(
@@ -108,5 +100,6 @@ fn teller(
     let form = Form { payload, timestamps, numbered, color };
     let Common { quiet, verbose } = common;
     let manner = Manner { audience, json: telling.json, quiet, verbose, form };
-    Ok(Arc::new(Teller::new(catalogue, manner, open_log(telling)?, Arc::clone(stop))))
+    let log = telling.log.as_deref().map(Log::open).transpose()?;
+    Ok(Arc::new(Teller::new(catalogue, manner, log, Arc::clone(stop))))
 }

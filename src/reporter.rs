@@ -10,9 +10,9 @@ use crate::transcript::{self, Form, Shown, Timestamps};
 use enchufe_talk::told::About;
 use enchufe_talk::{Reporter, Stop, Told};
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Whose events they are, and so where they go.
@@ -69,11 +69,20 @@ impl State {
     }
 }
 
-/// The file of `--log`.
+/// The file of `--log`, added to.
 #[derive(Debug)]
 pub struct Log {
-    pub path: PathBuf,
-    pub file: File,
+    path: PathBuf,
+    file: File,
+}
+
+impl Log {
+    /// Makes the file where there is none.
+    pub fn open(path: &Path) -> Result<Self, Problem> {
+        let opened = OpenOptions::new().create(true).append(true).open(path);
+        let file = opened.map_err(|error| Problem::unwritable("open", path, &error))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
 }
 
 /// A line with its end, to be written in one piece: what several programs write to one file or
@@ -140,6 +149,21 @@ impl Teller {
     /// The prompt is over: its line is cleared, and lines go straight to the terminal again.
     pub fn leave_prompt(&self) {
         self.lock().leave_prompt();
+    }
+
+    /// Goes on in a file of the same name, made anew where whoever keeps logs has moved the old one away: no line is lost or
+    /// written twice. Where that cannot be opened the old one is kept, and that is said on stderr.
+    #[cfg(have_watch)]
+    pub fn reopen_log(&self) {
+        let mut state = self.lock();
+        let Some(log) = &mut state.log else { return };
+        match Log::open(&log.path) {
+            Ok(fresh) => *log = fresh,
+            Err(problem) => {
+                let text = format!("enchufe: {}", problem.text(self.catalogue));
+                self.write(&mut state, To::Stderr, &text);
+            }
+        }
     }
 
     /// What could not be written, if anything (a closed pipe is no problem).

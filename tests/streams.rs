@@ -300,6 +300,41 @@ fn a_log_gets_what_happens_with_its_date_and_is_added_to() {
 }
 
 #[test]
+fn a_log_that_is_moved_away_goes_on_in_a_new_file_after_sighup() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, old] = ["events.log", "events.log.1"].map(|name| folder.path().join(name));
+    let server = Server::json(&["echo", "--log", path.to_str().unwrap()]);
+    common::run(&["send", &server.target(), "uno", "-q"]).is(0, "uno", "");
+    std::fs::rename(&path, &old).unwrap();
+    server.process.signal("HUP");
+    while !path.exists() {
+        std::thread::yield_now();
+    }
+    common::run(&["send", &server.target(), "dos", "-q"]).is(0, "dos", "");
+    let done = server.stop();
+    assert_eq!((done.code, done.errors()), (Some(0), ""));
+    let [old, new] = [old, path].map(|path| std::fs::read_to_string(path).unwrap());
+    assert_eq!(format!("{old}{new}"), done.text());
+    assert!(old.contains("\"uno\"") && new.contains("\"dos\""), "{old}---{new}");
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_again_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.log");
+    let server = Server::json(&["echo", "--log", path.to_str().unwrap()]);
+    let kept = std::fs::File::open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let mut server = server;
+    server.process.signal("HUP");
+    server.process.errors_until("it is a directory; name another file");
+    common::run(&["send", &server.target(), "uno", "-q"]).is(0, "uno", "");
+    let done = server.stop();
+    assert_eq!((done.code, std::io::read_to_string(kept).unwrap().as_str()), (Some(0), done.text()));
+}
+
+#[test]
 fn a_log_of_json_is_what_stdout_would_say() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let server = Server::json(&["echo", "--once", "--log", file.path().to_str().unwrap()]);

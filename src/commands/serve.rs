@@ -14,6 +14,10 @@ use crate::problem::{Kind, Problem};
 use crate::reporter::{Audience, Teller};
 use crate::transcript::Shown;
 use enchufe_sys::host;
+#[cfg(have_watch)]
+use enchufe_sys::host::{Interest, Watch};
+#[cfg(have_watch)]
+use enchufe_sys::signals::SignalPipe;
 use enchufe_talk::connect::Family;
 use enchufe_talk::engine::{self, Host, Limits, Program, Summary};
 use enchufe_talk::listen::{self, Listener};
@@ -72,6 +76,10 @@ pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue
     };
     let numbered = plan.crew.kind != engine::Kind::Blocking;
     let teller = teller(&flags.telling, common, Audience::Server, shown, numbered, &stop, catalogue)?;
+    #[cfg(have_watch)]
+    if flags.telling.log.is_some() {
+        reopen_log_on_hang_up(&teller)?;
+    }
     let listeners = listen::open(
         &listen::Plan {
             endpoints: &plan.endpoints,
@@ -90,6 +98,26 @@ pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue
         0 => Ok(Code::Fine),
         cut => Err(Problem::new(Kind::DrainCut).count("cut", cut)),
     }
+}
+
+/// signal(7)
+#[cfg(have_watch)]
+const SIGHUP: i32 = 1;
+
+/// SIGHUP, by which those who keep logs say that they have moved one away.
+#[cfg(have_watch)]
+fn reopen_log_on_hang_up(teller: &Arc<Teller>) -> Result<(), Problem> {
+    let signals = SignalPipe::new(&[SIGHUP]).map_err(|error| Problem::resources("socketpair", &error))?;
+    let teller = Arc::clone(teller);
+    let watcher = move || {
+        while host::wait(&mut [Watch::new(&signals, Interest::READ)], None).is_ok() {
+            if signals.take() > 0 {
+                teller.reopen_log();
+            }
+        }
+    };
+    std::thread::Builder::new().spawn(watcher).map_err(|error| Problem::resources("clone", &error))?;
+    Ok(())
 }
 
 fn run(
