@@ -48,7 +48,7 @@ pub struct Common {
 pub const OF_THE_WATCHING: [&str; 3] = ["watch", "trace", "doctor"];
 
 /// The flags of an engine that is there with them.
-pub const OF_EPOLL: [&str; 2] = ["--threads", "--cpus"];
+pub const OF_EPOLL: [&str; 3] = ["--threads", "--cpus", "--busy-poll"];
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -132,7 +132,8 @@ pub struct Serve {
     #[cfg_attr(have_watch, arg(long, value_name = "NUMBERS"))]
     #[cfg_attr(not(have_watch), arg(skip))]
     pub cpus: Option<String>,
-    #[arg(long, value_name = "TIME")]
+    #[cfg_attr(have_watch, arg(long, value_name = "TIME"))]
+    #[cfg_attr(not(have_watch), arg(skip))]
     pub busy_poll: Option<String>,
     #[arg(long, conflicts_with = "accept")]
     pub once: bool,
