@@ -491,7 +491,7 @@ flag-log = Also write what happens to FILE, with date and time
 flag-first-byte = Close if not one byte comes for this long
 flag-idle = Close if nothing comes or goes for this long
 flag-deadline = Close this long after the connection was made, whatever happens
-flag-read-size = Bytes that each read asks for (65536; the engine epoll 262144 while so much comes)
+flag-read-size = Bytes that each read asks for (65536; a server may ask for more while much comes)
 flag-ipv4 = IPv4 only
 flag-ipv6 = IPv6 only
 flag-socket = Socket options: nodelay, keepalive=30s, sndbuf=N, rcvbuf=N, linger=0s

@@ -492,7 +492,7 @@ flag-log = Escribir también en ARCHIVO lo que pasa, con fecha y hora
 flag-first-byte = Cerrar si no llega ni un byte en este tiempo
 flag-idle = Cerrar si nada llega ni sale en este tiempo
 flag-deadline = Cerrar a este tiempo de conectado, pase lo que pase
-flag-read-size = Bytes que se piden en cada lectura (65536; el motor epoll, 262144 mientras llegan tantos)
+flag-read-size = Bytes que se piden en cada lectura (65536; un servidor puede pedir más mientras llega mucho)
 flag-ipv4 = Solo IPv4
 flag-ipv6 = Solo IPv6
 flag-socket = Opciones del socket: nodelay, keepalive=30s, sndbuf=N, rcvbuf=N, linger=0s
