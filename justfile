@@ -32,7 +32,7 @@ bless:
 oracle *ARGS:
     ci/oracle {{ARGS}}
 
-# Build target/windows/enchufe.exe and try it under Wine (Debian's packages: see ci/windows); `--build` only builds it
+# Build target/windows/enchufe.exe and try it under Wine (Debian's packages: see ci/windows); `--build` only builds it, `--release` optimized
 windows *ARGS:
     ci/windows {{ARGS}}
 
