@@ -76,7 +76,6 @@ fn stop_on_signals() -> Result<Arc<Stop>, Problem> {
     Ok(stop)
 }
 
-
 /// What `--json`, `--hex` and the like make of the telling.
 fn teller(
     telling: &Telling,
