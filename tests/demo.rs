@@ -111,7 +111,7 @@ fn where_it_is_not_traced_and_the_usual_ports_are_taken_it_uses_others_and_says_
     let folder = tempfile::tempdir().unwrap();
     let said = folder.path().join("said").display().to_string();
     let first = format!(
-        "$program serve discard --listen 127.0.0.1:4000 --listen 127.0.0.1:8080 > {said} 2>&1 & \
+        ": > {said}; $program serve discard --listen 127.0.0.1:4000 --listen 127.0.0.1:8080 > {said} 2>&1 & \
          until grep -q 'on 127.0.0.1:8080' {said}; do kill -0 $! || exit 1; done; trap 'kill $!' EXIT;"
     );
     let done = untraced("en", &first, &["hola"]);
