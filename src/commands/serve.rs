@@ -134,6 +134,7 @@ fn run(
         stop,
         operator: (plan.service == "ask").then_some(&*operator),
         options: &plan.options,
+        counters: None,
     };
     let with = Running { engine: plan.crew.kind, listeners, host: &host };
     match plan.service {

@@ -38,6 +38,7 @@ mod threads;
 #[cfg(feature = "linux")]
 mod timers;
 
+use crate::counters::Counters;
 use crate::error::TalkError;
 use crate::listen::Listener;
 use crate::operator::Operator;
@@ -46,7 +47,7 @@ use crate::reason::{End, Reason};
 use crate::service::Service;
 use crate::session::Session;
 use crate::stop::Stop;
-use crate::told::{Reporter, Told};
+use crate::told::{About, Reporter, Told};
 
 use enchufe_sys::host::{self, Bell, Interest, Watch};
 use std::ffi::OsString;
@@ -194,12 +195,23 @@ pub struct Host<'a> {
     pub operator: Option<&'a Operator>,
     /// Set on every connection.
     pub options: &'a [SocketOption],
+    /// Who counts, where somebody wants to know while it serves.
+    pub counters: Option<&'a Counters>,
 }
 
 impl<'a> Host<'a> {
     /// One whose bounds are the usual ones, with nobody to ask.
     pub fn new(reporter: &'a dyn Reporter, stop: &'a Stop) -> Self {
-        Self { reporter, limits: Limits::default(), stop, operator: None, options: &[] }
+        Self { reporter, limits: Limits::default(), stop, operator: None, options: &[], counters: None }
+    }
+
+    /// The descriptor of this connection is closed: counts and tells how it ended.
+    pub(crate) fn ended(&self, about: About, end: &End) {
+        // Counted before it is told: whoever hears of it may look at once.
+        if let Some(counters) = self.counters {
+            counters.closed(end);
+        }
+        self.reporter.tell(Some(about), &Told::Closed { end });
     }
 }
 

@@ -21,6 +21,7 @@
 pub mod address;
 pub mod client;
 pub mod connect;
+pub mod counters;
 pub mod engine;
 pub mod error;
 pub mod listen;
@@ -34,6 +35,7 @@ pub mod stop;
 pub mod told;
 
 pub use address::Endpoint;
+pub use counters::Counters;
 pub use error::TalkError;
 pub use operator::Operator;
 pub use reason::{Call, End, Reason};

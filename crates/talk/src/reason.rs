@@ -93,21 +93,41 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The name in JSON and in the catalogue of texts.
-    pub const fn id(&self) -> &'static str {
+    /// The names of all of them, in JSON and in the catalogue of texts.
+    pub const IDS: [&'static str; 11] = [
+        "peer_finished",
+        "own_end",
+        "reset_by_peer",
+        "idle",
+        "first_byte",
+        "deadline",
+        "interrupted",
+        "refused",
+        "limit",
+        "peer_left",
+        "failed",
+    ];
+
+    /// Its place in [`Self::IDS`].
+    pub const fn number(&self) -> usize {
         match self {
-            Self::PeerFinished => "peer_finished",
-            Self::OwnEnd => "own_end",
-            Self::Reset => "reset_by_peer",
-            Self::Idle(_) => "idle",
-            Self::FirstByte(_) => "first_byte",
-            Self::Deadline(_) => "deadline",
-            Self::Interrupted => "interrupted",
-            Self::Refused => "refused",
-            Self::Limit => "limit",
-            Self::PeerLeft => "peer_left",
-            Self::Failed(..) => "failed",
+            Self::PeerFinished => 0,
+            Self::OwnEnd => 1,
+            Self::Reset => 2,
+            Self::Idle(_) => 3,
+            Self::FirstByte(_) => 4,
+            Self::Deadline(_) => 5,
+            Self::Interrupted => 6,
+            Self::Refused => 7,
+            Self::Limit => 8,
+            Self::PeerLeft => 9,
+            Self::Failed(..) => 10,
         }
+    }
+
+    /// Its name in [`Self::IDS`].
+    pub const fn id(&self) -> &'static str {
+        Self::IDS[self.number()]
     }
 
     /// The reason that an error of `call` on a connection stands for.

@@ -144,6 +144,9 @@ impl<'h, S: Service, B> Session<'h, S, B> {
     pub fn received(&mut self, bytes: &[u8], buffer: B, now: Instant) -> Option<B> {
         self.active = now;
         self.received += bytes.len() as u64;
+        if let Some(counters) = self.host.counters {
+            counters.received(bytes.len() as u64);
+        }
         if self.phase != Phase::Open {
             self.discarded += bytes.len() as u64;
             return Some(buffer);
@@ -189,6 +192,9 @@ impl<'h, S: Service, B> Session<'h, S, B> {
     pub fn sent(&mut self, count: usize, now: Instant) -> Option<B> {
         self.active = now;
         self.sent += count as u64;
+        if let Some(counters) = self.host.counters {
+            counters.sent(count as u64);
+        }
         let freed = match self.output.advance(count) {
             Done::Buffer(buffer) => Some(buffer),
             Done::Answer(bytes) => {
@@ -328,7 +334,7 @@ impl<'h, S: Service, B> Session<'h, S, B> {
             unsent: self.output.queued() as u64,
             lasted: now.saturating_duration_since(self.opened),
         };
-        self.tell(&Told::Closed { end: &end });
+        self.host.ended(self.about, &end);
         end
     }
 

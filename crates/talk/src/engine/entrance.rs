@@ -51,6 +51,9 @@ impl<'a> Entrance<'a> {
     ) -> Option<(TcpStream, About)> {
         // Counted before it is told: whoever hears of it may stop the server at once.
         let open = self.tally.open.fetch_add(1, Ordering::Relaxed);
+        if let Some(counters) = self.host.counters {
+            counters.accepted();
+        }
         let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
         let about = About { id: ConnectionId(number), peer };
         self.host.reporter.tell(Some(about), &Told::Accepted { peer, local });
@@ -90,7 +93,7 @@ impl<'a> Entrance<'a> {
         drop(stream);
         self.tally.open.fetch_sub(1, Ordering::Relaxed);
         let end = End { reason, received: 0, sent: 0, unsent: 0, lasted: Duration::ZERO };
-        self.host.reporter.tell(Some(about), &Told::Closed { end: &end });
+        self.host.ended(about, &end);
     }
 
     /// What an `accept` that failed says about those who wait. Fails where the listener is of no use any
@@ -127,6 +130,9 @@ impl<'a> Entrance<'a> {
 
     /// Stops listening. The kernel resets who still waits in the queue: that is told; how many.
     pub(super) fn close(&self, listeners: Vec<Listener>) -> u32 {
+        if let Some(counters) = self.host.counters {
+            counters.takes_no_more();
+        }
         let count =
             listeners.iter().filter_map(|listener| host::queue_length(&SockRef::from(&listener.socket)));
         let count: u32 = count.sum();

@@ -44,7 +44,11 @@ pub(super) fn run(
         tally.left();
         let end = End { reason, received, sent, unsent: 0, lasted: begun.elapsed() };
         tally.count(&end);
-        host.reporter.tell(Some(about), &Told::Closed { end: &end });
+        if let Some(counters) = host.counters {
+            counters.received(received);
+            counters.sent(sent);
+        }
+        host.ended(about, &end);
     })
 }
 

@@ -74,6 +74,7 @@ impl World for Scripted {
             stop: &stop,
             operator: Some(&operator),
             options: &setup.options,
+            counters: None,
         };
         let _said = SaysSeed(self.seed);
         let running = Running {

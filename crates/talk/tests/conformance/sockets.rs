@@ -74,6 +74,7 @@ impl World for Sockets {
             stop: &stop,
             operator: Some(&operator),
             options: &setup.options,
+            counters: None,
         };
         let endpoint = if setup.every_address { ":0" } else { "127.0.0.1:0" }.parse().unwrap();
         let plan = Plan {
