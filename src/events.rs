@@ -79,6 +79,10 @@ pub enum Event {
         reach: String,
         backlog: u32,
     },
+    MetricsListening {
+        address: String,
+        reach: String,
+    },
     Skipped {
         address: String,
         call: String,
@@ -228,6 +232,9 @@ impl Event {
             Told::Bound { address } => Self::Bound { address: text(&address) },
             Told::Listening { address, reach, backlog } => {
                 Self::Listening { address: text(&address), reach: reach_id(reach).to_owned(), backlog }
+            }
+            Told::MetricsListening { address, reach } => {
+                Self::MetricsListening { address: text(&address), reach: reach_id(reach).to_owned() }
             }
             Told::Skipped { address, call, error } => {
                 Self::Skipped { address: text(&address), call: text(&call), fault: error.into() }

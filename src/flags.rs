@@ -149,6 +149,8 @@ pub struct Serve {
     pub quiet_time: Option<String>,
     #[arg(long, value_name = "TIME")]
     pub drain: Option<String>,
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<String>,
     #[command(flatten)]
     pub ending: Ending,
     #[command(flatten)]

@@ -73,6 +73,7 @@ kinds! {
     FlagGoesWith "flag-goes-with" CouldNotRun,
     FlagNotHere "flag-not-here" CouldNotRun,
     ZeroTime "zero-time" CouldNotRun,
+    MetricsListen "metrics-listen" CouldNotRun,
     ListenTwice "listen-twice" CouldNotRun,
     NothingToRun "nothing-to-run" CouldNotRun,
     TooManyThreads "too-many-threads" CouldNotRun,
@@ -389,11 +390,12 @@ fn in_use(address: SocketAddr, holder: Option<&PortUse>) -> Problem {
         Some(PortUse::Connected { .. }) => (Kind::InUseConnected, None),
         Some(PortUse::TimeWait { left }) => {
             let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-            return Problem::new(Kind::InUseTimeWait).with("address", address).count("seconds", seconds);
+            let problem = Problem::new(Kind::InUseTimeWait).with("address", address).with("flag", "--listen");
+            return problem.count("seconds", seconds);
         }
         None => (Kind::InUse, None),
     };
-    let problem = Problem::new(kind).with("address", address);
+    let problem = Problem::new(kind).with("address", address).with("flag", "--listen");
     match owner {
         Some(process) => {
             problem.with("pid", process.pid).with("program", crate::text::escape(process.name.as_bytes()))

@@ -7,7 +7,9 @@ event-starting = Starting up { $ip } port { $port }
 event-socket_made = Socket made for { $address }
 event-options = Socket options as the system reports them: { $options }
 event-bound = Bound to { $address }
-event-listening = Listening on { $address } (up to { $backlog } waiting): { $reach ->
+event-listening = Listening on { $address } (up to { $backlog } waiting): { reach }
+event-metrics_listening = Metrics at http://{ $address }/metrics: { reach }
+reach = { $reach ->
         [this_machine] only this machine can connect
         [every_interface] whoever reaches this machine over the network can connect
        *[one_address] whoever reaches that address can connect
@@ -205,6 +207,7 @@ problem-target-then-port-alone = the port follows the name after a colon; write:
 problem-flag-goes-with = { $flag } has an effect only with: { $others }
 problem-flag-not-here = { $flag } is for the engine epoll, which is not part of enchufe on this system: it needs Linux; leave { $flag } out
 problem-zero-time = { $flag } has to be more than zero
+problem-metrics-listen = bind { $address }: --metrics has that address, too; give one of the two another port
 problem-listen-twice = bind { $address }: that address is there twice in --listen; leave one
 problem-nothing-to-run = what to run for each connection is missing; write for example: enchufe serve exec -- cat
 problem-too-many-threads = --threads { $threads } is more than the processors that this program may use ({ $most }): more would only take turns on them; give at most { $most }
@@ -220,16 +223,16 @@ problem-no-shell = for which shell is missing; write for example: enchufe comple
 problem-file = { $call } { $path }: { $cause }; { $way }
 problem-file-is-directory = { $path } is a directory: give the name of a file
 problem-write-file = { $call } { $path }: { $cause }; { $way }
-problem-in-use-listening = bind { $address }: { $program } (process { $pid }) listens there already; end it or choose another port with --listen
-problem-in-use-listening-unseen = bind { $address }: another program listens there already, which your user may not see; choose another port with --listen
-problem-in-use-bound = bind { $address }: { $program } (process { $pid }) has taken that address, though it does not listen; end it or choose another port with --listen
-problem-in-use-bound-unseen = bind { $address }: another program has taken that address, though it does not listen; choose another port with --listen
-problem-in-use-connected = bind { $address }: an open connection uses that address; wait for its end or choose another port with --listen
+problem-in-use-listening = bind { $address }: { $program } (process { $pid }) listens there already; end it or choose another port with { $flag }
+problem-in-use-listening-unseen = bind { $address }: another program listens there already, which your user may not see; choose another port with { $flag }
+problem-in-use-bound = bind { $address }: { $program } (process { $pid }) has taken that address, though it does not listen; end it or choose another port with { $flag }
+problem-in-use-bound-unseen = bind { $address }: another program has taken that address, though it does not listen; choose another port with { $flag }
+problem-in-use-connected = bind { $address }: an open connection uses that address; wait for its end or choose another port with { $flag }
 problem-in-use-time-wait = bind { $address }: a connection that has ended holds it in TIME_WAIT; it is free in { $seconds ->
         [one] 1 second
        *[other] { $seconds } seconds
-    }, or choose another port with --listen
-problem-in-use = bind { $address }: the address is in use; choose another port with --listen
+    }, or choose another port with { $flag }
+problem-in-use = bind { $address }: the address is in use; choose another port with { $flag }
 problem-privileged-port = bind { $address }: port { $port } is one of the reserved ones (below 1024) and your user may not take it; choose a higher one
 problem-port-kept = bind { $address }: the system keeps port { $port } for itself; choose another one ("netsh int ipv4 show excludedportrange tcp" lists those that Windows keeps)
 problem-not-our-address = bind { $address }: that is no address of this machine; use one of its own, or 0.0.0.0 for all
@@ -553,6 +556,7 @@ flag-max-connections = How many to serve at a time; the others are answered with
 flag-until = When a message is complete: quiet, when no more comes; line, at the end of a line
 flag-quiet-time = How much silence completes a message (50ms)
 flag-drain = At the end, how much time is given to what is still open: connections (5s), traced programs (1s)
+flag-metrics = Where to answer by HTTP: /metrics, counters for Prometheus; /healthz, whether it lives; /readyz, whether it takes connections
 flag-start-timeout = How long a program may take until it listens, connects or ends, before the next one starts (10s)
 flag-start-anyway = Start the next program also when that time is over
 flag-exit-status = End with the status of the last program (128 and the number of the signal that ended it), not with 0

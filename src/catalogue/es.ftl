@@ -7,7 +7,9 @@ event-starting = Empezando a levantar { $ip } puerto { $port }
 event-socket_made = Socket creado para { $address }
 event-options = Opciones del socket, como las informa el sistema: { $options }
 event-bound = Enlazado a { $address }
-event-listening = Escuchando en { $address } (hasta { $backlog } en espera): { $reach ->
+event-listening = Escuchando en { $address } (hasta { $backlog } en espera): { reach }
+event-metrics_listening = Métricas en http://{ $address }/metrics: { reach }
+reach = { $reach ->
         [this_machine] solo se puede conectar esta computadora
         [every_interface] se puede conectar cualquiera que llegue a esta computadora por la red
        *[one_address] se puede conectar cualquiera que llegue a esa dirección
@@ -206,6 +208,7 @@ problem-target-then-port-alone = el puerto va pegado al nombre con dos puntos; e
 problem-flag-goes-with = { $flag } solo tiene efecto con: { $others }
 problem-flag-not-here = { $flag } es para el motor epoll, que no forma parte de enchufe en este sistema: necesita Linux; quita { $flag }
 problem-zero-time = { $flag } tiene que ser más que cero
+problem-metrics-listen = bind { $address }: esa dirección la tiene también --metrics; dale otro puerto a uno de los dos
 problem-listen-twice = bind { $address }: esa dirección está dos veces en --listen; deja una
 problem-nothing-to-run = falta qué ejecutar en cada conexión; escribe por ejemplo: enchufe serve exec -- cat
 problem-too-many-threads = --threads { $threads } pasa de los procesadores que este programa puede usar ({ $most }): más hilos solo se turnarían en ellos; pide { $most } a lo más
@@ -221,16 +224,16 @@ problem-no-shell = falta para qué intérprete; escribe por ejemplo: enchufe com
 problem-file = { $call } { $path }: { $cause }; { $way }
 problem-file-is-directory = { $path } es un directorio: da el nombre de un archivo
 problem-write-file = { $call } { $path }: { $cause }; { $way }
-problem-in-use-listening = bind { $address }: ahí ya escucha { $program } (proceso { $pid }); termínalo o elige otro puerto con --listen
-problem-in-use-listening-unseen = bind { $address }: ahí ya escucha otro programa, que tu usuario no puede ver; elige otro puerto con --listen
-problem-in-use-bound = bind { $address }: { $program } (proceso { $pid }) ya apartó esa dirección, aunque no escucha; termínalo o elige otro puerto con --listen
-problem-in-use-bound-unseen = bind { $address }: otro programa ya apartó esa dirección, aunque no escucha; elige otro puerto con --listen
-problem-in-use-connected = bind { $address }: una conexión abierta usa esa dirección; espera a que termine o elige otro puerto con --listen
+problem-in-use-listening = bind { $address }: ahí ya escucha { $program } (proceso { $pid }); termínalo o elige otro puerto con { $flag }
+problem-in-use-listening-unseen = bind { $address }: ahí ya escucha otro programa, que tu usuario no puede ver; elige otro puerto con { $flag }
+problem-in-use-bound = bind { $address }: { $program } (proceso { $pid }) ya apartó esa dirección, aunque no escucha; termínalo o elige otro puerto con { $flag }
+problem-in-use-bound-unseen = bind { $address }: otro programa ya apartó esa dirección, aunque no escucha; elige otro puerto con { $flag }
+problem-in-use-connected = bind { $address }: una conexión abierta usa esa dirección; espera a que termine o elige otro puerto con { $flag }
 problem-in-use-time-wait = bind { $address }: una conexión que ya terminó la retiene en TIME_WAIT; se libera en { $seconds ->
         [one] 1 segundo
        *[other] { $seconds } segundos
-    }, o elige otro puerto con --listen
-problem-in-use = bind { $address }: la dirección está en uso; elige otro puerto con --listen
+    }, o elige otro puerto con { $flag }
+problem-in-use = bind { $address }: la dirección está en uso; elige otro puerto con { $flag }
 problem-privileged-port = bind { $address }: el puerto { $port } es de los reservados (los menores de 1024) y tu usuario no puede usarlo; elige uno mayor
 problem-port-kept = bind { $address }: el sistema se guarda el puerto { $port }; elige otro («netsh int ipv4 show excludedportrange tcp» lista los que se guarda Windows)
 problem-not-our-address = bind { $address }: esa dirección no es de esta computadora; usa una propia, o 0.0.0.0 para todas
@@ -554,6 +557,7 @@ flag-max-connections = Cuántas atender a la vez; a las demás se les responde c
 flag-until = Cuándo está completo un mensaje: quiet, cuando deja de llegar; line, al fin de línea
 flag-quiet-time = Cuánto silencio completa un mensaje (50ms)
 flag-drain = Al terminar, cuánto tiempo se da a lo que sigue abierto: conexiones (5s), programas trazados (1s)
+flag-metrics = Dónde responder por HTTP: /metrics, contadores para Prometheus; /healthz, si vive; /readyz, si admite conexiones
 flag-start-timeout = Cuánto puede tardar un programa en escuchar, conectarse o terminar, antes de que arranque el siguiente (10s)
 flag-start-anyway = Arrancar el siguiente programa también cuando ese tiempo se acaba
 flag-exit-status = Terminar con el estado del último programa (128 más el número de la señal que lo terminó), no con 0

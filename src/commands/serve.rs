@@ -1,8 +1,10 @@
 //! `enchufe serve`
 
 mod crew;
+mod metrics;
 
 use self::crew::Crew;
+use self::metrics::Desk;
 #[cfg(have_watch)]
 use super::trace::cannot_run;
 use super::{stop_on_signals, teller};
@@ -23,7 +25,7 @@ use enchufe_talk::engine::{self, Host, Limits, Program, Summary};
 use enchufe_talk::listen::{self, Listener};
 use enchufe_talk::options::SocketOption;
 use enchufe_talk::services::{Ask, Chargen, Daytime, Discard, Echo, LineEnding, Receive, Reply, Until};
-use enchufe_talk::{Endpoint, Operator, Reporter, Service, Stop, Told};
+use enchufe_talk::{Counters, Endpoint, Operator, Reporter, Service, Stop, Told};
 #[cfg(have_watch)]
 use enchufe_watch::trace::find;
 use std::io::{self, BufRead, IsTerminal};
@@ -60,6 +62,8 @@ struct Plan {
     backlog: u32,
     limits: Limits,
     options: Vec<SocketOption>,
+    /// Where to answer who looks after it.
+    metrics: Option<Endpoint>,
 }
 
 pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
@@ -80,17 +84,8 @@ pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue
     if flags.telling.log.is_some() {
         reopen_log_on_hang_up(&teller)?;
     }
-    let listeners = listen::open(
-        &listen::Plan {
-            endpoints: &plan.endpoints,
-            family: plan.family,
-            backlog: plan.backlog,
-            options: &plan.options,
-        },
-        &*teller,
-        &stop,
-    )?;
-    let summary = run(&plan, flags.ending.into(), listeners, &teller, &stop);
+    let opened = open(&plan, &teller, &stop)?;
+    let summary = run(&plan, flags.ending.into(), opened, &teller, &stop);
     if let Some(problem) = teller.problem() {
         return Err(problem);
     }
@@ -98,6 +93,32 @@ pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue
         0 => Ok(Code::Fine),
         cut => Err(Problem::new(Kind::DrainCut).count("cut", cut)),
     }
+}
+
+/// What a server has open before anybody is let in.
+struct Opened {
+    listeners: Vec<Listener>,
+    counters: Option<Arc<Counters>>,
+}
+
+fn open(plan: &Plan, teller: &Arc<Teller>, stop: &Arc<Stop>) -> Result<Opened, Problem> {
+    let beside = match &plan.metrics {
+        Some(endpoint) => Some(metrics::listen(endpoint, plan, teller, stop)?),
+        None => None,
+    };
+    let addresses = listen::Plan {
+        endpoints: &plan.endpoints,
+        family: plan.family,
+        backlog: plan.backlog,
+        options: &plan.options,
+    };
+    let listeners = listen::open(&addresses, &**teller, stop)
+        .map_err(|error| metrics::explain(error, beside.as_deref().unwrap_or_default()))?;
+    let Some(beside) = beside else { return Ok(Opened { listeners, counters: None }) };
+    let counters = Arc::new(Counters::default());
+    let desk = Desk { listeners: beside, counters: Arc::clone(&counters), stop: Arc::clone(stop) };
+    desk.open(teller)?;
+    Ok(Opened { listeners, counters: Some(counters) })
 }
 
 /// signal(7)
@@ -123,7 +144,7 @@ fn reopen_log_on_hang_up(teller: &Arc<Teller>) -> Result<(), Problem> {
 fn run(
     plan: &Plan,
     ending: LineEnding,
-    listeners: Vec<Listener>,
+    Opened { listeners, counters }: Opened,
     teller: &Arc<Teller>,
     stop: &Arc<Stop>,
 ) -> Result<Summary, Problem> {
@@ -134,7 +155,7 @@ fn run(
         stop,
         operator: (plan.service == "ask").then_some(&*operator),
         options: &plan.options,
-        counters: None,
+        counters: counters.as_deref(),
     };
     let with = Running { engine: plan.crew.kind, listeners, host: &host };
     match plan.service {
@@ -238,6 +259,7 @@ fn plan(flags: &flags::Serve) -> Result<Plan, Problem> {
         family: Family::from(&flags.socket),
         backlog: backlog.map_or(Ok(BACKLOG), |text| plan::number("--backlog", text, 1..=1_000_000))?,
         options: plan::socket_options(&flags.socket)?,
+        metrics: flags.metrics.as_deref().map(plan::endpoint).transpose()?,
     })
 }
 

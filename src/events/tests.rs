@@ -42,6 +42,7 @@ fn samples() -> Vec<Event> {
         listening("this_machine"),
         listening("every_interface"),
         listening("one_address"),
+        Event::MetricsListening { address: "127.0.0.1:9100".into(), reach: "this_machine".into() },
         Event::Skipped { address: "[::1]:4000".into(), call: "bind".into(), fault: fault() },
         Event::Engine { name: "blocking".into(), threads: None },
         Event::Engine { name: "threads".into(), threads: None },

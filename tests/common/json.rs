@@ -6,12 +6,13 @@ use serde_json::{Map, Value};
 
 /// Of each event: its name, the keys that it always has, those that it may have. In front of them
 /// all have `time` and `event`.
-const KEYS: [(&str, &str, &str); 39] = [
+const KEYS: [(&str, &str, &str); 40] = [
     ("starting", "address", ""),
     ("socket_made", "address", ""),
     ("options", "options", ""),
     ("bound", "address", ""),
     ("listening", "address reach backlog", ""),
+    ("metrics_listening", "address reach", ""),
     ("skipped", "address call error error_kind", ""),
     ("engine", "name", "threads"),
     ("waiting", "", ""),

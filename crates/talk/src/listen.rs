@@ -25,6 +25,11 @@ impl Listener {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// The socket, for who accepts without an engine.
+    pub fn socket(&self) -> &TcpListener {
+        &self.socket
+    }
 }
 
 /// What to open.

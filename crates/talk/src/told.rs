@@ -93,6 +93,8 @@ pub enum Told<'a> {
     Bound { address: SocketAddr },
     /// Server: connections are accepted from here on.
     Listening { address: SocketAddr, reach: Reach, backlog: u32 },
+    /// Server: what it has done can be asked for here, by HTTP.
+    MetricsListening { address: SocketAddr, reach: Reach },
     /// Server: an address that could not be opened and is not needed (no IPv6 here).
     Skipped { address: SocketAddr, call: Call, error: &'a io::Error },
     /// Server: which engine serves, and on how many threads where it has a few.

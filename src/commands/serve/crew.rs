@@ -1,6 +1,6 @@
 //! Which engine serves, on how many threads and which processors, and whether what it needs is there.
 
-use super::Plan;
+use super::{Plan, metrics};
 use crate::catalogue::human_time;
 use crate::flags;
 use crate::plan::{self, Times};
@@ -59,7 +59,8 @@ impl Crew {
             "ask" if self.kind == engine::Kind::Threads => 2,
             _ => 1,
         };
-        let needed = OWN + engine + each * connections as u64;
+        let beside = if plan.metrics.is_some() { 2 + metrics::MOST as u64 } else { 0 };
+        let needed = OWN + beside + engine + each * connections as u64;
         match limit {
             Some(limit) if limit < needed => Err(Problem::new(Kind::DescriptorsTooFew)
                 .with("connections", connections)
