@@ -74,13 +74,12 @@ pub fn trace(flags: &flags::Trace, common: Common, catalogue: &'static Catalogue
     let ran = run(&options, &children, &mut recorder, audience);
     drop(link);
     hints.end();
-    let is_cut = recorder.is_cut();
     let ended = recorder.finish(&bell);
     if let Err(TraceError::Record(error)) = &ran {
         return Err(cannot_write(error));
     }
-    let (_, lost) = ended.map_err(|error| cannot_write(&error))?;
-    tell_losses(is_cut, lost, flags, common, catalogue);
+    let whole = ended.map_err(|error| cannot_write(&error))?;
+    tell_losses(whole.is_cut, whole.drops, flags, common, catalogue);
     let shown = show(&path, is_shared, flags, common, catalogue);
     let ended = ran.map_err(failed)?;
     let shown = shown?;

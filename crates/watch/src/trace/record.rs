@@ -90,6 +90,17 @@ impl Waiting {
     }
 }
 
+/// A recording that is whole.
+#[derive(Debug)]
+pub struct Recorded<W> {
+    /// What was written to.
+    pub out: W,
+    /// Packets that were lost.
+    pub drops: u64,
+    /// Whether there were more bytes of frames than are recorded whole.
+    pub is_cut: bool,
+}
+
 impl<W: Write> Recorder<W> {
     /// Begins a recording, with packets where there is a capture: of this interface, which carries a frame at most this long.
     pub fn new(out: W, capture: Option<Capture>, name: &str, carries: Duration) -> io::Result<Self> {
@@ -119,8 +130,8 @@ impl<W: Write> Recorder<W> {
         Self { whole, ..self }
     }
 
-    /// Whether frames are cut, as there were too many bytes.
-    pub const fn is_cut(&self) -> bool {
+    /// Whether frames are cut from now on, as there were too many bytes.
+    const fn is_cut(&self) -> bool {
         self.bytes > self.whole
     }
 
@@ -203,8 +214,8 @@ impl<W: Write> Recorder<W> {
         Ok(())
     }
 
-    /// Takes the last packets; gives what was written to, and how many packets were lost.
-    pub fn finish(mut self, stop: &Bell) -> io::Result<(W, u64)> {
+    /// Takes the last packets.
+    pub fn finish(mut self, stop: &Bell) -> io::Result<Recorded<W>> {
         let mut drops = 0;
         if let Some(mut capture) = self.capture.take() {
             loop {
@@ -222,6 +233,6 @@ impl<W: Write> Recorder<W> {
         self.packets(true)?;
         self.write_facts(Timestamp::from_nanos(i64::MAX))?;
         self.write()?;
-        Ok((self.out, drops))
+        Ok(Recorded { is_cut: self.is_cut(), out: self.out, drops })
     }
 }
