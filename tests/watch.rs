@@ -308,6 +308,30 @@ fn when_the_interface_goes_down_all_before_it_was_shown_and_it_is_said() {
     set_loopback(true).unwrap();
 }
 
+/// The kernel takes tags out of frames before programs see them, and tells them beside (packet(7), `tp_vlan_tci`).
+#[test]
+#[cfg_attr(
+    not(all(have_python3, have_namespaces, have_tun)),
+    ignore = "needs python3, network namespaces and /dev/net/tun"
+)]
+fn tags_of_virtual_networks_are_put_back() {
+    if !inside("tags_of_virtual_networks_are_put_back") {
+        return;
+    }
+    let nothing: [&str; 0] = [];
+    let mut wire = Process::start_with_input(common::python("tagged", &nothing));
+    assert_eq!(wire.line(), "ready");
+    let columns = "vlan.id,vlan.priority,frame.len,info";
+    let watch = begin(&["-i", "tap9", "udp", "--count", "2", "--tsv", "--columns", columns]);
+    wire.write(b"now\n");
+    let done = watch.finish();
+    // A tag has four bytes: 14 of Ethernet, 20 of IP and 8 of UDP are 48 with the first payload, and 47 with the other.
+    assert_eq!(
+        (done.code, done.text()),
+        (Some(0), "123\t3\t52\t1000 → 2000 Len=6\n\t\t47\t1000 → 2000 Len=5\n")
+    );
+}
+
 #[test]
 #[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
 fn a_disk_that_fills_is_said_and_what_was_written_stays_readable() {

@@ -94,20 +94,7 @@ fn samples() -> Vec<Event> {
         waiting("room", None),
         Event::Closing {},
     ];
-    let reasons = [
-        "peer_finished",
-        "own_end",
-        "reset_by_peer",
-        "idle",
-        "first_byte",
-        "deadline",
-        "interrupted",
-        "refused",
-        "limit",
-        "peer_left",
-        "failed",
-    ];
-    all.extend(reasons.map(closed));
+    all.extend(Reason::IDS.map(closed));
     all
 }
 

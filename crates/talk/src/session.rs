@@ -90,7 +90,14 @@ impl<'h, S: Service, B> Session<'h, S, B> {
         bell: Option<Arc<Bell>>,
         (now, time_of_day): (Instant, SystemTime),
     ) -> Self {
-        let mut session = Self {
+        let mut session = Self { bell, ..Self::quiet(host, service, about, now) };
+        session.event(Event::Opened(time_of_day), now);
+        session
+    }
+
+    /// One that was opened then, on which nothing has happened.
+    fn quiet(host: &'h Host<'h>, service: &'h S, about: About, opened: Instant) -> Self {
+        Self {
             service,
             host,
             about,
@@ -102,16 +109,14 @@ impl<'h, S: Service, B> Session<'h, S, B> {
             finishing: false,
             timer: None,
             question: Question::None,
-            bell,
-            opened: now,
-            active: now,
+            bell: None,
+            opened,
+            active: opened,
             received: 0,
             sent: 0,
             discarded: 0,
             reason: None,
-        };
-        session.event(Event::Opened(time_of_day), now);
-        session
+        }
     }
 
     /// Which connection it is.

@@ -1,6 +1,6 @@
 //! A connection on which nothing is under way, in as little memory as it takes: there may be very many.
 
-use super::{Output, Phase, Question, Session};
+use super::{Phase, Session};
 use crate::engine::Host;
 use crate::service::Service;
 use crate::told::{About, ConnectionId};
@@ -69,24 +69,11 @@ impl<'h, S: Service, B> Session<'h, S, B> {
             Peer::V6(peer) => SocketAddr::V6(*peer),
         };
         Self {
-            service,
-            host,
-            about: About { id: parked.id, peer },
             state: parked.state,
-            output: Output::new(),
-            phase: Phase::Open,
-            paused: false,
-            peer_ended: false,
-            finishing: false,
-            timer: None,
-            question: Question::None,
-            bell: None,
-            opened: at(parked.opened),
             active: at(parked.active),
             received: parked.received,
             sent: parked.sent,
-            discarded: 0,
-            reason: None,
+            ..Self::quiet(host, service, About { id: parked.id, peer }, at(parked.opened))
         }
     }
 }
