@@ -1,22 +1,484 @@
-//! `io_uring(7)`: whether this kernel, and who may use it, has it.
+//! `io_uring(7)`: operations on many sockets that are handed to the kernel together, and tell when they are done.
+//!
+//! A [`Ring`] is of one thread. It owns its sockets, by their [`Slot`] in a table of the kernel's: they are no descriptors of the
+//! process, so that its limit of these bounds each table and not all of them together. It owns the memory, too, that operations
+//! read and write, for as long as they do: whoever holds a [`Piece`] of what came looks at it through the ring.
+//!
+//! An operation is queued, handed over with the next [`Ring::wait`], and ends with a [`Completion`] that has its token. One that
+//! goes on has several.
+//!
+//! Facts of `io_uring/`, Linux 6.18, that no manual page states:
+//! * A send with `MSG_DONTWAIT` is done or refused when it is handed over, and never waits (`REQ_F_NOWAIT`).
+//! * `IORING_OP_SHUTDOWN` always goes to a thread of the kernel's own (`REQ_F_FORCE_ASYNC`), which costs more than to borrow a descriptor.
+//! * An operation holds its file: closing a socket does nothing before those on it are over.
+//! * A ring takes at most 20 of the events that wait for it, or as many as it is asked for, each time it is entered.
 
-use crate::errno::check;
-use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+mod memory;
 
-/// The size of `struct io_uring_params`, in bytes.
-const PARAMETERS: usize = 120;
+use io_uring::types::{CancelBuilder, Fd, Fixed, SubmitArgs, Timespec};
+use io_uring::{IoUring, cqueue, opcode, squeue};
+use memory::{GROUP, Memory};
+pub use memory::Piece;
+use slab::Slab;
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::mem::{self, ManuallyDrop};
+use std::ops::Range;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
-/// Makes a ring of one entry and closes it again.
+#[cfg(test)]
+mod tests;
+
+/// Bytes that are copied for one send at most.
+pub const MOST_COPIED: usize = 64 * 1024;
+/// Memory of earlier copies that is kept for the next.
+const SPARE: usize = 64;
+/// The bit of a token that is ours; the others are the caller's.
+const OWN: u64 = 1 << 63;
+/// And of an operation that is waited for at once, with its number.
+const AWAITED: u64 = OWN | 1 << 62;
+/// `IORING_FILE_INDEX_ALLOC` as an offset: into any slot.
+const ANY_SLOT: i32 = -1;
+
+/// A socket in the table of its ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(u32);
+
+/// How large a ring is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// Operations that are queued before they are handed over by themselves.
+    pub operations: u32,
+    /// Completions that wait to be taken; more of them wait in the kernel, and end operations that would go on.
+    pub completions: u32,
+    /// Sockets. At most the limit of descriptors of the process.
+    pub sockets: u32,
+    /// Buffers for what comes: a power of two.
+    pub buffers: u16,
+    /// Bytes of each of them.
+    pub buffer: usize,
+}
+
+/// What came of an operation.
+#[derive(Debug)]
+pub struct Completion {
+    /// As it was given with the operation.
+    pub token: u64,
+    /// What the call of the same name gives.
+    pub result: io::Result<u32>,
+    /// What a receive has brought; to be given back.
+    pub piece: Option<Piece>,
+    /// The operation has more to tell.
+    pub goes_on: bool,
+}
+
+/// How a wait ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// With the first completion.
+    One,
+    /// With so many, or, after this time, with the first (`IORING_ENTER_EXT_ARG`'s `min_wait_usec`, Linux 6.12).
+    Several(u32, Duration),
+}
+
+/// What to watch a socket for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// Room to send.
+    Room,
+    /// A pending error, or the end of both directions.
+    Failure,
+}
+
+/// What the kernel reads for a send.
+enum Outgoing {
+    Piece(Piece),
+    Copy(Vec<u8>),
+}
+
+/// Operations, their sockets and their memory.
+pub struct Ring {
+    ring: ManuallyDrop<IoUring>,
+    memory: ManuallyDrop<Memory>,
+    /// Sends that are not over, with their caller's tokens.
+    sends: ManuallyDrop<Slab<(u64, Outgoing)>>,
+    spare: Vec<Vec<u8>>,
+    /// Operations whose last completion has not come.
+    under_way: usize,
+    /// Of those that were waited for at once.
+    awaited: u32,
+    /// Completions that came while another was waited for.
+    aside: VecDeque<cqueue::Entry>,
+}
+
+impl std::fmt::Debug for Ring {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Ring").field("under_way", &self.under_way).finish_non_exhaustive()
+    }
+}
+
+impl AsFd for Ring {
+    /// Readable while there are completions.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the descriptor is the ring's, which lives as long as this reference.
+        unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) }
+    }
+}
+
+/// Makes a ring and does with it what is newest of what it can: a connection is taken in, echoes, is borrowed and closed.
 ///
 /// Fails with `ENOSYS` where the kernel has none, with `EPERM` where the system forbids it to this user
-/// (`kernel.io_uring_disabled`) or a filter does.
+/// (`kernel.io_uring_disabled`) or a filter does, and with `EINVAL` before Linux 6.8.
 pub fn probe() -> io::Result<()> {
-    let mut parameters = [0_u8; PARAMETERS];
-    // SAFETY: the parameters are live, zero, and as long as the kernel's structure.
-    let raw = check(unsafe { libc::syscall(libc::SYS_io_uring_setup, 1, parameters.as_mut_ptr()) })?;
-    let raw = i32::try_from(raw).map_err(io::Error::other)?;
-    // SAFETY: the kernel has just given us this descriptor, and nobody else has it.
-    drop(unsafe { OwnedFd::from_raw_fd(raw) });
+    let size = Size { operations: 8, completions: 16, sockets: 1, buffers: 2, buffer: 64 };
+    let mut ring = Ring::new(&size)?;
+    ring.enable()?;
+    let (mut peer, socket) = UnixStream::pair()?;
+    let slot = ring.adopt(&socket)?;
+    drop(socket);
+    drop(ring.descriptor(slot)?);
+    ring.receive(slot, true, 1);
+    peer.write_all(b"probe")?;
+    let came = ring.next_of(1)?;
+    let piece = came.piece.filter(|_| came.goes_on).ok_or(io::ErrorKind::Unsupported)?;
+    ring.send(slot, piece, 0..5, 2);
+    ring.next_of(2)?;
+    ring.cancel(slot, 3);
+    ring.next_of(3)?;
+    ring.close(slot, 4);
+    ring.next_of(4)?;
     Ok(())
 }
+
+impl Ring {
+    /// One that does nothing before [`Self::enable`].
+    ///
+    /// Fails with `ENOSYS` or `EPERM` where there are no rings, with `EINVAL` where the kernel is too old for what is asked of
+    /// it, with `EMFILE` where the table of sockets would be larger than the limit of descriptors.
+    pub fn new(size: &Size) -> io::Result<Self> {
+        let ring: IoUring = IoUring::builder()
+            .setup_cqsize(size.completions)
+            .setup_submit_all()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_taskrun_flag()
+            .setup_r_disabled()
+            .build(size.operations)?;
+        let missing = [ring.params().is_feature_ext_arg(), ring.params().is_feature_nodrop()];
+        if missing.contains(&false) {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        ring.submitter().register_files_sparse(size.sockets)?;
+        let memory = Memory::new(&ring, size.buffers, size.buffer)?;
+        Ok(Self {
+            ring: ManuallyDrop::new(ring),
+            memory: ManuallyDrop::new(memory),
+            sends: ManuallyDrop::default(),
+            spare: Vec::new(),
+            under_way: 0,
+            awaited: 0,
+            aside: VecDeque::new(),
+        })
+    }
+
+    /// From now on it is of the thread that calls this.
+    pub fn enable(&mut self) -> io::Result<()> {
+        self.ring.submitter().register_enable_rings()?;
+        // What is entered is found without a look at the table of descriptors. Without it all goes on as well.
+        let _ = self.ring.submitter().register_ring_fd();
+        Ok(())
+    }
+
+    /// Whether [`Until::Several`] is known here (Linux 6.12); otherwise it is [`Until::One`].
+    pub fn waits_for_several(&self) -> bool {
+        self.ring.params().is_feature_min_timeout()
+    }
+
+    /// Takes whoever comes to this listener, until that fails: each completion has a slot ([`Completion::slot`]).
+    pub fn accept(&mut self, listener: &impl AsFd, token: u64) {
+        let fd = Fd(listener.as_fd().as_raw_fd());
+        self.push(opcode::AcceptMulti::new(fd).allocate_file_index(true).build(), token);
+    }
+
+    /// Tells once that `descriptor` can be read from. The descriptor is to stay open until the next [`Self::wait`].
+    pub fn readable(&mut self, descriptor: &impl AsFd, token: u64) {
+        let fd = Fd(descriptor.as_fd().as_raw_fd());
+        self.push(opcode::PollAdd::new(fd, mask(libc::POLLIN)).build(), token);
+    }
+
+    /// Tells once what a socket is watched for.
+    pub fn watch(&mut self, slot: Slot, watch: Watch, token: u64) {
+        let events = match watch {
+            Watch::Room => mask(libc::POLLOUT),
+            // These two are always told.
+            Watch::Failure => mask(libc::POLLERR | libc::POLLHUP),
+        };
+        self.push(opcode::PollAdd::new(Fixed(slot.0), events).build(), token);
+    }
+
+    /// Receives what comes: again and again, or once. Fails with `ENOBUFS` where all buffers are held.
+    pub fn receive(&mut self, slot: Slot, again: bool, token: u64) {
+        let entry = if again {
+            opcode::RecvMulti::new(Fixed(slot.0), GROUP).build()
+        } else {
+            let recv = opcode::Recv::new(Fixed(slot.0), std::ptr::null_mut(), 0).buf_group(GROUP);
+            recv.build().flags(squeue::Flags::BUFFER_SELECT)
+        };
+        self.push(entry, token);
+    }
+
+    /// Sends a range of a piece, as much of it as there is room for. Fails with `EAGAIN` where there is none.
+    pub fn send(&mut self, slot: Slot, piece: Piece, range: Range<usize>, token: u64) {
+        let bytes = self.memory.bytes(piece).get(range).unwrap_or_default();
+        let (start, length) = (bytes.as_ptr(), bytes.len());
+        self.memory.begin(piece);
+        self.push_send(slot, (start, length), token, Outgoing::Piece(piece));
+    }
+
+    /// Sends a copy of as many of these bytes as are copied at once ([`MOST_COPIED`]) and there is room for.
+    pub fn send_copy(&mut self, slot: Slot, bytes: &[u8], token: u64) {
+        let mut copy = self.spare.pop().unwrap_or_default();
+        copy.clear();
+        copy.extend_from_slice(bytes.get(..MOST_COPIED).unwrap_or(bytes));
+        let (start, length) = (copy.as_ptr(), copy.len());
+        self.push_send(slot, (start, length), token, Outgoing::Copy(copy));
+    }
+
+    fn push_send(&mut self, slot: Slot, (start, length): (*const u8, usize), token: u64, what: Outgoing) {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+        let key = self.sends.insert((token, what));
+        let entry = opcode::Send::new(Fixed(slot.0), start, length).flags(flags).build();
+        self.push(entry, OWN | key as u64);
+    }
+
+    /// Ends all operations on a socket; each tells so.
+    pub fn cancel(&mut self, slot: Slot, token: u64) {
+        self.push(opcode::AsyncCancel2::new(CancelBuilder::fd(Fixed(slot.0)).all()).build(), token);
+    }
+
+    /// Ends the operation that has this token; it tells so.
+    pub fn cancel_one(&mut self, of: u64, token: u64) {
+        self.push(opcode::AsyncCancel2::new(CancelBuilder::user_data(of)).build(), token);
+    }
+
+    /// Empties a slot. The socket is closed with it where no operation and nobody else has it.
+    pub fn close(&mut self, slot: Slot, token: u64) {
+        self.push(opcode::Close::new(Fixed(slot.0)).build(), token);
+    }
+
+    /// The socket of a slot as a descriptor, for what there is no operation for. It shares everything with the slot, and is to be
+    /// dropped soon. (`IORING_OP_FIXED_FD_INSTALL`, Linux 6.8.)
+    ///
+    /// Hands over what is queued. Fails with `EMFILE` without descriptors.
+    pub fn descriptor(&mut self, slot: Slot) -> io::Result<OwnedFd> {
+        let raw = self.at_once(opcode::FixedFdInstall::new(Fixed(slot.0), 0).build())?;
+        // SAFETY: the kernel has just given us this descriptor, and nobody else has it.
+        Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+    }
+
+    /// Takes a socket into a slot. Fails with `ENFILE` where none is free.
+    ///
+    /// Hands over what is queued.
+    pub fn adopt(&mut self, socket: &impl AsFd) -> io::Result<Slot> {
+        // In memory of its own, for it is left to the kernel if that should not say that it is done with it.
+        let mut descriptors: ManuallyDrop<Box<[RawFd; 1]>> =
+            ManuallyDrop::new(Box::new([socket.as_fd().as_raw_fd()]));
+        let update = opcode::FilesUpdate::new(descriptors.as_mut_ptr().cast_const(), 1).offset(ANY_SLOT);
+        let taken = self.at_once(update.build())?;
+        let [slot] = *ManuallyDrop::into_inner(descriptors);
+        match u32::try_from(slot) {
+            Ok(slot) if taken == 1 => Ok(Slot(slot)),
+            _ => Err(io::Error::from_raw_os_error(libc::ENFILE)),
+        }
+    }
+
+    /// Does one operation, with those that are queued before it.
+    fn at_once(&mut self, entry: squeue::Entry) -> io::Result<i32> {
+        self.awaited = self.awaited.wrapping_add(1);
+        let token = AWAITED | u64::from(self.awaited);
+        self.push(entry, token);
+        loop {
+            self.enter(1, &SubmitArgs::new())?;
+            let mut result = None;
+            for entry in self.ring.completion() {
+                if entry.user_data() == token {
+                    result = Some(entry.result());
+                } else {
+                    self.aside.push_back(entry);
+                }
+            }
+            if let Some(result) = result {
+                self.under_way -= 1;
+                return if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(result) };
+            }
+        }
+    }
+
+    /// The next completion of an operation that is to go well; others are of no interest.
+    fn next_of(&mut self, token: u64) -> io::Result<Completion> {
+        loop {
+            self.wait(Some(Duration::from_secs(1)), Until::One)?;
+            let mut came = std::iter::from_fn(|| self.take()).filter(|completion| completion.token == token);
+            match came.next() {
+                Some(Completion { result: Err(error), .. }) => return Err(error),
+                Some(completion) => return Ok(completion),
+                None => {}
+            }
+        }
+    }
+
+    fn push(&mut self, entry: squeue::Entry, token: u64) {
+        let entry = entry.user_data(token);
+        self.under_way += 1;
+        // SAFETY: what an entry points to is kept until its completion: pieces and copies by `sends`, the descriptors of
+        // `adopt` by itself.
+        while unsafe { self.ring.submission().push(&entry) }.is_err() {
+            // It is full: what is in it is handed over. What keeps the kernel from taking it is that completions are not taken.
+            self.aside.extend(self.ring.completion());
+            let _ = self.ring.submit();
+        }
+    }
+
+    /// Hands over what is queued and waits for completions, or for `timeout` (`None`: for ever). A signal ends it early.
+    pub fn wait(&mut self, timeout: Option<Duration>, until: Until) -> io::Result<()> {
+        self.memory.publish();
+        if !self.aside.is_empty() || timeout == Some(Duration::ZERO) {
+            return self.enter(0, &SubmitArgs::new());
+        }
+        let time = timeout.map(|time| Timespec::from(time.min(Duration::from_secs(i32::MAX as u64))));
+        let mut arguments = SubmitArgs::new();
+        if let Some(time) = &time {
+            arguments = arguments.timespec(time);
+        }
+        match until {
+            Until::Several(count, time) if self.waits_for_several() => {
+                let micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+                self.enter(count as usize, &arguments.min_wait_usec(micros))
+            }
+            _ => self.enter(1, &arguments),
+        }
+    }
+
+    fn enter(&mut self, want: usize, arguments: &SubmitArgs<'_, '_>) -> io::Result<()> {
+        match self.ring.submitter().submit_with_args(want, arguments) {
+            Ok(_) => Ok(()),
+            Err(error) => match error.raw_os_error() {
+                // The time is over; a signal; completions are to be taken first.
+                Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Whether there is something to take, or would be after a [`Self::wait`] that does not wait.
+    pub fn has_news(&mut self) -> bool {
+        !self.aside.is_empty() || !self.ring.completion().is_empty() || self.ring.submission().taskrun()
+    }
+
+    /// Whether something is queued that was not handed over.
+    pub fn has_queued(&mut self) -> bool {
+        !self.ring.submission().is_empty()
+    }
+
+    /// The next completion, if there is one.
+    pub fn take(&mut self) -> Option<Completion> {
+        let entry = match self.aside.pop_front() {
+            Some(entry) => entry,
+            None => self.ring.completion().next()?,
+        };
+        let (flags, result) = (entry.flags(), entry.result());
+        let goes_on = cqueue::more(flags);
+        if !goes_on {
+            self.under_way -= 1;
+        }
+        let token = self.token(entry.user_data());
+        let result = u32::try_from(result).map_err(|_| io::Error::from_raw_os_error(result.wrapping_neg()));
+        let mut piece = cqueue::buffer_select(flags).map(|buffer| {
+            let length = result.as_ref().map_or(0, |length| *length as usize);
+            self.memory.filled(buffer, length)
+        });
+        if let (Some(empty), Ok(0) | Err(_)) = (piece, &result) {
+            self.memory.give(empty);
+            piece = None;
+        }
+        Some(Completion { token, result, piece, goes_on })
+    }
+
+    /// The caller's token of an operation, of which a send is over with it.
+    fn token(&mut self, data: u64) -> u64 {
+        if data & OWN == 0 {
+            return data;
+        }
+        let key = usize::try_from(data & !OWN).ok();
+        let Some((token, what)) = key.and_then(|key| self.sends.try_remove(key)) else { return data };
+        match what {
+            Outgoing::Piece(piece) => self.memory.end(piece),
+            Outgoing::Copy(copy) if self.spare.len() < SPARE => self.spare.push(copy),
+            Outgoing::Copy(_) => {}
+        }
+        token
+    }
+
+    /// What came.
+    pub fn bytes(&self, piece: Piece) -> &[u8] {
+        self.memory.bytes(piece)
+    }
+
+    /// Nobody needs it any more.
+    pub fn give(&mut self, piece: Piece) {
+        self.memory.give(piece);
+    }
+
+    /// It will be held for a while: it leaves its buffer to others, at the price of a copy.
+    pub fn detach(&mut self, piece: Piece) {
+        self.memory.detach(piece);
+    }
+
+    /// Buffers that can be filled, of how many.
+    pub fn free_buffers(&self) -> (u16, u16) {
+        self.memory.free()
+    }
+
+    /// Pieces that were not given back.
+    pub fn held(&self) -> usize {
+        self.memory.held()
+    }
+}
+
+impl Completion {
+    /// Of an accept: whom it has let in. They are to be closed.
+    pub fn slot(&self) -> Option<Slot> {
+        self.result.as_ref().ok().map(|slot| Slot(*slot))
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        let ended = self.under_way == 0
+            || match self.ring.submitter().register_sync_cancel(None, CancelBuilder::any()) {
+                Ok(()) => true,
+                Err(error) => error.kind() == io::ErrorKind::NotFound,
+            };
+        // The thread's own reference, which would keep the ring. There is none where it was refused.
+        let _ = self.ring.submitter().unregister_ring_fd();
+        // SAFETY: none of the three is used after this. The ring goes first, and with it whatever would read or write the others; where
+        // something may still be under way, they stay for ever.
+        unsafe {
+            ManuallyDrop::drop(&mut self.ring);
+            if ended {
+                ManuallyDrop::drop(&mut self.memory);
+                ManuallyDrop::drop(&mut self.sends);
+            }
+        }
+    }
+}
+
+/// Of poll(2)'s events.
+const fn mask(events: libc::c_short) -> u32 {
+    events.cast_unsigned() as u32
+}
+
+const _: () = assert!(mem::size_of::<Slot>() == 4);
