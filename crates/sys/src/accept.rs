@@ -9,6 +9,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 ///
 /// Fails with [`io::ErrorKind::WouldBlock`] where nobody waits and the listener does not block.
 pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    inject!(Accept);
     let (descriptor, peer) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
     let stream = TcpStream::from(descriptor);
     let peer = match peer.and_then(|peer| SocketAddr::try_from(peer).ok()) {

@@ -113,6 +113,7 @@ pub struct Epoll(OwnedFd);
 impl Epoll {
     /// An empty one. Fails without descriptors or memory.
     pub fn new() -> io::Result<Self> {
+        inject!(EpollCreate);
         Ok(Self(epoll::create(CreateFlags::CLOEXEC)?))
     }
 
@@ -121,11 +122,13 @@ impl Epoll {
     /// Fails with [`io::ErrorKind::StorageFull`] (`ENOSPC`) where this user watches as many as
     /// `fs.epoll.max_user_watches` allows.
     pub fn add(&self, descriptor: &impl AsFd, token: u64, watch: Watch) -> io::Result<()> {
+        inject!(EpollCtl);
         Ok(epoll::add(&self.0, descriptor, EventData::new_u64(token), watch.flags())?)
     }
 
     /// Watches a descriptor that it has for something else.
     pub fn change(&self, descriptor: &impl AsFd, token: u64, watch: Watch) -> io::Result<()> {
+        inject!(EpollCtl);
         Ok(epoll::modify(&self.0, descriptor, EventData::new_u64(token), watch.flags())?)
     }
 
@@ -137,10 +140,16 @@ impl Epoll {
             Timespec { tv_sec: time.as_secs().cast_signed(), tv_nsec: time.subsec_nanos().into() }
         });
         events.0.clear();
-        match epoll::wait(&self.0, rustix::buffer::spare_capacity(&mut events.0), timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
+        match self.wait_once(events, timeout.as_ref()) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            result => result,
         }
+    }
+
+    fn wait_once(&self, events: &mut Events, timeout: Option<&Timespec>) -> io::Result<()> {
+        inject!(EpollWait);
+        epoll::wait(&self.0, rustix::buffer::spare_capacity(&mut events.0), timeout)?;
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ pub struct EventFd(OwnedFd);
 impl EventFd {
     /// A counter at zero. Fails when the process or the system has no descriptor left.
     pub fn new() -> io::Result<Self> {
+        inject!(EventFd);
         // SAFETY: no memory is passed.
         let raw = check(unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) })?;
         // SAFETY: the kernel has just given us this descriptor, and nobody else has it.

@@ -3,8 +3,10 @@
 //! The types are here; the rest is in one file for each system, picked below and nowhere else: Linux, and
 //! Windows. Another system brings these names with these meanings, or answers `None`:
 //!
+//! * threads: [`start_thread`];
 //! * waiting: [`wait`] on [`Watch`]es of any [`AsHandle`], a [`Bell`] for other threads, [`StopSignals`];
-//! * TCP: [`start_sockets`], [`reuse_address`], [`receive`], [`keep_alive_time`], what went wrong with a
+//! * TCP: [`start_sockets`], [`reuse_address`], [`accept`], [`receive`], [`send`], [`half_close`],
+//!   [`set_option`], [`keep_alive_time`], what went wrong with a
 //!   connection ([`take_error`]), and how far the peer has acknowledged ([`delivery`]);
 //! * the machine's sockets: who is in the way of a `bind` ([`port_use`], [`denial`]), who waits to be accepted
 //!   ([`queued_peers`], [`queue_length`]), whether a peer on this machine closed ([`peer_is_open`]);
@@ -31,6 +33,9 @@ pub mod kernel;
 #[path = "host/windows.rs"]
 mod system;
 
+mod calls;
+
+pub use calls::{accept, half_close, send, set_option, start_thread};
 pub use system::{
     AsHandle, Bell, StopSignals, TYPED_END, TerminalMode, Watch, accept_fault, call_name, delivery, denial,
     descriptor_limit, end_with_us, is_family_missing, is_in_progress, is_name_unknown, keep_alive_time,

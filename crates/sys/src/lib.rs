@@ -15,6 +15,14 @@
 
 #![allow(unsafe_code)] // Calling the kernel is what this crate is for; each block says why it is sound.
 
+/// Where a call can be made to fail: see `faults`. In any other build there is nothing here.
+macro_rules! inject {
+    ($call:ident) => {
+        #[cfg(enchufe_faults)]
+        crate::faults::inject(crate::faults::Call::$call)?;
+    };
+}
+
 pub mod host;
 
 #[doc(inline)]

@@ -11,6 +11,8 @@ pub mod children;
 pub mod cookie;
 pub mod epoll;
 pub mod eventfd;
+#[cfg(enchufe_faults)]
+pub mod faults;
 pub mod interfaces;
 pub mod io_uring;
 pub mod namespace;

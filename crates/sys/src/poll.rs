@@ -41,18 +41,23 @@ impl<'fd> PollFd<'fd> {
 /// Fails with [`io::ErrorKind::Interrupted`] at a signal, and with `EINVAL` for more descriptors than the
 /// process may have open; nothing is reported as found then.
 pub fn ppoll(descriptors: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<usize> {
-    let timeout = timeout.map(timespec);
-    let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
-    let count = libc::nfds_t::try_from(descriptors.len()).unwrap_or(libc::nfds_t::MAX);
-    // SAFETY: `PollFd` has the layout of `pollfd`, `count` is their number; the time is null or to a live
-    // value.
-    let ready = check(unsafe { libc::ppoll(descriptors.as_mut_ptr().cast(), count, timeout, ptr::null()) });
+    let ready = wait(descriptors, timeout.map(timespec).as_ref());
     if ready.is_err() {
         for descriptor in descriptors {
             descriptor.raw.revents = 0;
         }
     }
-    ready.map(|ready| usize::try_from(ready).unwrap_or(0))
+    ready
+}
+
+fn wait(descriptors: &mut [PollFd<'_>], timeout: Option<&libc::timespec>) -> io::Result<usize> {
+    inject!(Poll);
+    let timeout = timeout.map_or(ptr::null(), ptr::from_ref);
+    let count = libc::nfds_t::try_from(descriptors.len()).unwrap_or(libc::nfds_t::MAX);
+    // SAFETY: `PollFd` has the layout of `pollfd`, `count` is their number; the time is null or to a live
+    // value.
+    let ready = check(unsafe { libc::ppoll(descriptors.as_mut_ptr().cast(), count, timeout, ptr::null()) })?;
+    Ok(usize::try_from(ready).unwrap_or(0))
 }
 
 /// The time as the kernel wants it; what it cannot hold (292 thousand million years) is its maximum.

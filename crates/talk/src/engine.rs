@@ -323,7 +323,7 @@ fn watched(host: &Host<'_>, run: impl FnOnce(&Tally) -> Result<(), TalkError>) -
     let tally = Tally::default();
     let result = std::thread::scope(|scope| {
         let watcher = || watch_over_drain(host, &tally, &over);
-        Builder::new().spawn_scoped(scope, watcher).map_err(TalkError::resources("clone"))?;
+        host::start_thread(Builder::new(), scope, watcher).map_err(TalkError::resources("clone"))?;
         let _over = RingsLast(&over);
         run(&tally)
     });

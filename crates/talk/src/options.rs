@@ -90,14 +90,14 @@ impl SocketOption {
 
     /// Sets it.
     pub fn set(self, socket: &SockRef<'_>) -> io::Result<()> {
-        match self {
+        host::set_option(socket, |socket| match self {
             Self::NoDelay(on) => socket.set_tcp_nodelay(on),
             Self::KeepAlive(None) => socket.set_keepalive(false),
             Self::KeepAlive(Some(idle)) => socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle)),
             Self::SendBuffer(size) => socket.set_send_buffer_size(size),
             Self::ReceiveBuffer(size) => socket.set_recv_buffer_size(size),
             Self::Linger(time) => socket.set_linger(Some(time)),
-        }
+        })
     }
 
     /// What the kernel says it is now.

@@ -1,5 +1,6 @@
 //! The face on Linux: composes the facilities of this crate.
 
+use super::calls::again;
 use super::{AcceptFault, Delivery, Denial, Interest, PortUse, Process, Ready};
 use crate::eventfd::EventFd;
 use crate::parent_death;
@@ -121,6 +122,7 @@ pub const fn start_sockets() -> io::Result<Option<String>> {
 
 /// Takes the error of a connection (`SO_ERROR` of socket(7)).
 pub fn take_error(socket: &Socket) -> io::Result<Option<io::Error>> {
+    inject!(GetSockOpt);
     socket.take_error()
 }
 
@@ -131,10 +133,13 @@ pub fn reuse_address(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
 }
 
-/// Receives from a connection.
+/// Receives from a connection. A signal does not end it.
 pub fn receive(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     let mut stream = stream;
-    stream.read(buffer)
+    again(|| {
+        inject!(Recv);
+        stream.read(buffer)
+    })
 }
 
 /// After how long without a segment the first probe is sent (`TCP_KEEPIDLE` of tcp(7)).

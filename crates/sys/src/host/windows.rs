@@ -1,5 +1,6 @@
 //! The face on Windows: composes the facilities of this crate.
 
+use super::calls::again;
 use super::{AcceptFault, Delivery, Denial, Interest, PortUse, Process, Ready};
 use crate::afd::{self, Polling};
 use crate::console::{self, ControlEvents};
@@ -214,7 +215,7 @@ pub fn reuse_address(socket: &Socket) -> io::Result<()> {
 /// (8.0) reads 0 bytes then, which would be the peer's FIN.
 pub fn receive(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     let mut stream = stream;
-    let count = stream.read(buffer)?;
+    let count = again(|| stream.read(buffer))?;
     if count == 0 && !buffer.is_empty() && is_reset(stream)? {
         return Err(reset());
     }

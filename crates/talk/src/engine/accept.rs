@@ -93,7 +93,7 @@ impl<'a> Door<'a> {
             self.entrance.tell_short(Shortage::Descriptors);
             return Ok(Knock::Nobody(Nobody::Room));
         };
-        let (stream, peer) = match listener.socket.accept() {
+        let (stream, peer) = match host::accept(&listener.socket) {
             Ok(arrival) => arrival,
             Err(error) => return self.entrance.fault(error, listener.address).map(Knock::Nobody),
         };

@@ -14,6 +14,7 @@ use crate::error::TalkError;
 use crate::listen::Listener;
 use crate::service::Service;
 use crate::told::Told;
+use enchufe_sys::host;
 use std::panic::resume_unwind;
 use std::thread::Builder;
 use worker::Worker;
@@ -34,7 +35,7 @@ pub(super) fn run<S: Service>(
     std::thread::scope(|scope| {
         let mut running = Vec::new();
         for worker in workers {
-            let spawned = Builder::new().spawn_scoped(scope, || worker.run());
+            let spawned = host::start_thread(Builder::new(), scope, || worker.run());
             running.push(spawned.map_err(|error| {
                 group.close();
                 TalkError::Resources { call: "clone", error }

@@ -7,8 +7,8 @@ use crate::service::Service;
 use crate::session::{Next, Session};
 use enchufe_sys::host;
 use socket2::SockRef;
-use std::io::{self, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io;
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// How often a peer that has sent FIN is looked for while a question of its is out.
@@ -85,14 +85,14 @@ impl<'h, S: Service> Line<'h, S> {
                 None => return Sent::All,
                 Some(Next::HalfClose) => {
                     // ENOTCONN: the peer's RST was faster; the next read says so.
-                    let _ = self.stream.shutdown(Shutdown::Write);
+                    let _ = host::half_close(&self.stream);
                     self.session.half_closed(now);
                     continue;
                 }
                 Some(Next::Lent(index, range)) => {
-                    self.stream.write(buffers.bytes(*index).get(range).unwrap_or_default())
+                    host::send(&self.stream, buffers.bytes(*index).get(range).unwrap_or_default())
                 }
-                Some(Next::Bytes(bytes)) => self.stream.write(bytes),
+                Some(Next::Bytes(bytes)) => host::send(&self.stream, bytes),
             };
             match result {
                 Ok(count) => {
@@ -109,13 +109,11 @@ impl<'h, S: Service> Line<'h, S> {
 
     /// Whether the error ends the connection.
     fn fail(&mut self, call: Call, error: io::Error) -> bool {
-        match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => false,
-            _ => {
-                self.session.failed(call, error);
-                true
-            }
+        let failed = error.kind() != io::ErrorKind::WouldBlock;
+        if failed {
+            self.session.failed(call, error);
         }
+        failed
     }
 
     /// An error is pending or both directions are over, and nothing is to be read: whether it is the

@@ -6,7 +6,7 @@ use crate::error::TalkError;
 use crate::listen::Listener;
 use crate::service::Service;
 use crate::told::{Shortage, Told};
-use enchufe_sys::host::Bell;
+use enchufe_sys::host::{self, Bell};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 
@@ -41,7 +41,7 @@ pub(super) fn each(
             let handover = Arc::new(Mutex::new(Some(arrival)));
             let taken = Arc::clone(&handover);
             let (freed, serve) = (&freed, &serve);
-            let spawned = Builder::new().stack_size(STACK).spawn_scoped(scope, move || {
+            let spawned = host::start_thread(Builder::new().stack_size(STACK), scope, move || {
                 if let Some(arrival) = take(&taken) {
                     serve(arrival);
                     freed.ring();
