@@ -31,7 +31,7 @@ use crate::exit::Code;
 use crate::flags::Telling;
 use crate::plan::Common;
 use crate::problem::{Kind, Problem};
-use crate::reporter::{Audience, Log, Manner, Teller};
+use crate::reporter::{Audience, Events, Log, Manner, Teller};
 use crate::style;
 use crate::transcript::{Form, Shown, Timestamps};
 use enchufe_sys::host::{self, Interest, StopSignals, Watch};
@@ -76,16 +76,23 @@ fn stop_on_signals() -> Result<Arc<Stop>, Problem> {
     Ok(stop)
 }
 
+/// What a command has to tell.
+struct Tale {
+    audience: Audience,
+    events: Events,
+    shown: Shown,
+    numbered: bool,
+}
+
 /// What `--json`, `--hex` and the like make of the telling.
 fn teller(
     telling: &Telling,
     common: Common,
-    audience: Audience,
-    shown: Shown,
-    numbered: bool,
+    tale: &Tale,
     stop: &Arc<Stop>,
     catalogue: &'static Catalogue,
 ) -> Result<Arc<Teller>, Problem> {
+    let Tale { audience, events, shown, numbered } = *tale;
     let payload = match (telling.hex, common.verbose) {
         (true, _) => Shown::Hex,
         (_, true) => Shown::Whole,
@@ -98,7 +105,7 @@ fn teller(
     let timestamps = if telling.timestamps { Timestamps::Clock } else { Timestamps::None };
     let form = Form { payload, timestamps, numbered, color };
     let Common { quiet, verbose } = common;
-    let manner = Manner { audience, json: telling.json, quiet, verbose, form };
+    let manner = Manner { audience, events, json: telling.json, quiet, verbose, form };
     let log = telling.log.as_deref().map(Log::open).transpose()?;
     Ok(Arc::new(Teller::new(catalogue, manner, log, Arc::clone(stop))))
 }

@@ -165,9 +165,14 @@ pub enum Event {
     QueueCut {
         count: u32,
     },
+    /// So many events of connections in a second were not told one by one.
+    Folded {
+        count: u32,
+    },
     Stopped {
         served: u64,
         cut: u64,
+        empty: u64,
     },
     Resolving {
         name: String,
@@ -265,7 +270,7 @@ impl Event {
             }
             Told::Draining { open, limit } => Self::Draining { open, limit_ns: nanoseconds(limit) },
             Told::QueueCut { count } => Self::QueueCut { count },
-            Told::Stopped { served, cut } => Self::Stopped { served, cut },
+            Told::Stopped { served, cut, empty } => Self::Stopped { served, cut, empty },
             Told::Resolving { name } => Self::Resolving { name: name.to_owned() },
             Told::Resolved { name, addresses } => Self::Resolved {
                 name: name.to_owned(),

@@ -151,6 +151,8 @@ pub struct Serve {
     pub drain: Option<String>,
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<String>,
+    #[arg(long, value_name = "WHICH")]
+    pub events: Option<String>,
     #[command(flatten)]
     pub ending: Ending,
     #[command(flatten)]

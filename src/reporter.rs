@@ -1,19 +1,28 @@
 //! Who tells the user: takes the libraries' events, makes rows of them and writes them where they
 //! belong, in order, from any thread.
 
+mod alarm;
+mod decoders;
+mod fold;
+mod probes;
+
+use self::alarm::Alarm;
+use self::decoders::Decoders;
+use self::fold::{Fold, Place};
+use self::probes::{Probes, Sign};
 use crate::catalogue::Catalogue;
-use crate::events::{Decode, Event, Line, Payload};
+use crate::events::{Event, Line, Payload};
 use crate::problem::{Kind, Problem};
 use crate::progress::Progress;
-use crate::text::{self, Decoder};
 use crate::transcript::{self, Form, Shown, Timestamps};
 use enchufe_talk::told::About;
 use enchufe_talk::{Reporter, Stop, Told};
-use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Whose events they are, and so where they go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,10 +38,20 @@ pub enum Audience {
     },
 }
 
+/// Which events of connections are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Events {
+    All,
+    /// [`fold::MOST`] in a second; the others of that second by one line.
+    Fold,
+    None,
+}
+
 /// What is told, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Manner {
     pub audience: Audience,
+    pub events: Events,
     pub json: bool,
     pub quiet: bool,
     pub verbose: bool,
@@ -47,12 +66,21 @@ pub struct Teller {
     silent: bool,
     /// Stopped when nobody reads stdout any more.
     stop: Arc<Stop>,
+    begun: Instant,
+    alarm: Alarm,
+    fold: Fold,
+    decoders: Decoders,
+    /// How many connections wait in [`State::probes`], for those who tell nothing and would rather not lock.
+    early: AtomicUsize,
     state: Mutex<State>,
 }
 
 struct State {
-    decoders: Decoders,
     log: Option<Log>,
+    /// Connections that may go without a byte, where those are not told.
+    probes: Option<Probes>,
+    /// The last line says that the server waits.
+    waiting: bool,
     /// There is a prompt on the last line of the terminal.
     prompt: bool,
     progress: Option<Progress>,
@@ -99,45 +127,94 @@ fn clear_line() {
     }
 }
 
-/// One decoder a connection that is open; dropped when it closes.
-struct Decoders {
-    open: HashMap<u64, Decoder>,
-    exact: bool,
-    /// No more bytes of a payload than these are shown.
-    most: usize,
-}
-
-impl Decode for Decoders {
-    fn received(&mut self, about: Option<About>, bytes: &[u8]) -> Payload {
-        let id = about.map_or(0, |about| about.id.0);
-        let decoder = self.open.entry(id).or_default();
-        let (shown, rest) = bytes.split_at(bytes.len().min(self.most));
-        let text = decoder.piece(shown);
-        if !rest.is_empty() {
-            decoder.pass(rest);
-        }
-        Payload::new(bytes, text, self.exact)
-    }
-
-    fn whole(&mut self, bytes: &[u8]) -> Payload {
-        let shown = bytes.get(..self.most).unwrap_or(bytes);
-        Payload::new(bytes, text::escape(shown), self.exact)
-    }
-}
-
 impl Teller {
     pub fn new(catalogue: &'static Catalogue, manner: Manner, log: Option<Log>, stop: Arc<Stop>) -> Self {
         let exact = manner.json || manner.form.payload == Shown::Hex;
         // Quiet, a client on a terminal shows all that comes.
         let whole = manner.json || manner.quiet && manner.audience == Audience::ClientOnTerminal;
         let most = if whole { usize::MAX } else { manner.form.payload.bytes() };
-        let decoders = Decoders { open: HashMap::new(), exact, most };
+        let decoders = Decoders::new(decoders::Manner { exact, most });
         let bulk = manner.audience == (Audience::ClientPiped { bulk: true });
         let shown = bulk && io::stderr().is_terminal() && !(manner.quiet || manner.json || manner.verbose);
         let progress = shown.then(Progress::new);
         let silent = manner.quiet && !manner.json && manner.audience == Audience::Server && log.is_none();
-        let state = State { decoders, log, prompt: false, progress, deaf: false, problem: None };
-        Self { catalogue, manner, silent, stop, state: Mutex::new(state) }
+        let lines = manner.audience == Audience::Server && !(manner.json || manner.quiet);
+        let probes = (lines && !manner.verbose).then(Probes::default);
+        let waiting = false;
+        let state = State { log, probes, waiting, prompt: false, progress, deaf: false, problem: None };
+        Self {
+            catalogue,
+            manner,
+            silent,
+            stop,
+            begun: Instant::now(),
+            alarm: Alarm::default(),
+            fold: Fold::default(),
+            decoders,
+            early: AtomicUsize::new(0),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Tells in a thread of its own, which ends with the program, what is to be told when its time has come: what was folded
+    /// in a second, and of connections that have been there for a moment.
+    pub fn keep_time(self: &Arc<Self>) -> Result<(), Problem> {
+        if self.silent || self.manner.events != Events::Fold && self.lock().probes.is_none() {
+            return Ok(());
+        }
+        let teller = Arc::clone(self);
+        let keeper = move || loop {
+            teller.alarm.wait(teller.begun);
+            teller.tick(teller.begun.elapsed());
+        };
+        std::thread::Builder::new().spawn(keeper).map_err(|error| Problem::resources("clone", &error))?;
+        Ok(())
+    }
+
+    /// Tells what is due at this time.
+    fn tick(&self, at: Duration) {
+        let mut state = self.lock();
+        self.tell_folded(&mut state, self.fold.over(at), at);
+        let due = state.probes.as_mut().map(|probes| probes.due(at)).unwrap_or_default();
+        self.tell_early(&mut state, &due);
+        let next = state.probes.as_ref().and_then(Probes::next);
+        drop(state);
+        [next, self.fold.next()].into_iter().flatten().for_each(|next| self.alarm.set(next));
+    }
+
+    /// One line for so many events.
+    fn tell_folded(&self, state: &mut State, count: u32, at: Duration) {
+        if count > 0 {
+            let line = Line { time: now(), connection: None, peer: None, event: Event::Folded { count } };
+            self.tell_line(state, line, at);
+        }
+    }
+
+    /// Lines of connections that turned out to be no probes.
+    fn tell_early(&self, state: &mut State, lines: &[Line]) {
+        self.early.store(state.probes.as_ref().map_or(0, Probes::count), Ordering::Relaxed);
+        for line in lines {
+            self.show(state, line);
+        }
+    }
+
+    /// An event that is folded.
+    fn pass_over(&self, about: Option<About>, told: &Told<'_>) {
+        match told {
+            Told::Received { bytes } => self.decoders.pass(about, bytes),
+            Told::PeerEnded | Told::Closed { .. } => drop(self.decoders.finish(about)),
+            _ => {}
+        }
+        let Some(about) = about.filter(|_| self.early.load(Ordering::Relaxed) > 0) else { return };
+        let sign = match told {
+            Told::Accepted { .. } => Sign::Came,
+            Told::PeerEnded => Sign::PeerEnded,
+            Told::Closed { end } => Sign::of(&Event::closed(end)),
+            _ => Sign::Other,
+        };
+        let mut state = self.lock();
+        let lines = state.probes.as_mut().map(|probes| probes.pass(about.id.0, sign)).unwrap_or_default();
+        self.tell_early(&mut state, &lines);
     }
 
     /// From now on there is a prompt on the last line of the terminal: it is drawn anew below each
@@ -191,15 +268,24 @@ impl Teller {
         !self.manner.verbose && self.manner.audience == Audience::ClientPiped { bulk: true }
     }
 
-    fn tell_line(&self, state: &mut State, line: &Line) {
+    fn tell_line(&self, state: &mut State, line: Line, at: Duration) {
         if state.log.is_some() {
-            self.log(state, line);
+            self.log(state, &line);
         }
+        let Some(probes) = &mut state.probes else { return self.show(state, &line) };
+        let lines = probes.take(at, line);
+        if let Some(next) = probes.next() {
+            self.alarm.set(next);
+        }
+        self.tell_early(state, &lines);
+    }
+
+    /// Writes it, for whoever reads what this program prints.
+    fn show(&self, state: &mut State, line: &Line) {
         if self.manner.json {
             return self.write(state, To::Stdout, &json(line));
         }
-        let result = self.manner.audience == Audience::ClientOnTerminal
-            && matches!(line.event, Event::Received { .. } | Event::Incomplete { .. });
+        let result = self.is_result(&line.event);
         if self.manner.quiet {
             if let (true, Event::Received { payload: Payload { text, .. } } | Event::Incomplete { text }) =
                 (result, &line.event)
@@ -208,12 +294,21 @@ impl Teller {
             }
             return;
         }
-        if !self.is_wanted(&line.event) {
+        let waits = matches!(line.event, Event::Waiting {});
+        // Between two lines that say so only probes came.
+        if !self.is_wanted(&line.event) || waits && state.waiting && !self.manner.verbose {
             return;
         }
+        state.waiting = waits;
         let text = transcript::render(line, self.manner.form, self.catalogue);
         let to = if result || self.manner.audience == Audience::Server { To::Stdout } else { To::Stderr };
         self.write(state, to, &text);
+    }
+
+    /// Whether it is what a client was started for.
+    fn is_result(&self, event: &Event) -> bool {
+        self.manner.audience == Audience::ClientOnTerminal
+            && matches!(event, Event::Received { .. } | Event::Incomplete { .. })
     }
 
     fn log(&self, state: &mut State, line: &Line) {
@@ -278,43 +373,90 @@ const fn is_piece(told: &Told<'_>) -> bool {
     matches!(told, Told::Received { .. } | Told::Sending { .. })
 }
 
+/// Whether bytes came or went.
+const fn carries(told: &Told<'_>) -> bool {
+    matches!(told, Told::Received { .. } | Told::Returning { .. } | Told::Answered { .. })
+}
+
+/// Whether it is one of the events of which there are as many as clients like. What an operator is to answer is none, nor is
+/// what is said of the server itself.
+const fn is_of_connections(about: Option<About>, told: &Told<'_>) -> bool {
+    match told {
+        Told::Question { .. } | Told::QuestionWithdrawn => false,
+        // Of these there is one for each connection, too.
+        Told::Waiting | Told::Queued { .. } => true,
+        _ => about.is_some(),
+    }
+}
+
 impl Reporter for Teller {
     fn tell(&self, about: Option<About>, told: &Told<'_>) {
-        if self.silent {
+        if self.silent || self.manner.events == Events::None && is_of_connections(about, told) {
             return;
         }
-        let Manner { json, quiet, audience, .. } = self.manner;
+        self.tell_at(self.begun.elapsed(), about, told);
+    }
+
+    fn hears_of_connections(&self) -> bool {
+        !self.silent && self.manner.events != Events::None
+    }
+}
+
+impl Teller {
+    /// Tells what happened at this time.
+    fn tell_at(&self, at: Duration, about: Option<About>, told: &Told<'_>) {
+        if self.manner.events == Events::Fold && is_of_connections(about, told) {
+            let taken = self.fold.take(at, carries(told));
+            if taken.over > 0 {
+                self.tell_folded(&mut self.lock(), taken.over, at);
+            }
+            if taken.place == Place::First {
+                self.alarm.set(Duration::from_secs(at.as_secs() + 1));
+            }
+            if taken.place != Place::Told {
+                return self.pass_over(about, told);
+            }
+        }
         let mut state = self.lock();
         if let Some(progress) = &mut state.progress {
             progress.count(told, self.catalogue);
         }
-        let silent = quiet && audience != Audience::ClientOnTerminal;
-        let untold =
-            audience == (Audience::ClientPiped { bulk: true }) && !self.manner.verbose && is_piece(told);
-        if !json && (silent || untold) && state.log.is_none() {
+        if self.is_for_nobody(&state, told) {
             return;
         }
-        let state = &mut *state;
+        self.tell_in_order(&mut state, at, about, told);
+    }
+
+    /// Whether the event is shown nowhere.
+    fn is_for_nobody(&self, state: &State, told: &Told<'_>) -> bool {
+        let Manner { json, quiet, audience, .. } = self.manner;
+        let silent = quiet && audience != Audience::ClientOnTerminal;
+        !json && state.log.is_none() && (silent || is_piece(told) && self.passes_over_pieces())
+    }
+
+    fn tell_in_order(&self, state: &mut State, at: Duration, about: Option<About>, told: &Told<'_>) {
         if matches!(told, Told::PeerEnded | Told::Closing) {
             // Whoever draws the prompt will not come to draw this: the program is about to end.
             state.leave_prompt();
         }
-        let mut line = Line {
+        if matches!(told, Told::Stopped { .. }) {
+            let early = state.probes.as_mut().map(Probes::last).unwrap_or_default();
+            self.tell_early(state, &early);
+            self.tell_folded(state, self.fold.last(), at);
+        }
+        let line = |event| Line {
             time: now(),
             connection: about.map(|about| about.id.0),
             peer: about.map(|about| about.peer.to_string()),
-            event: Event::Waiting {},
+            event,
         };
-        if let (Told::PeerEnded | Told::Closed { .. }, Some(id)) = (told, line.connection) {
-            let text =
-                state.decoders.open.remove(&id).map(|mut decoder| decoder.finish()).unwrap_or_default();
+        if let (Told::PeerEnded | Told::Closed { .. }, Some(_)) = (told, about) {
+            let text = self.decoders.finish(about);
             if !text.is_empty() {
-                line.event = Event::Incomplete { text };
-                self.tell_line(state, &line);
+                self.tell_line(state, line(Event::Incomplete { text }), at);
             }
         }
-        line.event = Event::of(about, told, &mut state.decoders);
-        self.tell_line(state, &line);
+        self.tell_line(state, line(Event::of(about, told, &mut &self.decoders)), at);
     }
 }
 
@@ -322,3 +464,6 @@ impl Reporter for Teller {
 fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%9fZ").to_string()
 }
+
+#[cfg(test)]
+mod tests;

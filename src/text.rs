@@ -53,6 +53,11 @@ impl Decoder {
         self.cut.drain(..start.unwrap_or(self.cut.len()));
     }
 
+    /// Whether the last piece ended in the middle of a character.
+    pub const fn is_inside(&self) -> bool {
+        !self.cut.is_empty()
+    }
+
     /// What is left at the end of the stream: bytes of a character that never became whole.
     pub fn finish(&mut self) -> String {
         let mut text = String::new();

@@ -15,7 +15,7 @@ fn serve(flags: &[&str], command: &[&str]) -> Server {
 
 #[test]
 fn many_connections_at_once_have_a_program_each() {
-    let server = serve(&["--accept", "40"], &["cat"]);
+    let server = serve(&["--accept", "40", "--events", "all"], &["cat"]);
     let clients: Vec<TcpStream> = (0..40).map(|_| server.connect()).collect();
     for (number, mut client) in clients.iter().enumerate() {
         client.write_all(format!("message {number}").as_bytes()).unwrap();

@@ -28,7 +28,7 @@ fn a_server_at_rest_ends_well_at_the_first_signal() {
             let done = server.finish();
             assert_eq!((done.code, done.errors()), (Some(0), ""), "{engine} {signal}");
             let last = json::stable(done.text()).pop().unwrap();
-            assert_eq!(last, json!({"event": "stopped", "served": 0, "cut": 0}));
+            assert_eq!(last, json!({"event": "stopped", "served": 0, "cut": 0, "empty": 0}));
         }
     }
 }
@@ -51,7 +51,7 @@ fn what_runs_is_let_end_and_nobody_new_is_let_in() {
         assert_eq!((done.code, done.errors()), (Some(0), ""), "{engine}");
         assert_eq!(json::reasons(done.text()), ["peer_finished"]);
         let last = json::stable(done.text()).pop().unwrap();
-        assert_eq!(last, json!({"event": "stopped", "served": 1, "cut": 0}));
+        assert_eq!(last, json!({"event": "stopped", "served": 1, "cut": 0, "empty": 0}));
     }
 }
 
@@ -68,7 +68,7 @@ fn a_second_signal_cuts_what_still_runs() {
         assert_eq!((done.code, done.errors()), (Some(1), sentence), "{engine}");
         assert_eq!(json::reasons(done.text()), ["interrupted"]);
         let last = json::stable(done.text()).pop().unwrap();
-        assert_eq!(last, json!({"event": "stopped", "served": 1, "cut": 1}));
+        assert_eq!(last, json!({"event": "stopped", "served": 1, "cut": 1, "empty": 0}));
         drop(client);
     }
 }

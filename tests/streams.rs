@@ -133,7 +133,7 @@ fn a_servers_events_are_these_objects() {
             json!({"event": "peer_ended", "connection": 1, "peer": peer}),
             json!({"event": "closed", "connection": 1, "peer": peer, "reason": "peer_finished",
                    "received": 4, "sent": 4, "unsent": 0}),
-            json!({"event": "stopped", "served": 1, "cut": 0}),
+            json!({"event": "stopped", "served": 1, "cut": 0, "empty": 0}),
         ]
     );
 }
@@ -384,7 +384,9 @@ fn a_server_whose_stdout_nobody_reads_any_more_ends_well() {
     assert_eq!(opening[3], "Waiting for a connection");
     let listening = opening[2].strip_prefix("Listening on ").unwrap();
     // It learns that its reader has gone when it has something to tell.
-    drop(common::connect(listening.split(' ').next().unwrap().parse().unwrap()));
+    let mut client = common::connect(listening.split(' ').next().unwrap().parse().unwrap());
+    client.write_all(b"x").unwrap();
+    drop(client);
     server.finish().is(0, "", "");
 }
 

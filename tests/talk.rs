@@ -82,7 +82,7 @@ fn the_first_report_is_told_in_its_own_words() {
 
 #[test]
 fn an_echo_server_serves_many_clients_at_once_and_goes_on() {
-    let server = Server::json(&["echo"]);
+    let server = Server::json(&["echo", "--events", "all"]);
     let clients: Vec<TcpStream> = (0..40).map(|_| server.connect()).collect();
     // All are connected before any is done: each has its answer while the others are open.
     for (number, mut client) in clients.iter().enumerate() {

@@ -299,7 +299,8 @@ fn count(lines: impl Iterator<Item = String>) -> (Connections, Option<Value>) {
 }
 
 fn unruly(engine: &str) {
-    let server = Watched::start(&["echo", "--engine", engine, "--idle", IDLE, "--socket", BUFFERS]);
+    let server =
+        Watched::start(&["echo", "--engine", engine, "--idle", IDLE, "--socket", BUFFERS, "--events", "all"]);
     let (before, clients) = (held(&server).unwrap(), clients());
     // The first ones make what is kept from then on.
     let warm = (clients / 10).max(100);

@@ -71,6 +71,10 @@ event-short = { $of ->
         [watches] The system watches no more connections for this user ("sysctl fs.epoll.max_user_watches" says how many): new ones are answered with a reset
        *[memory] The system has no memory for more sockets: new connections wait in the queue
     }
+event-folded = { $count ->
+        [one] And one event more of connections in that second
+       *[other] And { $count } events more of connections in that second
+    } (--events all tells each)
 event-draining = Ending: { $open ->
         [one] 1 connection is left and has { $limit } to finish (another Ctrl-C cuts it)
        *[other] { $open } connections are left and have { $limit } to finish (another Ctrl-C cuts them)
@@ -85,6 +89,9 @@ event-stopped = Over: { $served ->
     }{ $cut ->
         [0] {""}
        *[other] , { $cut } cut
+    }{ $empty ->
+        [0] {""}
+       *[other] , { $empty } without a byte
     }
 event-resolving = Looking up the addresses of { $name }
 event-resolved = { $name } is at { $addresses }
@@ -557,6 +564,7 @@ flag-until = When a message is complete: quiet, when no more comes; line, at the
 flag-quiet-time = How much silence completes a message (50ms)
 flag-drain = At the end, how much time is given to what is still open: connections (5s), traced programs (1s)
 flag-metrics = Where to answer by HTTP: /metrics, counters for Prometheus; /healthz, whether it lives; /readyz, whether it takes connections
+flag-events = Events of connections to tell: all; none; fold: 100 a second, and how many more there were (usual; in receive, all)
 flag-start-timeout = How long a program may take until it listens, connects or ends, before the next one starts (10s)
 flag-start-anyway = Start the next program also when that time is over
 flag-exit-status = End with the status of the last program (128 and the number of the signal that ended it), not with 0

@@ -71,6 +71,10 @@ event-short = { $of ->
         [watches] El sistema no vigila más conexiones para este usuario («sysctl fs.epoll.max_user_watches» dice cuántas): a las nuevas se les responde con un reinicio
        *[memory] El sistema no tiene memoria para más sockets: las conexiones nuevas esperan en la cola
     }
+event-folded = { $count ->
+        [one] Y un evento más de las conexiones en ese segundo
+       *[other] Y { $count } eventos más de las conexiones en ese segundo
+    } (con --events all se cuenta cada uno)
 event-draining = Terminando: { $open ->
         [one] queda 1 conexión, que tiene { $limit } para acabar (otro Ctrl-C la corta)
        *[other] quedan { $open } conexiones, que tienen { $limit } para acabar (otro Ctrl-C las corta)
@@ -86,6 +90,9 @@ event-stopped = Fin: { $served ->
         [0] {""}
         [one] , 1 cortada
        *[other] , { $cut } cortadas
+    }{ $empty ->
+        [0] {""}
+       *[other] , { $empty } sin un solo byte
     }
 event-resolving = Buscando las direcciones de { $name }
 event-resolved = { $name } está en { $addresses }
@@ -558,6 +565,7 @@ flag-until = Cuándo está completo un mensaje: quiet, cuando deja de llegar; li
 flag-quiet-time = Cuánto silencio completa un mensaje (50ms)
 flag-drain = Al terminar, cuánto tiempo se da a lo que sigue abierto: conexiones (5s), programas trazados (1s)
 flag-metrics = Dónde responder por HTTP: /metrics, contadores para Prometheus; /healthz, si vive; /readyz, si admite conexiones
+flag-events = Eventos de las conexiones que se cuentan: all, todos; none, ninguno; fold, 100 por segundo y cuántos más hubo (lo usual; en receive, all)
 flag-start-timeout = Cuánto puede tardar un programa en escuchar, conectarse o terminar, antes de que arranque el siguiente (10s)
 flag-start-anyway = Arrancar el siguiente programa también cuando ese tiempo se acaba
 flag-exit-status = Terminar con el estado del último programa (128 más el número de la señal que lo terminó), no con 0

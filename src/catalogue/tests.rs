@@ -123,6 +123,7 @@ fn plurals_follow_each_language() {
         let mut args = FluentArgs::new();
         args.set("served", count);
         args.set("cut", 0);
+        args.set("empty", 0);
         Catalogue::new(language).text("event-stopped", &args)
     };
     assert_eq!(text(Language::Spanish, 1), "Fin: 1 conexión atendida");

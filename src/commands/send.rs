@@ -1,12 +1,12 @@
 //! `enchufe send`
 
-use super::{prompt, stop_on_signals, teller};
+use super::{Tale, prompt, stop_on_signals, teller};
 use crate::catalogue::{Catalogue, human_time};
 use crate::exit::Code;
 use crate::flags;
 use crate::plan::{self, Common, Times};
 use crate::problem::{Kind, Problem};
-use crate::reporter::{Audience, Teller};
+use crate::reporter::{Audience, Events, Teller};
 use crate::transcript::{self, Shown};
 use enchufe_talk::address::Host;
 use enchufe_talk::client::{self, Expect, HalfClose, Input, Outcome, Unmet, Verdict};
@@ -52,7 +52,8 @@ pub fn send(flags: &flags::Send, common: Common, catalogue: &'static Catalogue) 
     let plan = plan(flags)?;
     let audience = audience(&plan.origin);
     let stop = stop_on_signals()?;
-    let teller = teller(&flags.telling, common, audience, Shown::Text, false, &stop, catalogue)?;
+    let tale = Tale { audience, events: Events::All, shown: Shown::Text, numbered: false };
+    let teller = teller(&flags.telling, common, &tale, &stop, catalogue)?;
     let connected = connect::connect(
         &connect::Plan {
             endpoint: &plan.target,

@@ -7,13 +7,13 @@ use self::crew::Crew;
 use self::metrics::Desk;
 #[cfg(have_watch)]
 use super::trace::cannot_run;
-use super::{stop_on_signals, teller};
+use super::{Tale, stop_on_signals, teller};
 use crate::catalogue::Catalogue;
 use crate::exit::Code;
 use crate::flags;
 use crate::plan::{self, Common, Times};
 use crate::problem::{Kind, Problem};
-use crate::reporter::{Audience, Teller};
+use crate::reporter::{Audience, Events, Teller};
 use crate::transcript::Shown;
 use enchufe_sys::host;
 #[cfg(have_watch)]
@@ -64,6 +64,7 @@ struct Plan {
     options: Vec<SocketOption>,
     /// Where to answer who looks after it.
     metrics: Option<Endpoint>,
+    events: Events,
 }
 
 pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
@@ -79,7 +80,9 @@ pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue
         _ => Shown::Text,
     };
     let numbered = plan.crew.kind != engine::Kind::Blocking;
-    let teller = teller(&flags.telling, common, Audience::Server, shown, numbered, &stop, catalogue)?;
+    let tale = Tale { audience: Audience::Server, events: plan.events, shown, numbered };
+    let teller = teller(&flags.telling, common, &tale, &stop, catalogue)?;
+    teller.keep_time()?;
     #[cfg(have_watch)]
     if flags.telling.log.is_some() {
         reopen_log_on_hang_up(&teller)?;
@@ -260,6 +263,17 @@ fn plan(flags: &flags::Serve) -> Result<Plan, Problem> {
         backlog: backlog.map_or(Ok(BACKLOG), |text| plan::number("--backlog", text, 1..=1_000_000))?,
         options: plan::socket_options(&flags.socket)?,
         metrics: flags.metrics.as_deref().map(plan::endpoint).transpose()?,
+        events: events(flags.events.as_deref(), service)?,
+    })
+}
+
+fn events(word: Option<&str>, service: &'static str) -> Result<Events, Problem> {
+    Ok(match word.map(|word| plan::choice("--events", word, &["all", "fold", "none"])).transpose()? {
+        Some("all") => Events::All,
+        Some("none") => Events::None,
+        // What comes is what it is for.
+        None if service == "receive" => Events::All,
+        _ => Events::Fold,
     })
 }
 

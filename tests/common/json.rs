@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 /// Of each event: its name, the keys that it always has, those that it may have. In front of them
 /// all have `time` and `event`.
-const KEYS: [(&str, &str, &str); 40] = [
+const KEYS: [(&str, &str, &str); 41] = [
     ("starting", "address", ""),
     ("socket_made", "address", ""),
     ("options", "options", ""),
@@ -35,7 +35,8 @@ const KEYS: [(&str, &str, &str); 40] = [
     ("short", "of", "limit"),
     ("draining", "open limit_ns", ""),
     ("queue_cut", "count", ""),
-    ("stopped", "served cut", ""),
+    ("stopped", "served cut empty", ""),
+    ("folded", "count", ""),
     ("resolving", "name", ""),
     ("resolved", "name addresses", ""),
     ("connecting", "address", ""),

@@ -222,12 +222,14 @@ impl std::fmt::Debug for Host<'_> {
 }
 
 /// What a server did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Connections served; those that were reset for want of room are not.
     pub served: u64,
     /// Of those, cut because the server was stopped; and those that this reset in the queue.
     pub cut: u64,
+    /// Of those served, over without a byte of payload in either direction, as the probes of a load balancer are.
+    pub empty: u64,
 }
 
 /// Counted by whichever thread runs a connection.
@@ -236,6 +238,7 @@ struct Tally {
     open: AtomicUsize,
     served: AtomicU64,
     cut: AtomicU64,
+    empty: AtomicU64,
 }
 
 impl Tally {
@@ -255,6 +258,14 @@ impl Tally {
         if matches!(end.reason, Reason::Interrupted) {
             self.cut.fetch_add(1, Ordering::Relaxed);
         }
+        if end.received == 0 && end.sent == 0 {
+            self.empty.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        let so_far = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Summary { served: so_far(&self.served), cut: so_far(&self.cut), empty: so_far(&self.empty) }
     }
 }
 
@@ -327,9 +338,9 @@ fn watched(host: &Host<'_>, run: impl FnOnce(&Tally) -> Result<(), TalkError>) -
         let _over = RingsLast(&over);
         run(&tally)
     });
-    let summary =
-        Summary { served: tally.served.load(Ordering::Relaxed), cut: tally.cut.load(Ordering::Relaxed) };
-    host.reporter.tell(None, &Told::Stopped { served: summary.served, cut: summary.cut });
+    let summary = tally.summary();
+    let Summary { served, cut, empty } = summary;
+    host.reporter.tell(None, &Told::Stopped { served, cut, empty });
     result.map(|()| summary)
 }
 

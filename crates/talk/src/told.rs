@@ -137,8 +137,8 @@ pub enum Told<'a> {
     Draining { open: usize, limit: Duration },
     /// Server: connections that waited in the queue were reset when listening ended.
     QueueCut { count: u32 },
-    /// Server: all over.
-    Stopped { served: u64, cut: u64 },
+    /// Server: all over. Of those served, so many were cut, and so many ended without a byte.
+    Stopped { served: u64, cut: u64, empty: u64 },
     /// Client: asks for the addresses of a name.
     Resolving { name: &'a str },
     /// Client: the addresses of the name, in the order they are tried.
@@ -179,6 +179,12 @@ pub struct About {
 pub trait Reporter: Sync {
     /// `about` is `None` for what belongs to no connection.
     fn tell(&self, about: Option<About>, told: &Told<'_>);
+
+    /// Whether what belongs to a connection is of any use to it. If not, it may be told all the same, and what an engine
+    /// would have to find out only to tell it may be left out: an address of the event may be the unspecified one.
+    fn hears_of_connections(&self) -> bool {
+        true
+    }
 }
 
 /// Tells nobody.
@@ -187,4 +193,8 @@ pub struct Silent;
 
 impl Reporter for Silent {
     fn tell(&self, _about: Option<About>, _told: &Told<'_>) {}
+
+    fn hears_of_connections(&self) -> bool {
+        false
+    }
 }

@@ -33,6 +33,6 @@ fn the_example_counts_on_every_engine() {
             stop.begin();
             server.join().unwrap()
         });
-        assert_eq!(summary, Summary { served: 1, cut: 0 });
+        assert_eq!(summary, Summary { served: 1, cut: 0, empty: 0 });
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Group<'a> {
     bells: Vec<Arc<Bell>>,
     /// Threads that leave their queue alone until a connection ends.
     waiting: AtomicUsize,
+    /// Whether anybody wants to know which of our addresses was connected to.
+    hears: bool,
 }
 
 /// What is left of a queue that somebody was taken from.
@@ -73,6 +75,7 @@ impl<'a> Group<'a> {
             closed: AtomicBool::new(false),
             bells: bells.map_err(TalkError::resources("eventfd"))?,
             waiting: AtomicUsize::new(0),
+            hears: host.reporter.hears_of_connections(),
         })
     }
 
@@ -132,7 +135,7 @@ impl<'a> Group<'a> {
                 }
             };
             let local = match listener.address {
-                any if any.ip().is_unspecified() => stream.local_addr().unwrap_or(any),
+                any if any.ip().is_unspecified() && self.hears => stream.local_addr().unwrap_or(any),
                 one => one,
             };
             if let Some(arrival) = self.entrance.admit(stream, peer, local) {

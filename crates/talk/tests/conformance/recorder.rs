@@ -78,7 +78,7 @@ impl What {
             Told::Short { of } => Self::Short(*of),
             Told::Draining { open, .. } => Self::Draining(*open),
             Told::QueueCut { count } => Self::QueueCut(u64::from(*count)),
-            Told::Stopped { served, cut } => Self::Stopped(Summary { served: *served, cut: *cut }),
+            &Told::Stopped { served, cut, empty } => Self::Stopped(Summary { served, cut, empty }),
             Told::Skipped { .. } => Self::Skipped,
             _ => Self::Other,
         }
@@ -170,6 +170,9 @@ impl Report {
         }
         let refused = report.outcomes().iter().filter(|(_, outcome)| outcome.reason == "Limit").count();
         assert_eq!((accepted - refused) as u64, summary.served, "{}", story(&report.seen));
+        let is_empty = |outcome: &Outcome| outcome.reason != "Limit" && outcome.received + outcome.sent == 0;
+        let empty = report.outcomes().iter().filter(|(_, outcome)| is_empty(outcome)).count();
+        assert_eq!(empty as u64, summary.empty, "{}", story(&report.seen));
         assert_eq!(report.outcomes().len(), accepted, "one end for each; {}", story(&report.seen));
         report
     }

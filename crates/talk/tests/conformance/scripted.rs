@@ -94,7 +94,7 @@ impl World for Scripted {
         enchufe_talk::Reporter::tell(
             &recorder,
             None,
-            &Told::Stopped { served: summary.served, cut: summary.cut },
+            &Told::Stopped { served: summary.served, cut: summary.cut, empty: summary.empty },
         );
         Report::new(recorder.seen(), summary)
     }

@@ -67,7 +67,7 @@ impl<'h, S: Service> Engine<'h, S> {
             stop: Stop::No,
             short: false,
             accepted: 0,
-            summary: Summary { served: 0, cut: 0 },
+            summary: Summary::default(),
         }
     }
 
@@ -202,6 +202,7 @@ impl<'h, S: Service> Engine<'h, S> {
         let wire = &mut self.wires[connection.wire];
         let end = connection.close(wire, &mut self.pool, &mut self.random, self.now);
         self.summary.cut += u64::from(matches!(end.reason, Reason::Interrupted));
+        self.summary.empty += u64::from(end.received == 0 && end.sent == 0);
         true
     }
 }
