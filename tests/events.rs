@@ -14,7 +14,7 @@ const ENGINES: [&str; 2] = ["threads", "epoll"];
 const CLIENTS: usize = 300;
 /// Of these, at a time.
 const AT_ONCE: usize = 30;
-/// Of each: accepted, received, returning, peer_ended, closed.
+/// Of each: it is accepted, a piece comes and goes back, the peer ends, it is closed.
 const EVENTS: u64 = 5 * CLIENTS as u64;
 
 /// So many echo clients, some at once, each with one message in one segment; the text that the server printed.
