@@ -153,6 +153,8 @@ pub struct Serve {
     pub metrics: Option<String>,
     #[arg(long, value_name = "WHICH")]
     pub events: Option<String>,
+    #[arg(long)]
+    pub status: bool,
     #[command(flatten)]
     pub ending: Ending,
     #[command(flatten)]

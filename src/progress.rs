@@ -10,6 +10,12 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// Writes the last line of the terminal, which is to be cleared before another one is written.
+pub fn draw(text: &str) {
+    // A terminal that is gone shows nothing.
+    let _ = write!(io::stderr().lock(), "\r{text}\x1b[K");
+}
+
 /// A line that is written over again and again.
 #[derive(Debug)]
 pub struct Line {
@@ -34,8 +40,7 @@ impl Line {
 
     pub fn draw(&mut self, text: &str) {
         self.shown = Some(Instant::now());
-        // A terminal that is gone shows nothing.
-        let _ = write!(io::stderr().lock(), "\r{text}\x1b[K");
+        draw(text);
     }
 
     /// Takes the line away before another one is written.

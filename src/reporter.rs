@@ -13,7 +13,7 @@ use self::probes::{Probes, Sign};
 use crate::catalogue::Catalogue;
 use crate::events::{Event, Line, Payload};
 use crate::problem::{Kind, Problem};
-use crate::progress::Progress;
+use crate::progress::{Progress, draw};
 use crate::transcript::{self, Form, Shown, Timestamps};
 use enchufe_talk::told::About;
 use enchufe_talk::{Reporter, Stop, Told};
@@ -84,9 +84,19 @@ struct State {
     /// There is a prompt on the last line of the terminal.
     prompt: bool,
     progress: Option<Progress>,
+    status: Status,
     /// Nobody reads stdout any more.
     deaf: bool,
     problem: Option<Problem>,
+}
+
+/// How the server is doing, on the last line of the terminal.
+enum Status {
+    Absent,
+    /// It is drawn anew below each line that is written.
+    Shown(String),
+    /// The server is over, and has none any more.
+    Over,
 }
 
 impl State {
@@ -141,7 +151,16 @@ impl Teller {
         let lines = manner.audience == Audience::Server && !(manner.json || manner.quiet);
         let probes = (lines && !manner.verbose).then(Probes::default);
         let waiting = false;
-        let state = State { log, probes, waiting, prompt: false, progress, deaf: false, problem: None };
+        let state = State {
+            log,
+            probes,
+            waiting,
+            prompt: false,
+            progress,
+            status: Status::Absent,
+            deaf: false,
+            problem: None,
+        };
         Self {
             catalogue,
             manner,
@@ -243,6 +262,23 @@ impl Teller {
         }
     }
 
+    /// How the server is doing, on stderr: on a terminal always on the last line.
+    pub fn show_status(&self, text: &str) {
+        let mut state = self.lock();
+        if matches!(state.status, Status::Over) {
+            return;
+        }
+        if io::stderr().is_terminal() {
+            // One that is wider would not be cleared whole.
+            let width = terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| width.0);
+            let text: String = text.chars().take(usize::from(width).saturating_sub(1)).collect();
+            draw(&text);
+            state.status = Status::Shown(text);
+        } else {
+            self.write(&mut state, To::Stderr, text);
+        }
+    }
+
     /// What could not be written, if anything (a closed pipe is no problem).
     pub fn problem(&self) -> Option<Problem> {
         self.lock().problem.take()
@@ -331,7 +367,7 @@ impl Teller {
         if let Some(progress) = &mut state.progress {
             progress.clear();
         }
-        if state.prompt {
+        if state.prompt || matches!(state.status, Status::Shown(_)) {
             clear_line();
         }
         let result = match to {
@@ -346,6 +382,9 @@ impl Teller {
         if state.prompt {
             // Without it the prompt comes back at the next key.
             let _ = enchufe_sys::host::redraw();
+        }
+        if let Status::Shown(status) = &state.status {
+            draw(status);
         }
         if let Err(error) = result {
             state.deaf = true;
@@ -443,6 +482,9 @@ impl Teller {
             let early = state.probes.as_mut().map(Probes::last).unwrap_or_default();
             self.tell_early(state, &early);
             self.tell_folded(state, self.fold.last(), at);
+            if let Status::Shown(_) = std::mem::replace(&mut state.status, Status::Over) {
+                clear_line();
+            }
         }
         let line = |event| Line {
             time: now(),

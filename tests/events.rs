@@ -137,6 +137,25 @@ fn who_connects_and_says_nothing_is_told_of_while_it_is_there() {
 }
 
 #[test]
+fn the_status_is_a_line_on_standard_error_where_something_changes() {
+    for engine in ["blocking", "threads", "epoll"] {
+        let mut server = Server::json(&["echo", "--engine", engine, "--status"]);
+        let mut client = server.connect();
+        client.write_all(&[b'x'; 3000]).unwrap();
+        assert_eq!(common::read_exactly(&client, 3000).len(), 3000);
+        let line = server.process.errors_until("1 open, ");
+        assert!(line.ends_with("/s out"), "{line}");
+        drop(client);
+        let line = server.process.errors_until("0 open, ");
+        assert!(line.contains(" 0 refused/s, "), "{line}");
+        let done = server.stop();
+        let lines: Vec<&str> = done.errors().lines().collect();
+        assert!(lines.windows(2).all(|pair| pair[0] != pair[1]), "{lines:?}");
+        assert!(json::names(done.text()).contains(&"closed".to_owned()));
+    }
+}
+
+#[test]
 fn other_words_than_the_three_are_refused() {
     run(&["serve", "echo", "--events", "some"])
         .could_not_run("--events cannot be \"some\"; it can be: all, fold, none");

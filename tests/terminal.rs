@@ -78,6 +78,24 @@ fn text_of(read: &str) -> String {
 }
 
 #[test]
+fn on_a_terminal_the_status_stays_on_the_last_line() {
+    let mut terminal = Terminal::start("es", &["serve", "echo", "--listen", "127.0.0.1:0", "--status"]);
+    let line = terminal.until(r"Escuchando en \S+ ");
+    let address: SocketAddr = line.split(' ').nth(2).unwrap().parse().unwrap();
+    let mut client = connect(address);
+    terminal.until("1 abierta, ");
+    client.write_all(b"x").unwrap();
+    // The line is taken away for what is told, and stands below it again.
+    terminal.until(r"Devolviendo 1 byte a \S+\r\n\r1 abierta, ");
+    drop(client);
+    terminal.until("0 abiertas, ");
+    terminal.session.send_control('c').unwrap();
+    terminal.until("Fin: 1 conexión atendida\r\n");
+    let rest = terminal.session.exp_eof().unwrap();
+    assert_eq!(rest, "", "nothing stays there");
+}
+
+#[test]
 fn the_operator_types_each_answer() {
     let (mut operator, address) = Terminal::ask(&["--accept", "1"]);
     let client = connect(address);

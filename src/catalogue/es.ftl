@@ -566,6 +566,7 @@ flag-quiet-time = Cuánto silencio completa un mensaje (50ms)
 flag-drain = Al terminar, cuánto tiempo se da a lo que sigue abierto: conexiones (5s), programas trazados (1s)
 flag-metrics = Dónde responder por HTTP: /metrics, contadores para Prometheus; /healthz, si vive; /readyz, si admite conexiones
 flag-events = Eventos de las conexiones que se cuentan: all, todos; none, ninguno; fold, 100 por segundo y cuántos más hubo (lo usual; en receive, all)
+flag-status = Una línea por segundo en la salida de errores: conexiones abiertas, aceptadas, rechazadas; bytes que entran y salen
 flag-start-timeout = Cuánto puede tardar un programa en escuchar, conectarse o terminar, antes de que arranque el siguiente (10s)
 flag-start-anyway = Arrancar el siguiente programa también cuando ese tiempo se acaba
 flag-exit-status = Terminar con el estado del último programa (128 más el número de la señal que lo terminó), no con 0
@@ -610,6 +611,10 @@ kind-text = texto
 kind-seconds = tiempos
 kind-label = solo si está o no
 prompt-message = Dame un mensaje:{" "}
+status = { $open ->
+        [one] 1 abierta
+       *[other] { $open } abiertas
+    }, { $accepted } aceptadas/s, { $refused } rechazadas/s, entran { $received }/s, salen { $sent }/s
 progress-send = enviados { $sent }, recibidos { $received } ({ $elapsed })
 progress-read = leído { $percent } % ({ $elapsed })
 progress-read-stream = leídos { $read } ({ $elapsed })

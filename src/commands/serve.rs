@@ -2,6 +2,7 @@
 
 mod crew;
 mod metrics;
+mod status;
 
 use self::crew::Crew;
 use self::metrics::Desk;
@@ -65,6 +66,8 @@ struct Plan {
     /// Where to answer who looks after it.
     metrics: Option<Endpoint>,
     events: Events,
+    /// A line a second says how it goes.
+    status: bool,
 }
 
 pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
@@ -88,6 +91,9 @@ pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue
         reopen_log_on_hang_up(&teller)?;
     }
     let opened = open(&plan, &teller, &stop)?;
+    if let (true, Some(counters)) = (plan.status, &opened.counters) {
+        status::show(counters, &teller, catalogue)?;
+    }
     let summary = run(&plan, flags.ending.into(), opened, &teller, &stop);
     if let Some(problem) = teller.problem() {
         return Err(problem);
@@ -117,11 +123,11 @@ fn open(plan: &Plan, teller: &Arc<Teller>, stop: &Arc<Stop>) -> Result<Opened, P
     };
     let listeners = listen::open(&addresses, &**teller, stop)
         .map_err(|error| metrics::explain(error, beside.as_deref().unwrap_or_default()))?;
-    let Some(beside) = beside else { return Ok(Opened { listeners, counters: None }) };
-    let counters = Arc::new(Counters::default());
-    let desk = Desk { listeners: beside, counters: Arc::clone(&counters), stop: Arc::clone(stop) };
-    desk.open(teller)?;
-    Ok(Opened { listeners, counters: Some(counters) })
+    let counters = (beside.is_some() || plan.status).then(|| Arc::new(Counters::default()));
+    if let Some((listeners, counters)) = beside.zip(counters.clone()) {
+        Desk { listeners, counters, stop: Arc::clone(stop) }.open(teller)?;
+    }
+    Ok(Opened { listeners, counters })
 }
 
 /// signal(7)
@@ -245,6 +251,8 @@ fn plan(flags: &flags::Serve) -> Result<Plan, Problem> {
         ("--threads", flags.threads.is_some(), reads),
         ("--cpus", flags.cpus.is_some(), reads),
         ("--busy-poll", flags.busy_poll.is_some(), reads),
+        // It would be written into what the operator types.
+        ("--status", flags.status, service != "ask"),
     ];
     if let Some((flag, ..)) = used.iter().find(|(_, given, used)| *given && !used) {
         return Err(Problem::new(Kind::FlagNotUsed).with("flag", flag).with("service", service));
@@ -264,6 +272,7 @@ fn plan(flags: &flags::Serve) -> Result<Plan, Problem> {
         options: plan::socket_options(&flags.socket)?,
         metrics: flags.metrics.as_deref().map(plan::endpoint).transpose()?,
         events: events(flags.events.as_deref(), service)?,
+        status: flags.status,
     })
 }
 
