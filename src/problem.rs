@@ -77,6 +77,7 @@ kinds! {
     ListenTwice "listen-twice" CouldNotRun,
     NothingToRun "nothing-to-run" CouldNotRun,
     TooManyThreads "too-many-threads" CouldNotRun,
+    EngineRefused "engine-refused" CouldNotRun,
     BadProcessors "bad-processors" CouldNotRun,
     ProcessorForbidden "processor-forbidden" CouldNotRun,
     DescriptorsTooFew "descriptors-too-few" CouldNotRun,
@@ -320,9 +321,11 @@ fn named(id: &str, said: &str, catalogue: &Catalogue) -> String {
 /// The text for what can be done about a file or a resource.
 fn way_out(kind: Kind, cause: &str) -> &'static str {
     match (kind, cause) {
-        (Kind::Resources, "io-descriptors") => "way-limit",
+        (Kind::EngineRefused, "io-PermissionDenied") => "way-allow-rings",
+        (Kind::EngineRefused, "io-Unsupported" | "io-InvalidInput") => "way-newer-rings",
+        (Kind::Resources | Kind::EngineRefused, "io-descriptors") => "way-limit",
         (_, "io-descriptors") => "way-descriptors",
-        (Kind::Resources, _) => "way-resources",
+        (Kind::Resources | Kind::EngineRefused, _) => "way-resources",
         (_, "io-StorageFull") => "way-room",
         (_, "io-no-directory") => "way-directory",
         (Kind::File, "io-NotFound") => "way-look",

@@ -17,8 +17,8 @@ mod memory;
 
 use io_uring::types::{CancelBuilder, Fd, Fixed, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
-use memory::{GROUP, Memory};
 pub use memory::Piece;
+use memory::{GROUP, Memory};
 use slab::Slab;
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -100,7 +100,7 @@ enum Outgoing {
 
 /// Operations, their sockets and their memory.
 pub struct Ring {
-    ring: ManuallyDrop<IoUring>,
+    kernel: ManuallyDrop<IoUring>,
     memory: ManuallyDrop<Memory>,
     /// Sends that are not over, with their caller's tokens.
     sends: ManuallyDrop<Slab<(u64, Outgoing)>>,
@@ -123,7 +123,7 @@ impl AsFd for Ring {
     /// Readable while there are completions.
     fn as_fd(&self) -> BorrowedFd<'_> {
         // SAFETY: the descriptor is the ring's, which lives as long as this reference.
-        unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) }
+        unsafe { BorrowedFd::borrow_raw(self.kernel.as_raw_fd()) }
     }
 }
 
@@ -152,6 +152,16 @@ pub fn probe() -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a receive has found that all buffers are held (`ENOBUFS`).
+pub fn lacks_buffers(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENOBUFS)
+}
+
+/// Whether an operation was ended by a cancel (`ECANCELED`).
+pub fn is_cancelled(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ECANCELED)
+}
+
 impl Ring {
     /// One that does nothing before [`Self::enable`].
     ///
@@ -173,7 +183,7 @@ impl Ring {
         ring.submitter().register_files_sparse(size.sockets)?;
         let memory = Memory::new(&ring, size.buffers, size.buffer)?;
         Ok(Self {
-            ring: ManuallyDrop::new(ring),
+            kernel: ManuallyDrop::new(ring),
             memory: ManuallyDrop::new(memory),
             sends: ManuallyDrop::default(),
             spare: Vec::new(),
@@ -185,15 +195,15 @@ impl Ring {
 
     /// From now on it is of the thread that calls this.
     pub fn enable(&mut self) -> io::Result<()> {
-        self.ring.submitter().register_enable_rings()?;
+        self.kernel.submitter().register_enable_rings()?;
         // What is entered is found without a look at the table of descriptors. Without it all goes on as well.
-        let _ = self.ring.submitter().register_ring_fd();
+        let _ = self.kernel.submitter().register_ring_fd();
         Ok(())
     }
 
     /// Whether [`Until::Several`] is known here (Linux 6.12); otherwise it is [`Until::One`].
     pub fn waits_for_several(&self) -> bool {
-        self.ring.params().is_feature_min_timeout()
+        self.kernel.params().is_feature_min_timeout()
     }
 
     /// Takes whoever comes to this listener, until that fails: each completion has a slot ([`Completion::slot`]).
@@ -303,7 +313,7 @@ impl Ring {
         loop {
             self.enter(1, &SubmitArgs::new())?;
             let mut result = None;
-            for entry in self.ring.completion() {
+            for entry in self.kernel.completion() {
                 if entry.user_data() == token {
                     result = Some(entry.result());
                 } else {
@@ -335,10 +345,10 @@ impl Ring {
         self.under_way += 1;
         // SAFETY: what an entry points to is kept until its completion: pieces and copies by `sends`, the descriptors of
         // `adopt` by itself.
-        while unsafe { self.ring.submission().push(&entry) }.is_err() {
+        while unsafe { self.kernel.submission().push(&entry) }.is_err() {
             // It is full: what is in it is handed over. What keeps the kernel from taking it is that completions are not taken.
-            self.aside.extend(self.ring.completion());
-            let _ = self.ring.submit();
+            self.aside.extend(self.kernel.completion());
+            let _ = self.kernel.submit();
         }
     }
 
@@ -363,7 +373,7 @@ impl Ring {
     }
 
     fn enter(&mut self, want: usize, arguments: &SubmitArgs<'_, '_>) -> io::Result<()> {
-        match self.ring.submitter().submit_with_args(want, arguments) {
+        match self.kernel.submitter().submit_with_args(want, arguments) {
             Ok(_) => Ok(()),
             Err(error) => match error.raw_os_error() {
                 // The time is over; a signal; completions are to be taken first.
@@ -375,19 +385,19 @@ impl Ring {
 
     /// Whether there is something to take, or would be after a [`Self::wait`] that does not wait.
     pub fn has_news(&mut self) -> bool {
-        !self.aside.is_empty() || !self.ring.completion().is_empty() || self.ring.submission().taskrun()
+        !self.aside.is_empty() || !self.kernel.completion().is_empty() || self.kernel.submission().taskrun()
     }
 
     /// Whether something is queued that was not handed over.
     pub fn has_queued(&mut self) -> bool {
-        !self.ring.submission().is_empty()
+        !self.kernel.submission().is_empty()
     }
 
     /// The next completion, if there is one.
     pub fn take(&mut self) -> Option<Completion> {
         let entry = match self.aside.pop_front() {
             Some(entry) => entry,
-            None => self.ring.completion().next()?,
+            None => self.kernel.completion().next()?,
         };
         let (flags, result) = (entry.flags(), entry.result());
         let goes_on = cqueue::more(flags);
@@ -437,6 +447,11 @@ impl Ring {
         self.memory.detach(piece);
     }
 
+    /// Bytes of each buffer.
+    pub fn buffer_size(&self) -> usize {
+        self.memory.size()
+    }
+
     /// Buffers that can be filled, of how many.
     pub fn free_buffers(&self) -> (u16, u16) {
         self.memory.free()
@@ -458,16 +473,16 @@ impl Completion {
 impl Drop for Ring {
     fn drop(&mut self) {
         let ended = self.under_way == 0
-            || match self.ring.submitter().register_sync_cancel(None, CancelBuilder::any()) {
+            || match self.kernel.submitter().register_sync_cancel(None, CancelBuilder::any()) {
                 Ok(()) => true,
                 Err(error) => error.kind() == io::ErrorKind::NotFound,
             };
         // The thread's own reference, which would keep the ring. There is none where it was refused.
-        let _ = self.ring.submitter().unregister_ring_fd();
+        let _ = self.kernel.submitter().unregister_ring_fd();
         // SAFETY: none of the three is used after this. The ring goes first, and with it whatever would read or write the others; where
         // something may still be under way, they stay for ever.
         unsafe {
-            ManuallyDrop::drop(&mut self.ring);
+            ManuallyDrop::drop(&mut self.kernel);
             if ended {
                 ManuallyDrop::drop(&mut self.memory);
                 ManuallyDrop::drop(&mut self.sends);

@@ -34,9 +34,12 @@ mod exec;
 #[cfg(feature = "linux")]
 mod group;
 mod line;
+mod presence;
 mod threads;
 #[cfg(feature = "linux")]
 mod timers;
+#[cfg(feature = "linux")]
+mod uring;
 
 use crate::counters::Counters;
 use crate::error::TalkError;
@@ -63,9 +66,12 @@ pub enum Kind {
     Blocking,
     /// A thread for each connection.
     Threads,
-    /// A few threads, each with many connections.
+    /// A few threads, each with many connections, of which the kernel says which can be gone on with.
     #[cfg(feature = "linux")]
     Epoll,
+    /// The same, with calls that are handed to the kernel together.
+    #[cfg(feature = "linux")]
+    Uring,
 }
 
 impl Kind {
@@ -75,6 +81,8 @@ impl Kind {
         Self::Threads,
         #[cfg(feature = "linux")]
         Self::Epoll,
+        #[cfg(feature = "linux")]
+        Self::Uring,
     ];
 
     /// The name in flags, JSON and the catalogue of texts.
@@ -84,6 +92,8 @@ impl Kind {
             Self::Threads => "threads",
             #[cfg(feature = "linux")]
             Self::Epoll => "epoll",
+            #[cfg(feature = "linux")]
+            Self::Uring => "uring",
         }
     }
 
@@ -92,9 +102,18 @@ impl Kind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// The one that serves most connections with least, of those that this system has.
+    /// The one that serves most connections with least, of those that this system has and allows.
     pub fn best() -> Self {
-        Self::ALL.last().copied().unwrap_or(Self::Threads)
+        Self::ALL.iter().rev().copied().find(|kind| kind.is_allowed().is_ok()).unwrap_or(Self::Threads)
+    }
+
+    /// Whether the system has what it needs: tried, not concluded from a version. Its call, and what it said.
+    pub fn is_allowed(self) -> Result<(), TalkError> {
+        match self {
+            #[cfg(feature = "linux")]
+            Self::Uring => enchufe_sys::io_uring::probe().map_err(TalkError::resources("io_uring_setup")),
+            _ => Ok(()),
+        }
     }
 
     /// Whether it has a few threads, as many as [`Limits::threads`].
@@ -305,6 +324,8 @@ pub fn serve<S: Service>(
         Kind::Threads => threads::run(listeners, service, host, tally),
         #[cfg(feature = "linux")]
         Kind::Epoll => epoll::run(listeners, service, host, tally),
+        #[cfg(feature = "linux")]
+        Kind::Uring => uring::run(listeners, service, host, tally),
     })
 }
 

@@ -193,6 +193,11 @@ impl<'h, S: Service, B> Session<'h, S, B> {
         self.output.queued()
     }
 
+    /// The buffers that it keeps.
+    pub fn buffers(&self) -> impl Iterator<Item = &B> {
+        self.output.lent()
+    }
+
     /// `count` bytes of [`Self::next`] are with the kernel. Gives back the buffer that this freed.
     pub fn sent(&mut self, count: usize, now: Instant) -> Option<B> {
         self.active = now;

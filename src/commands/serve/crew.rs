@@ -7,6 +7,7 @@ use crate::plan::{self, Times};
 use crate::problem::{Kind, Problem};
 #[cfg(have_watch)]
 use enchufe_sys::affinity;
+use enchufe_talk::TalkError;
 use enchufe_talk::engine::{self, BusyPoll};
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -35,7 +36,7 @@ impl Crew {
             ("--busy-poll", flags.busy_poll.is_some()),
         ];
         if let Some((flag, _)) = few.iter().find(|(_, given)| *given && !kind.has_few_threads()) {
-            return Err(Problem::new(Kind::FlagGoesWith).with("flag", flag).with("others", "--engine epoll"));
+            return Err(Problem::new(Kind::FlagGoesWith).with("flag", flag).with("others", "--engine epoll, --engine uring"));
         }
         let processors = flags.cpus.as_deref().map_or(Ok(Vec::new()), processors)?;
         let threads = threads(flags.threads.as_deref(), &processors)?;
@@ -72,11 +73,19 @@ impl Crew {
 }
 
 fn kind(word: Option<&str>) -> Result<engine::Kind, Problem> {
-    let Some(word) = word else { return Ok(engine::Kind::best()) };
+    let Some(word) = word.filter(|word| *word != "auto") else { return Ok(engine::Kind::best()) };
     let names = engine::Kind::ALL.iter().map(|kind| kind.name());
     let choices: Vec<&str> = std::iter::once("auto").chain(names).collect();
-    let word = plan::choice("--engine", word, &choices)?;
-    Ok(engine::Kind::named(word).unwrap_or(engine::Kind::best()))
+    let kind = engine::Kind::named(plan::choice("--engine", word, &choices)?);
+    let kind = kind.unwrap_or_else(engine::Kind::best);
+    match kind.is_allowed() {
+        Err(TalkError::Resources { call, error }) => {
+            let works = engine::Kind::best().name();
+            let problem = Problem::new(Kind::EngineRefused).with("engine", kind.name()).with("works", works);
+            Err(problem.with("call", call).cause(&error))
+        }
+        result => Ok(result.map(|()| kind)?),
+    }
 }
 
 fn busy_poll(word: Option<&str>) -> Result<BusyPoll, Problem> {

@@ -191,6 +191,11 @@ impl Memory {
         }
     }
 
+    /// Of a buffer, in bytes.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
     /// Buffers that the kernel has, of how many.
     pub(super) fn free(&self) -> (u16, u16) {
         (self.free, self.count)

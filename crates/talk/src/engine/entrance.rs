@@ -9,7 +9,7 @@ use crate::told::{About, ConnectionId, Shortage, Told};
 use enchufe_sys::host::{self, AcceptFault};
 use socket2::SockRef;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -49,6 +49,20 @@ impl<'a> Entrance<'a> {
         peer: SocketAddr,
         local: SocketAddr,
     ) -> Option<(TcpStream, About)> {
+        let (about, has_room) = self.count(peer, local);
+        if !has_room {
+            self.refuse(Some(stream), about, Shortage::Connections(self.host.limits.connections));
+            return None;
+        }
+        if let Err(Refusal { error, .. }) = options::apply(self.host.options, &SockRef::from(&stream)) {
+            self.end_unserved(Some(stream), about, Reason::Failed(Call::SetOption, error));
+            return None;
+        }
+        Some((stream, about))
+    }
+
+    /// Counts a connection that was accepted and tells of it. Whether there is room for it.
+    pub(super) fn count(&self, peer: SocketAddr, local: SocketAddr) -> (About, bool) {
         // Counted before it is told: whoever hears of it may stop the server at once.
         let open = self.tally.open.fetch_add(1, Ordering::Relaxed);
         if let Some(counters) = self.host.counters {
@@ -57,16 +71,7 @@ impl<'a> Entrance<'a> {
         let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
         let about = About { id: ConnectionId(number), peer };
         self.host.reporter.tell(Some(about), &Told::Accepted { peer, local });
-        let limit = self.host.limits.connections;
-        if open >= limit {
-            self.refuse(stream, about, Shortage::Connections(limit));
-            return None;
-        }
-        if let Err(Refusal { error, .. }) = options::apply(self.host.options, &SockRef::from(&stream)) {
-            self.end_unserved(stream, about, Reason::Failed(Call::SetOption, error));
-            return None;
-        }
-        Some((stream, about))
+        (about, open < self.host.limits.connections)
     }
 
     /// One more is served. Whether it is the last that may be.
@@ -76,20 +81,21 @@ impl<'a> Entrance<'a> {
     }
 
     /// One that was to be served is not after all.
-    pub(super) fn turn_away(&self, stream: TcpStream, about: About, shortage: Shortage) {
+    pub(super) fn turn_away(&self, stream: Option<TcpStream>, about: About, shortage: Shortage) {
         self.tally.served.fetch_sub(1, Ordering::Relaxed);
         self.refuse(stream, about, shortage);
     }
 
-    /// Ends a connection for which there is no room with RST, so that its client knows at once.
-    fn refuse(&self, stream: TcpStream, about: About, shortage: Shortage) {
+    /// Ends a connection for which there is no room with RST, so that its client knows at once. (Without a descriptor for it whoever
+    /// has it closes it, and its client learns of it a little later.)
+    pub(super) fn refuse(&self, stream: Option<TcpStream>, about: About, shortage: Shortage) {
         self.tell_short(shortage);
         // It is about to be closed: without the option its client learns of it a little later.
-        let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        let _ = stream.as_ref().map(|stream| SockRef::from(stream).set_linger(Some(Duration::ZERO)));
         self.end_unserved(stream, about, Reason::Limit);
     }
 
-    fn end_unserved(&self, stream: TcpStream, about: About, reason: Reason) {
+    fn end_unserved(&self, stream: Option<TcpStream>, about: About, reason: Reason) {
         drop(stream);
         self.tally.open.fetch_sub(1, Ordering::Relaxed);
         let end = End { reason, received: 0, sent: 0, unsent: 0, lasted: Duration::ZERO };
@@ -122,6 +128,11 @@ impl<'a> Entrance<'a> {
         *self.short.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// One that came after the server was stopped is closed.
+    pub(super) fn came_too_late(&self) {
+        self.tally.cut.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Stops listening because the server is stopped: who still waits in the queue is cut.
     pub(super) fn stop(&self, listeners: Vec<Listener>) {
         let cut = self.close(listeners);
@@ -136,6 +147,10 @@ impl<'a> Entrance<'a> {
         let count =
             listeners.iter().filter_map(|listener| host::queue_length(&SockRef::from(&listener.socket)));
         let count: u32 = count.sum();
+        // An operation of another thread that waits for who comes would keep a socket open that is only dropped.
+        for listener in &listeners {
+            let _ = SockRef::from(&listener.socket).shutdown(Shutdown::Read);
+        }
         drop(listeners);
         if count > 0 {
             self.host.reporter.tell(None, &Told::QueueCut { count });

@@ -8,15 +8,11 @@
 mod connection;
 mod worker;
 
-use super::group::Group;
+use super::group::{self, Group};
 use super::{Host, Tally};
 use crate::error::TalkError;
 use crate::listen::Listener;
 use crate::service::Service;
-use crate::told::Told;
-use enchufe_sys::host;
-use std::panic::resume_unwind;
-use std::thread::Builder;
 use worker::Worker;
 
 pub(super) fn run<S: Service>(
@@ -27,24 +23,6 @@ pub(super) fn run<S: Service>(
 ) -> Result<(), TalkError> {
     let threads = host.limits.threads_or_all();
     let group = Group::new(host, tally, listeners, threads)?;
-    // All of them before the first one runs: what cannot be had is said before anybody is let in.
-    let workers: Result<Vec<_>, _> =
-        (0..threads).map(|thread| Worker::new(&group, tally, service, thread)).collect();
-    let workers = workers?;
-    host.reporter.tell(None, &Told::Waiting);
-    std::thread::scope(|scope| {
-        let mut running = Vec::new();
-        for worker in workers {
-            let spawned = host::start_thread(Builder::new(), scope, || worker.run());
-            running.push(spawned.map_err(|error| {
-                group.close();
-                TalkError::Resources { call: "clone", error }
-            })?);
-        }
-        let mut result = Ok(());
-        for worker in running {
-            result = result.and(worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        }
-        result
-    })
+    let workers = (0..threads).map(|thread| Worker::new(&group, tally, service, thread));
+    group::run(&group, workers, Worker::run)
 }

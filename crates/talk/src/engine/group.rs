@@ -10,15 +10,17 @@ use crate::error::TalkError;
 use crate::listen::{self, Failure, Listener};
 use crate::options::SocketOption;
 use crate::reason::Call;
-use crate::told::About;
+use crate::told::{About, Told};
 use enchufe_sys::accept::accept;
-use enchufe_sys::host::Bell;
+use enchufe_sys::host::{self, Bell};
 use enchufe_sys::reuseport;
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io;
 use std::net::TcpStream;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::thread::Builder;
 
 type Listeners = Vec<Vec<Listener>>;
 
@@ -198,6 +200,32 @@ impl<'a> Group<'a> {
             self.ring();
         }
     }
+}
+
+/// Has each of the workers serve in a thread of its own, until the last of them is done.
+pub(super) fn run<W: Send>(
+    group: &Group<'_>,
+    workers: impl Iterator<Item = Result<W, TalkError>>,
+    serve: impl Fn(W) -> Result<(), TalkError> + Copy + Send,
+) -> Result<(), TalkError> {
+    // All of them before the first one runs: what cannot be had is said before anybody is let in.
+    let workers = workers.collect::<Result<Vec<_>, _>>()?;
+    group.entrance.host.reporter.tell(None, &Told::Waiting);
+    std::thread::scope(|scope| {
+        let mut running = Vec::new();
+        for worker in workers {
+            let spawned = host::start_thread(Builder::new(), scope, move || serve(worker));
+            running.push(spawned.map_err(|error| {
+                group.close();
+                TalkError::Resources { call: "clone", error }
+            })?);
+        }
+        let mut result = Ok(());
+        for worker in running {
+            result = result.and(worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        result
+    })
 }
 
 fn find(all: &Listeners, thread: usize, index: usize) -> Option<&Listener> {

@@ -2,6 +2,7 @@
 //! ready and then call.
 
 use super::buffers::Buffers;
+use super::presence::Presence;
 use crate::reason::Call;
 use crate::service::Service;
 use crate::session::{Next, Session};
@@ -9,15 +10,12 @@ use enchufe_sys::host;
 use socket2::SockRef;
 use std::io;
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
-
-/// How often a peer that has sent FIN is looked for while a question of its is out.
-const PEER_CHECK: Duration = Duration::from_secs(1);
+use std::time::Instant;
 
 pub(super) struct Line<'h, S: Service> {
     pub(super) session: Session<'h, S, usize>,
     pub(super) stream: TcpStream,
-    check_peer: Option<Instant>,
+    presence: Presence,
     /// The last read filled its buffer: there may be more.
     pub(super) filled: bool,
     /// Much comes at once: it is read in large pieces, where there are such.
@@ -48,7 +46,7 @@ pub(super) enum Sent {
 
 impl<'h, S: Service> Line<'h, S> {
     pub(super) fn new(session: Session<'h, S, usize>, stream: TcpStream) -> Self {
-        Self { session, stream, check_peer: None, filled: false, streams: false }
+        Self { session, stream, presence: Presence::default(), filled: false, streams: false }
     }
 
     pub(super) fn read(&mut self, buffers: &mut Buffers, now: Instant) -> Read {
@@ -130,28 +128,12 @@ impl<'h, S: Service> Line<'h, S> {
 
     /// When [`Self::expire`] is to be called, if nothing happens before.
     pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
-        if !S::ASKS {
-            return self.session.deadline();
-        }
-        if self.session.may_have_been_left() {
-            self.check_peer.get_or_insert(now + PEER_CHECK);
-        } else {
-            self.check_peer = None;
-        }
-        [self.session.deadline(), self.check_peer].into_iter().flatten().min()
+        self.presence.deadline(&self.session, now)
     }
 
     pub(super) fn expire(&mut self, now: Instant) {
-        if self.check_peer.is_some_and(|at| now >= at) {
-            self.check_peer = None;
-            let (local, peer) = (self.stream.local_addr(), self.session.about().peer);
-            if local.is_ok_and(|local| host::peer_is_open(local, peer) == Some(false)) {
-                self.session.peer_left();
-            }
-        }
-        if self.session.deadline().is_some_and(|at| now >= at) {
-            self.session.expired(now);
-        }
+        let Self { session, stream, presence, .. } = self;
+        presence.expire(session, || stream.local_addr().ok(), now);
     }
 
     /// Closes the descriptor; the session's end is still to be told. It keeps no buffer.

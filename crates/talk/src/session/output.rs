@@ -78,6 +78,10 @@ impl<B> Output<B> {
         self.lent.len()
     }
 
+    pub(super) fn lent(&self) -> impl Iterator<Item = &B> {
+        self.lent.iter().map(|(buffer, _)| buffer)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.segments.is_empty()
     }

@@ -31,6 +31,10 @@ impl<T> Queue<T> {
         self.first.as_mut()
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.first.iter().chain(&self.rest)
+    }
+
     pub(super) fn pop(&mut self) -> Option<T> {
         let next = self.rest.pop_front();
         if next.is_none() {

@@ -162,6 +162,26 @@ mod epoll_on_three_threads {
     }
 }
 
+mod uring {
+    use super::*;
+    for_every_engine!(Sockets::of("uring", Kind::Uring));
+    for_real_sockets!(Sockets::of("uring", Kind::Uring));
+    cases! { Sockets::of("uring", Kind::Uring);
+        misbehaving:
+            peers_that_misbehave_leave_nothing_behind;
+    }
+}
+
+mod uring_on_three_threads {
+    use super::*;
+    for_every_engine!(Sockets::on(3, "uring_on_three_threads", Kind::Uring));
+    for_real_sockets!(Sockets::on(3, "uring_on_three_threads", Kind::Uring));
+    cases! { Sockets::on(3, "uring_on_three_threads", Kind::Uring);
+        misbehaving:
+            peers_that_misbehave_leave_nothing_behind;
+    }
+}
+
 mod scripted_completions {
     use super::*;
     for_every_engine!(Scripted::seeds());

@@ -354,7 +354,7 @@ impl<'h, S: Service> Worker<'h, S> {
         let entry = self.connections.vacant_entry();
         let key = Key { place: entry.key(), number: number(about.id) };
         if self.epoll.add(&stream, Token::Connection(key).word(), Watch::Arrivals).is_err() {
-            return self.group.entrance.turn_away(stream, about, Shortage::Watches);
+            return self.group.entrance.turn_away(Some(stream), about, Shortage::Watches);
         }
         self.group.entrance.had_room();
         let bell = S::ASKS.then(|| Arc::clone(&self.bell));

@@ -1,0 +1,341 @@
+//! One connection of a worker: which operations on it are under way, and which are to be.
+
+use super::token::Token;
+use crate::engine::presence::Presence;
+use crate::engine::timers::Armed;
+use crate::reason::Call;
+use crate::service::Service;
+use crate::session::{Next, Parked, Session};
+use crate::told::ConnectionId;
+use enchufe_sys::host;
+use enchufe_sys::io_uring::{self, Completion, Piece, Ring, Slot, Watch};
+use socket2::SockRef;
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+/// Where its socket lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spot {
+    /// The ring, of those of its thread.
+    pub(super) ring: u8,
+    pub(super) slot: Slot,
+}
+
+/// Operations that are not over, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct UnderWay(u8);
+
+impl UnderWay {
+    const RECEIVE: Self = Self(1);
+    const SEND: Self = Self(2);
+    const ROOM: Self = Self(4);
+    const FAILURE: Self = Self(8);
+    const CANCEL: Self = Self(16);
+    const CLOSE: Self = Self(32);
+
+    const fn has(self, one: Self) -> bool {
+        self.0 & one.0 != 0
+    }
+
+    const fn add(&mut self, one: Self) {
+        self.0 |= one.0;
+    }
+
+    const fn remove(&mut self, one: Self) {
+        self.0 &= !one.0;
+    }
+}
+
+/// What a receive brought.
+#[derive(Clone, Copy)]
+enum News {
+    Bytes(Piece),
+    End,
+}
+
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own, in any combination")]
+pub(super) struct Connection<'h, S: Service> {
+    pub(super) session: Session<'h, S, Piece>,
+    pub(super) spot: Spot,
+    pub(super) armed: Armed,
+    /// It had something to do lately: more may come soon, and is not to begin with unpacking it.
+    pub(super) is_kept: bool,
+    /// It is to be received from when there are buffers again.
+    pub(super) is_starved: bool,
+    under_way: UnderWay,
+    /// The receive that is under way goes on.
+    again: bool,
+    /// What is received fills buffers: it is received piece by piece, so that no more comes than is wanted.
+    streams: bool,
+    /// Both directions are over, which would be told for ever.
+    hung_up: bool,
+    /// Something came that nobody will hear of, as if it had not been read.
+    is_unread: bool,
+    /// What came while the session did not want to hear of it, in that order. No more than one receive that goes on brings before it is cancelled.
+    late: VecDeque<News>,
+    presence: Presence,
+}
+
+/// What is kept of a connection on which nothing is under way but that its peer may send.
+pub(super) struct Idle<S: Service> {
+    session: Parked<S>,
+    spot: Spot,
+    again: bool,
+    armed: Armed,
+}
+
+impl<S: Service> Idle<S> {
+    pub(super) const fn id(&self) -> ConnectionId {
+        self.session.id()
+    }
+
+    /// The session, to go on with, and what is to be known beside it.
+    pub(super) fn wake<'h>(
+        self,
+        unpark: impl FnOnce(Parked<S>) -> Session<'h, S, Piece>,
+    ) -> Connection<'h, S> {
+        let mut connection = Connection::new(unpark(self.session), self.spot);
+        connection.under_way.add(UnderWay::RECEIVE);
+        (connection.armed, connection.again) = (self.armed, self.again);
+        connection
+    }
+}
+
+impl<'h, S: Service> Connection<'h, S> {
+    pub(super) fn new(session: Session<'h, S, Piece>, spot: Spot) -> Self {
+        Self {
+            session,
+            spot,
+            armed: Armed::default(),
+            is_kept: false,
+            is_starved: false,
+            under_way: UnderWay::default(),
+            again: false,
+            streams: false,
+            hung_up: false,
+            is_unread: false,
+            late: VecDeque::new(),
+            presence: Presence::default(),
+        }
+    }
+
+    /// What is to be kept of it, if nothing is under way and nothing is to come soon: the connection is of no use then.
+    pub(super) fn park(&mut self, since: Instant) -> Option<Idle<S>> {
+        let rests = self.under_way == UnderWay::RECEIVE && self.late.is_empty();
+        if self.is_kept || !rests {
+            return None;
+        }
+        let session = self.session.park(since)?;
+        Some(Idle { session, spot: self.spot, again: self.again, armed: self.armed })
+    }
+
+    /// A receive has told something.
+    pub(super) fn received(&mut self, came: Completion, ring: &mut Ring, now: Instant) {
+        if !came.goes_on {
+            self.under_way.remove(UnderWay::RECEIVE);
+        }
+        match (came.result, came.piece) {
+            (Ok(_), Some(piece)) => self.hear(News::Bytes(piece), ring, now),
+            (Ok(_), None) => self.hear(News::End, ring, now),
+            (Err(error), _) if io_uring::lacks_buffers(&error) => self.is_starved = true,
+            (Err(error), _) => self.fail(Call::Recv, error),
+        }
+    }
+
+    /// A send is done, or was refused.
+    pub(super) fn sent(&mut self, came: Completion, ring: &mut Ring, place: usize, now: Instant) {
+        self.under_way.remove(UnderWay::SEND);
+        match came.result {
+            Ok(count) => {
+                let now = if self.session.measures_idleness() { Instant::now() } else { now };
+                if let Some(freed) = self.session.sent(count as usize, now) {
+                    ring.give(freed);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if !self.session.is_over() {
+                    ring.watch(self.spot.slot, Watch::Room, Token::Room(place).word());
+                    self.under_way.add(UnderWay::ROOM);
+                    self.relieve(ring);
+                }
+            }
+            Err(error) => self.fail(Call::Send, error),
+        }
+    }
+
+    /// There is room to send, or there will never be.
+    pub(super) fn has_room(&mut self) {
+        self.under_way.remove(UnderWay::ROOM);
+    }
+
+    /// An error is pending or both directions are over, or it is no longer watched for.
+    pub(super) fn failed(&mut self, came: &Completion, ring: &mut Ring) {
+        self.under_way.remove(UnderWay::FAILURE);
+        // Who receives learns of it there.
+        if came.result.is_err() || self.session.is_over() || self.under_way.has(UnderWay::RECEIVE) {
+            return;
+        }
+        match self.borrowed(ring, |socket| host::take_error(&SockRef::from(socket))) {
+            Ok(Ok(Some(error))) => self.session.failed(Call::Recv, error),
+            _ => self.hung_up = true,
+        }
+    }
+
+    /// A cancel is over: with it what it was for, or it came too early and is needed again.
+    pub(super) fn cancelled(&mut self) {
+        self.under_way.remove(UnderWay::CANCEL);
+    }
+
+    /// An operation did not go well. That it was cancelled or interrupted is no fault of the connection's.
+    fn fail(&mut self, call: Call, error: io::Error) {
+        let again = error.kind() == io::ErrorKind::Interrupted || error.kind() == io::ErrorKind::WouldBlock;
+        if !again && !io_uring::is_cancelled(&error) {
+            self.session.failed(call, error);
+        }
+    }
+
+    /// Tells the session what came, if it wants to hear of it now.
+    fn hear(&mut self, news: News, ring: &mut Ring, now: Instant) {
+        if self.session.is_over() {
+            if let News::Bytes(piece) = news {
+                ring.give(piece);
+                self.is_unread = true;
+            }
+        } else if self.late.is_empty() && self.session.wants_read() {
+            self.tell(news, ring, now);
+        } else {
+            self.late.push_back(news);
+            self.relieve(ring);
+        }
+    }
+
+    fn tell(&mut self, news: News, ring: &mut Ring, now: Instant) {
+        let News::Bytes(piece) = news else { return self.session.peer_ended(now) };
+        let bytes = ring.bytes(piece);
+        self.streams = bytes.len() == ring.buffer_size();
+        if let Some(freed) = self.session.received(bytes, piece, now) {
+            ring.give(freed);
+        } else if self.under_way.has(UnderWay::ROOM) {
+            self.relieve(ring);
+        }
+    }
+
+    /// Where buffers run short, leaves those to others that it will have for a while.
+    fn relieve(&self, ring: &mut Ring) {
+        let (free, all) = ring.free_buffers();
+        if free >= all / 2 {
+            return;
+        }
+        let late = self
+            .late
+            .iter()
+            .filter_map(|late| if let News::Bytes(piece) = late { Some(piece) } else { None });
+        for piece in self.session.buffers().chain(late) {
+            ring.detach(*piece);
+        }
+    }
+
+    /// Begins what is to be under way now. Whether it is over, and nothing is any more.
+    pub(super) fn go_on(&mut self, ring: &mut Ring, place: usize, now: Instant) {
+        while self.session.wants_read()
+            && let Some(late) = self.late.pop_front()
+        {
+            self.tell(late, ring, now);
+        }
+        self.flush(ring, place, now);
+        if self.session.is_over() {
+            self.end(ring, place);
+        } else {
+            self.listen(ring, place);
+        }
+    }
+
+    fn flush(&mut self, ring: &mut Ring, place: usize, now: Instant) {
+        while !self.under_way.has(UnderWay::SEND) && !self.under_way.has(UnderWay::ROOM) {
+            let token = Token::Send(place).word();
+            match self.session.next() {
+                None => return,
+                Some(Next::HalfClose) => {
+                    match self.borrowed(ring, |socket| socket.shutdown(Shutdown::Write)) {
+                        // The peer's RST was faster: a receive says so.
+                        Ok(_) => self.session.half_closed(now),
+                        Err(error) => return self.session.failed(Call::Shutdown, error),
+                    }
+                    continue;
+                }
+                Some(Next::Lent(piece, range)) => ring.send(self.spot.slot, *piece, range, token),
+                Some(Next::Bytes(bytes)) => ring.send_copy(self.spot.slot, bytes, token),
+            }
+            self.under_way.add(UnderWay::SEND);
+        }
+    }
+
+    /// Has the kernel receive, or not, as the session wants it.
+    fn listen(&mut self, ring: &mut Ring, place: usize) {
+        let receives = self.under_way.has(UnderWay::RECEIVE);
+        if self.session.wants_read() {
+            self.hung_up = false;
+            if !receives && !self.is_starved {
+                self.again = !self.streams;
+                ring.receive(self.spot.slot, self.again, Token::Receive(place).word());
+                self.under_way.add(UnderWay::RECEIVE);
+            }
+        } else if receives {
+            // One that does not go on brings one piece at most, and tells of an end as well.
+            if self.again && !self.under_way.has(UnderWay::CANCEL) {
+                ring.cancel_one(Token::Receive(place).word(), Token::Cancel(place).word());
+                self.under_way.add(UnderWay::CANCEL);
+            }
+        } else if !self.under_way.has(UnderWay::FAILURE) && !self.hung_up {
+            ring.watch(self.spot.slot, Watch::Failure, Token::Failure(place).word());
+            self.under_way.add(UnderWay::FAILURE);
+        }
+    }
+
+    /// Ends what is under way, and closes the socket when nothing is.
+    fn end(&mut self, ring: &mut Ring, place: usize) {
+        if self.under_way.has(UnderWay::CANCEL) || self.under_way.has(UnderWay::CLOSE) {
+            return;
+        }
+        if self.under_way != UnderWay::default() {
+            ring.cancel(self.spot.slot, Token::Cancel(place).word());
+            return self.under_way.add(UnderWay::CANCEL);
+        }
+        while let Some(piece) = self.session.take_back() {
+            ring.give(piece);
+        }
+        for late in self.late.drain(..) {
+            if let News::Bytes(piece) = late {
+                ring.give(piece);
+                self.is_unread = true;
+            }
+        }
+        if self.is_unread {
+            // Closed with bytes that were not read a socket sends RST (RFC 1122, 4.2.2.13): the peer is not to think that they
+            // were.
+            let _ = self.borrowed(ring, |socket| SockRef::from(socket).set_linger(Some(Duration::ZERO)));
+        }
+        ring.close(self.spot.slot, Token::Close(place).word());
+        self.under_way.add(UnderWay::CLOSE);
+    }
+
+    /// Does what there is no operation for.
+    fn borrowed<T>(&self, ring: &mut Ring, act: impl FnOnce(&TcpStream) -> T) -> io::Result<T> {
+        let socket = TcpStream::from(ring.descriptor(self.spot.slot)?);
+        Ok(act(&socket))
+    }
+
+    /// When [`Self::expire`] is to be called, if nothing happens before.
+    pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
+        self.presence.deadline(&self.session, now)
+    }
+
+    pub(super) fn expire(&mut self, ring: &mut Ring, now: Instant) {
+        let slot = self.spot.slot;
+        let local =
+            || -> Option<SocketAddr> { TcpStream::from(ring.descriptor(slot).ok()?).local_addr().ok() };
+        self.presence.expire(&mut self.session, local, now);
+    }
+}

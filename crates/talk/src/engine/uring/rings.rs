@@ -1,0 +1,145 @@
+//! The rings of one thread: one at first, and another whenever the tables of those that there are are nearly full.
+
+use super::token::Token;
+use crate::engine::Limits;
+use enchufe_sys::io_uring::{Ring, Size, Slot, Until};
+use enchufe_sys::rlimit;
+use std::io;
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// Places of a table at most: what the kernel takes for it is taken at once.
+const MOST_SOCKETS: u32 = 32 * 1024;
+/// Places that are left free where the kernel lets in by itself: whom it lets in without one it resets, and it goes on until it is told not to.
+const MARGIN: u32 = 2048;
+/// Rings of one thread at most.
+const MOST_RINGS: usize = 64;
+/// Memory for what comes, of one ring: it is taken as it is used, and given back with the ring.
+const BUFFERS_BYTES: usize = 16 << 20;
+/// Buffers, the least and the most that are of use.
+const BUFFERS: [usize; 2] = [16, 256];
+
+pub(super) struct Rings {
+    size: Size,
+    list: Vec<Used>,
+}
+
+/// A ring, and how many of its places are taken.
+struct Used {
+    ring: Ring,
+    taken: u32,
+}
+
+impl Rings {
+    pub(super) fn new(limits: &Limits) -> io::Result<Self> {
+        let descriptors = rlimit::descriptor_limit()?.soft;
+        let sockets = u32::try_from(descriptors).unwrap_or(u32::MAX).clamp(1, MOST_SOCKETS);
+        let buffers = (BUFFERS_BYTES / limits.read_size.max(1)).clamp(BUFFERS[0], BUFFERS[1]);
+        // The largest power of two that is not above.
+        let buffers = 1_u16 << buffers.ilog2();
+        let size =
+            Size { operations: 1024, completions: 8192, sockets, buffers, buffer: limits.read_size.max(1) };
+        Ok(Self { list: vec![Used { ring: Ring::new(&size)?, taken: 0 }], size })
+    }
+
+    /// From now on they are of this thread.
+    pub(super) fn enable(&mut self) -> io::Result<()> {
+        self.list.iter_mut().try_for_each(|used| used.ring.enable())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(super) fn get(&mut self, index: usize) -> Option<&mut Ring> {
+        self.list.get_mut(index).map(|used| &mut used.ring)
+    }
+
+    /// The one that is waited for, and that tells of the others.
+    pub(super) fn first(&mut self) -> &mut Ring {
+        &mut self.list[0].ring
+    }
+
+    /// Hands over what is queued in all of them and waits for the first.
+    pub(super) fn wait(&mut self, timeout: Option<Duration>, until: Until) -> io::Result<()> {
+        let mut timeout = timeout;
+        for used in self.list.iter_mut().skip(1) {
+            if used.ring.has_queued() || used.ring.has_news() {
+                used.ring.wait(Some(Duration::ZERO), Until::One)?;
+            }
+            if used.ring.has_news() {
+                timeout = Some(Duration::ZERO);
+            }
+        }
+        self.first().wait(timeout, until)
+    }
+
+    /// Whether a [`Self::wait`] that does not wait would be of any use.
+    pub(super) fn is_worth_a_look(&mut self) -> bool {
+        self.list.iter_mut().any(|used| used.ring.has_queued() || used.ring.has_news())
+    }
+
+    pub(super) fn has_news(&mut self) -> bool {
+        self.list.iter_mut().any(|used| used.ring.has_news())
+    }
+
+    /// One with places for whoever is let in by the kernel itself; `None` where there are as many rings as may be.
+    pub(super) fn roomy(&mut self) -> io::Result<Option<usize>> {
+        let most = self.size.sockets - MARGIN.min(self.size.sockets / 2);
+        if let Some(index) = self.list.iter().position(|used| used.taken < most) {
+            return Ok(Some(index));
+        }
+        self.grow()
+    }
+
+    /// Whether a ring has places for whoever is let in by the kernel itself.
+    pub(super) fn is_roomy(&self, index: usize) -> bool {
+        let most = self.size.sockets - MARGIN.min(self.size.sockets / 2);
+        self.list.get(index).is_some_and(|used| used.taken < most)
+    }
+
+    fn grow(&mut self) -> io::Result<Option<usize>> {
+        if self.list.len() >= MOST_RINGS {
+            return Ok(None);
+        }
+        let mut ring = Ring::new(&self.size)?;
+        ring.enable()?;
+        let index = self.list.len();
+        self.list.push(Used { ring, taken: 0 });
+        self.watch(index);
+        Ok(Some(index))
+    }
+
+    /// The first one is to tell of another.
+    pub(super) fn watch(&mut self, index: usize) {
+        if let [first, others @ ..] = self.list.as_mut_slice()
+            && let Some(other) = others.get(index.wrapping_sub(1))
+        {
+            first.ring.readable(&other.ring, Token::Ring(index).word());
+        }
+    }
+
+    /// Takes a socket into a table; `None` where all are full.
+    pub(super) fn adopt(&mut self, socket: &TcpStream) -> io::Result<Option<(usize, Slot)>> {
+        let free = self.list.iter().position(|used| used.taken < self.size.sockets);
+        let Some(index) = free.map_or_else(|| self.grow(), |index| Ok(Some(index)))? else { return Ok(None) };
+        let Some(used) = self.list.get_mut(index) else { return Ok(None) };
+        let slot = used.ring.adopt(socket)?;
+        used.taken += 1;
+        Ok(Some((index, slot)))
+    }
+
+    /// The kernel took a place by itself.
+    pub(super) fn taken(&mut self, index: usize) {
+        if let Some(used) = self.list.get_mut(index) {
+            used.taken += 1;
+        }
+    }
+
+    /// A place is free again.
+    pub(super) fn freed(&mut self, index: usize) {
+        if let Some(used) = self.list.get_mut(index) {
+            used.taken = used.taken.saturating_sub(1);
+        }
+    }
+}

@@ -1,0 +1,448 @@
+//! One thread: its rings, its connections, and the loop that turns what is done into what is to be done.
+
+use super::connection::{Connection, Spot};
+use super::crowd::{Crowd, Key};
+use super::door::Doors;
+use super::rings::Rings;
+use super::token::Token;
+use crate::engine::busy::Spinner;
+use crate::engine::entrance::{Nobody, SHORTAGE_PAUSE};
+use crate::engine::group::{Group, Queue};
+use crate::engine::{CutsAtPanic, Host, Tally};
+use crate::error::TalkError;
+use crate::service::Service;
+use crate::session::Session;
+use crate::told::{About, Shortage};
+use enchufe_sys::affinity::run_on;
+use enchufe_sys::host::Bell;
+use enchufe_sys::io_uring::{self, Completion, Ring, Slot, Until};
+use std::io;
+use std::mem;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Completions of one turn; the others are taken in the next.
+const MOST: usize = 4096;
+/// Connections that are let in before those that are there have their turn.
+const MOST_ARRIVALS: usize = 64;
+/// Completions between two looks at the clock.
+const CLOCK: usize = 32;
+/// Where a turn has brought so many pieces, many more are on their way: the next wait is for several, or for a little while.
+const PIECES: usize = 8;
+const SEVERAL: Until = Until::Several(32, Duration::from_micros(20));
+
+pub(super) struct Worker<'h, S: Service> {
+    thread: usize,
+    group: &'h Group<'h>,
+    tally: &'h Tally,
+    service: &'h S,
+    rings: Rings,
+    doors: Doors,
+    bell: Arc<Bell>,
+    crowd: Crowd<'h, S>,
+    spinner: Spinner,
+    /// Connections that found no buffer.
+    starved: Vec<Key>,
+    arrivals: Vec<(TcpStream, About)>,
+    /// How many are let in at once: as many as lately came.
+    batch: usize,
+    /// The queue is left alone until then.
+    short_until: Option<Instant>,
+    /// Pieces of the last turn.
+    pieces: usize,
+    /// There has been more to tell than fits into one turn since then, and so many turns were full.
+    asking_since: Option<Instant>,
+    full_turns: usize,
+}
+
+impl<'h, S: Service> Worker<'h, S> {
+    pub(super) fn new(
+        group: &'h Group<'h>,
+        tally: &'h Tally,
+        service: &'h S,
+        thread: usize,
+    ) -> Result<Self, TalkError> {
+        let host = group.entrance.host;
+        let rings = Rings::new(&host.limits).map_err(TalkError::resources("io_uring_setup"))?;
+        let bell = match group.bell(thread) {
+            Some(bell) => bell,
+            None => Bell::new().map(Arc::new).map_err(TalkError::resources("eventfd"))?,
+        };
+        Ok(Self {
+            thread,
+            group,
+            tally,
+            service,
+            rings,
+            doors: Doors::new::<S>(host, thread),
+            bell,
+            crowd: Crowd::new(host, service),
+            spinner: Spinner::new(host.limits.busy_poll),
+            starved: Vec::new(),
+            arrivals: Vec::new(),
+            batch: 1,
+            short_until: None,
+            pieces: 0,
+            asking_since: None,
+            full_turns: 0,
+        })
+    }
+
+    fn host(&self) -> &'h Host<'h> {
+        self.group.entrance.host
+    }
+
+    /// Serves until no more are accepted and the last connection is over.
+    pub(super) fn run(mut self) -> Result<(), TalkError> {
+        let _cut = CutsAtPanic(self.host().stop);
+        let mut result = self.start();
+        if result.is_err() {
+            self.group.close();
+            return result;
+        }
+        while !(self.group.is_closed() && self.crowd.is_empty()) {
+            if let Err(error) = self.wait() {
+                self.group.close();
+                return Err(TalkError::Resources { call: "io_uring_enter", error });
+            }
+            if let Err(error) = self.turn() {
+                // Those who are there are served to their end.
+                self.group.close();
+                result = result.and(Err(error));
+            }
+        }
+        result
+    }
+
+    fn start(&mut self) -> Result<(), TalkError> {
+        if let Some(processor) = self.host().limits.processor_of(self.thread) {
+            run_on(processor).map_err(TalkError::resources("sched_setaffinity"))?;
+        }
+        self.rings.enable().map_err(TalkError::resources("io_uring_register"))?;
+        let stop = self.host().stop;
+        let ring = self.rings.first();
+        ring.readable(stop.begun(), Token::Begun.word());
+        ring.readable(stop.cutting(), Token::Cutting.word());
+        ring.readable(&*self.bell, Token::Bell.word());
+        self.open_doors(Instant::now());
+        Ok(())
+    }
+
+    fn wait(&mut self) -> io::Result<()> {
+        let next = [self.crowd.timers.next(), self.short_until].into_iter().flatten().min();
+        let timeout = if self.rings.has_news() {
+            Some(Duration::ZERO)
+        } else {
+            next.map(|next| next.saturating_duration_since(Instant::now()))
+        };
+        let until = if self.pieces >= PIECES { SEVERAL } else { Until::One };
+        let rings = &mut self.rings;
+        self.spinner.wait(timeout, |time| {
+            if time != Some(Duration::ZERO) || rings.is_worth_a_look() {
+                rings.wait(time, until)?;
+            }
+            Ok(rings.has_news())
+        })
+    }
+
+    fn turn(&mut self) -> Result<(), TalkError> {
+        let asked = Instant::now();
+        let (mut now, mut count, mut result) = (asked, 0, Ok(()));
+        self.pieces = 0;
+        for index in 0..self.rings.len() {
+            while count < MOST
+                && let Some(came) = self.rings.get(index).and_then(Ring::take)
+            {
+                count += 1;
+                if count % CLOCK == 0 {
+                    now = Instant::now();
+                }
+                result = result.and(self.handle(index, came, now));
+            }
+        }
+        self.feed(now);
+        self.expire_as_of(asked, count < MOST);
+        result
+    }
+
+    fn handle(&mut self, ring: usize, came: Completion, now: Instant) -> Result<(), TalkError> {
+        match Token::of(came.token) {
+            Token::Ignored => {}
+            Token::Begun => {
+                self.group.stop();
+                self.doors.shut(&mut self.rings);
+            }
+            Token::Cutting => self.cut(now),
+            Token::Bell => self.rang(now),
+            Token::Ring(index) => self.rings.watch(index),
+            Token::Knock(index) => return self.knocked(index, &came, now),
+            Token::Arrival(index) => return self.arrived(ring, index, came, now),
+            Token::Close(place) => self.closed(place),
+            Token::Receive(place)
+            | Token::Send(place)
+            | Token::Room(place)
+            | Token::Failure(place)
+            | Token::Cancel(place) => self.done(place, came, now),
+        }
+        Ok(())
+    }
+
+    /// An operation on a connection has told something.
+    fn done(&mut self, place: usize, came: Completion, now: Instant) {
+        let Some(connection) = self.crowd.get(place) else { return };
+        let Some(ring) = self.rings.get(connection.spot.ring.into()) else { return };
+        match Token::of(came.token) {
+            Token::Receive(_) => {
+                self.pieces += usize::from(came.piece.is_some());
+                connection.received(came, ring, now);
+                if connection.is_starved {
+                    self.starved.extend(self.crowd.key(place));
+                }
+            }
+            Token::Send(_) => connection.sent(came, ring, place, now),
+            Token::Room(_) => connection.has_room(),
+            Token::Failure(_) => connection.failed(&came, ring),
+            _ => connection.cancelled(),
+        }
+        self.work(place, now);
+    }
+
+    /// Begins what is to be done on a connection.
+    fn work(&mut self, place: usize, now: Instant) {
+        let Some(connection) = self.crowd.get(place) else { return };
+        let Some(ring) = self.rings.get(connection.spot.ring.into()) else { return };
+        connection.go_on(ring, place, now);
+        let (mut armed, at) = (connection.armed, connection.deadline(now));
+        if connection.session.is_over() {
+            self.crowd.timers.disarm(&mut armed);
+        } else {
+            self.crowd.timers.arm(place, &mut armed, at);
+        }
+        if let Some(connection) = self.crowd.get(place) {
+            connection.armed = armed;
+        }
+        self.crowd.keep(place);
+    }
+
+    /// The socket of a connection is closed.
+    fn closed(&mut self, place: usize) {
+        if let Some(connection) = self.crowd.remove(place) {
+            self.rings.freed(connection.spot.ring.into());
+            self.tally.ended(connection.session);
+            self.group.freed();
+        }
+    }
+
+    /// Has those receive that found no buffer, once there are some again.
+    fn feed(&mut self, now: Instant) {
+        if self.starved.is_empty() {
+            return;
+        }
+        for key in mem::take(&mut self.starved) {
+            if !self.crowd.is_there(key) {
+                continue;
+            }
+            let Some(connection) = self.crowd.get(key.place) else { continue };
+            let free = self.rings.get(connection.spot.ring.into()).map_or((0, 0), |ring| ring.free_buffers());
+            if free.0 < free.1 / 4 {
+                self.starved.push(key);
+            } else {
+                connection.is_starved = false;
+                self.work(key.place, now);
+            }
+        }
+    }
+
+    /// Times are over only where the kernel was asked since, and had told all: what has come while this thread was held
+    /// up, by a slow reader of what it tells, is there and not known.
+    fn expire_as_of(&mut self, asked: Instant, told_all: bool) {
+        let since = *self.asking_since.get_or_insert(asked);
+        self.full_turns += 1;
+        let told_all = told_all && !self.rings.has_news();
+        // It tells of each in its turn, however many there are.
+        if told_all || self.full_turns > self.crowd.len() / MOST + 16 {
+            (self.asking_since, self.full_turns) = (None, 0);
+            self.expire(since);
+        }
+    }
+
+    fn expire(&mut self, now: Instant) {
+        if self.short_until.is_some_and(|until| now >= until) {
+            self.look_at_queue(now);
+        }
+        while let Some(place) = self.crowd.timers.pop(now) {
+            let Some(connection) = self.crowd.get(place) else { continue };
+            let Some(ring) = self.rings.get(connection.spot.ring.into()) else { continue };
+            connection.armed.cleared();
+            connection.expire(ring, now);
+            self.work(place, now);
+        }
+    }
+
+    /// Somebody waits at a listener.
+    fn knocked(&mut self, index: usize, came: &Completion, now: Instant) -> Result<(), TalkError> {
+        self.doors.is_over(index);
+        if came.result.is_err() || self.group.is_closed() {
+            return Ok(());
+        }
+        let mut arrivals = mem::take(&mut self.arrivals);
+        let queue = self.group.accept((self.thread, index), self.batch, &mut arrivals);
+        for (stream, about) in arrivals.drain(..) {
+            match self.rings.adopt(&stream) {
+                Ok(Some((ring, slot))) => {
+                    drop(stream);
+                    self.open(ring, slot, about, now);
+                }
+                Ok(None) | Err(_) => {
+                    self.group.entrance.turn_away(Some(stream), about, Shortage::Watches);
+                }
+            }
+        }
+        self.arrivals = arrivals;
+        match queue? {
+            Queue::More => self.batch = (self.batch * 2).min(MOST_ARRIVALS),
+            Queue::Empty => self.batch = (self.batch / 2).max(1),
+            Queue::Stuck => {
+                self.leave_queue(now);
+                return Ok(());
+            }
+        }
+        self.open_doors(now);
+        Ok(())
+    }
+
+    /// The kernel has let somebody in, or could not.
+    fn arrived(
+        &mut self,
+        ring: usize,
+        index: usize,
+        came: Completion,
+        now: Instant,
+    ) -> Result<(), TalkError> {
+        if !came.goes_on {
+            self.doors.is_over(index);
+        }
+        let stuck = match came.slot() {
+            Some(slot) => {
+                self.rings.taken(ring);
+                self.let_in(ring, slot, now);
+                if !self.rings.is_roomy(ring) {
+                    self.doors.leave(ring, &mut self.rings);
+                }
+                false
+            }
+            None => self.could_not(index, came.result)?,
+        };
+        if stuck {
+            self.leave_queue(now);
+        } else if !came.goes_on && !self.group.is_closed() {
+            self.open_doors(now);
+        }
+        Ok(())
+    }
+
+    /// Whether who waits outside cannot be let in now.
+    fn could_not(&self, index: usize, result: io::Result<u32>) -> Result<bool, TalkError> {
+        let mut address = None;
+        // It cannot fail: what is done with each does not.
+        let _ = self.group.each_listener::<std::convert::Infallible>(self.thread, |(at, listener)| {
+            if at == index {
+                address = Some(listener.address());
+            }
+            Ok(())
+        });
+        match (result, address) {
+            (Err(error), Some(address)) if !io_uring::is_cancelled(&error) => {
+                Ok(self.group.entrance.fault(error, address)? == Nobody::Room)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn let_in(&mut self, ring: usize, slot: Slot, now: Instant) {
+        let entrance = &self.group.entrance;
+        // Nobody hears of it.
+        let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let refused = if self.group.is_closed() {
+            entrance.came_too_late();
+            true
+        } else {
+            let (about, has_room) = entrance.count(nobody, nobody);
+            if has_room {
+                entrance.serves();
+                return self.open(ring, slot, about, now);
+            }
+            let socket =
+                self.rings.get(ring).and_then(|ring| ring.descriptor(slot).ok()).map(TcpStream::from);
+            entrance.refuse(socket, about, Shortage::Connections(self.host().limits.connections));
+            true
+        };
+        if let Some(chosen) = self.rings.get(ring).filter(|_| refused) {
+            chosen.close(slot, Token::Ignored.word());
+            self.rings.freed(ring);
+        }
+    }
+
+    fn open(&mut self, ring: usize, slot: Slot, about: About, now: Instant) {
+        self.group.entrance.had_room();
+        let bell = S::ASKS.then(|| Arc::clone(&self.bell));
+        let session = Session::open(self.host(), self.service, about, bell, (now, SystemTime::now()));
+        let ring = u8::try_from(ring).unwrap_or(u8::MAX);
+        let place = self.crowd.insert(Connection::new(session, Spot { ring, slot }));
+        self.work(place, now);
+    }
+
+    fn open_doors(&mut self, now: Instant) {
+        if !self.doors.wait(self.group, &mut self.rings) {
+            self.group.entrance.tell_short(Shortage::Descriptors);
+            self.leave_queue(now);
+        }
+    }
+
+    /// There is no room for who waits: the kernel would tell of them again and again.
+    fn leave_queue(&mut self, now: Instant) {
+        if self.short_until.is_none() {
+            self.group.waits(true);
+        }
+        self.short_until = Some(now + SHORTAGE_PAUSE);
+    }
+
+    fn look_at_queue(&mut self, now: Instant) {
+        if self.short_until.take().is_some() {
+            self.group.waits(false);
+            self.open_doors(now);
+        }
+    }
+
+    /// Something changed at the door, or the operator has something to say.
+    fn rang(&mut self, now: Instant) {
+        self.bell.silence();
+        self.rings.first().readable(&*self.bell, Token::Bell.word());
+        self.look_at_queue(now);
+        if self.group.is_closed() {
+            self.doors.shut(&mut self.rings);
+        }
+        if !S::ASKS {
+            return;
+        }
+        for place in self.crowd.busy_places(|connection| connection.session.is_asking()) {
+            if let Some(connection) = self.crowd.get(place) {
+                connection.session.rang(now);
+                self.work(place, now);
+            }
+        }
+    }
+
+    /// Ends what still runs.
+    fn cut(&mut self, now: Instant) {
+        self.group.stop();
+        self.doors.shut(&mut self.rings);
+        for place in self.crowd.places() {
+            if let Some(connection) = self.crowd.get(place) {
+                connection.session.interrupted();
+                self.work(place, now);
+            }
+        }
+    }
+}
