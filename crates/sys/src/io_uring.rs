@@ -17,8 +17,8 @@ mod memory;
 
 use io_uring::types::{CancelBuilder, Fd, Fixed, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
-pub use memory::Piece;
-use memory::{GROUP, Memory};
+use memory::Memory;
+pub use memory::{Class, Piece};
 use slab::Slab;
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -35,8 +35,10 @@ mod tests;
 pub const MOST_COPIED: usize = 64 * 1024;
 /// Memory of earlier copies that is kept for the next.
 const SPARE: usize = 64;
-/// The bit of a token that is ours; the others are the caller's.
+/// The bit of a token that is ours, as is the one below; the others are the caller's.
 const OWN: u64 = 1 << 63;
+/// Of a receive into a large buffer: the bit below.
+const LARGE: u64 = 1 << 62;
 /// And of an operation that is waited for at once, with its number.
 const AWAITED: u64 = OWN | 1 << 62;
 /// `IORING_FILE_INDEX_ALLOC` as an offset: into any slot.
@@ -55,10 +57,10 @@ pub struct Size {
     pub completions: u32,
     /// Sockets. At most the limit of descriptors of the process.
     pub sockets: u32,
-    /// Buffers for what comes: a power of two.
-    pub buffers: u16,
-    /// Bytes of each of them.
-    pub buffer: usize,
+    /// Buffers for what comes, a power of two, and the bytes of each.
+    pub usual: (u16, usize),
+    /// The same, for streams.
+    pub large: (u16, usize),
 }
 
 /// What came of an operation.
@@ -132,14 +134,14 @@ impl AsFd for Ring {
 /// Fails with `ENOSYS` where the kernel has none, with `EPERM` where the system forbids it to this user
 /// (`kernel.io_uring_disabled`) or a filter does, and with `EINVAL` before Linux 6.8.
 pub fn probe() -> io::Result<()> {
-    let size = Size { operations: 8, completions: 16, sockets: 1, buffers: 2, buffer: 64 };
+    let size = Size { operations: 8, completions: 16, sockets: 1, usual: (2, 64), large: (1, 64) };
     let mut ring = Ring::new(&size)?;
     ring.enable()?;
     let (mut peer, socket) = UnixStream::pair()?;
     let slot = ring.adopt(&socket)?;
     drop(socket);
     drop(ring.descriptor(slot)?);
-    ring.receive(slot, true, 1);
+    ring.receive(slot, 1);
     peer.write_all(b"probe")?;
     let came = ring.next_of(1)?;
     let piece = came.piece.filter(|_| came.goes_on).ok_or(io::ErrorKind::Unsupported)?;
@@ -181,7 +183,7 @@ impl Ring {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
         ring.submitter().register_files_sparse(size.sockets)?;
-        let memory = Memory::new(&ring, size.buffers, size.buffer)?;
+        let memory = Memory::new(&ring, size.usual, size.large)?;
         Ok(Self {
             kernel: ManuallyDrop::new(ring),
             memory: ManuallyDrop::new(memory),
@@ -195,10 +197,7 @@ impl Ring {
 
     /// From now on it is of the thread that calls this.
     pub fn enable(&mut self) -> io::Result<()> {
-        self.kernel.submitter().register_enable_rings()?;
-        // What is entered is found without a look at the table of descriptors. Without it all goes on as well.
-        let _ = self.kernel.submitter().register_ring_fd();
-        Ok(())
+        self.kernel.submitter().register_enable_rings()
     }
 
     /// Whether [`Until::Several`] is known here (Linux 6.12); otherwise it is [`Until::One`].
@@ -228,15 +227,18 @@ impl Ring {
         self.push(opcode::PollAdd::new(Fixed(slot.0), events).build(), token);
     }
 
-    /// Receives what comes: again and again, or once. Fails with `ENOBUFS` where all buffers are held.
-    pub fn receive(&mut self, slot: Slot, again: bool, token: u64) {
-        let entry = if again {
-            opcode::RecvMulti::new(Fixed(slot.0), GROUP).build()
-        } else {
-            let recv = opcode::Recv::new(Fixed(slot.0), std::ptr::null_mut(), 0).buf_group(GROUP);
-            recv.build().flags(squeue::Flags::BUFFER_SELECT)
-        };
-        self.push(entry, token);
+    /// Receives what comes, again and again, into usual buffers. Fails with `ENOBUFS` where the kernel has none: more than were lately needed at once, or all
+    /// are held.
+    pub fn receive(&mut self, slot: Slot, token: u64) {
+        self.push(opcode::RecvMulti::new(Fixed(slot.0), Class::Usual.group()).build(), token);
+    }
+
+    /// Receives once, into a buffer of this class; fails in the same way. [`Completion::piece`] is told apart by the token's
+    /// highest bit but one.
+    pub fn receive_once(&mut self, slot: Slot, class: Class, token: u64) {
+        let recv = opcode::Recv::new(Fixed(slot.0), std::ptr::null_mut(), 0).buf_group(class.group());
+        let mark = if class == Class::Large { LARGE } else { 0 };
+        self.push(recv.build().flags(squeue::Flags::BUFFER_SELECT), token | mark);
     }
 
     /// Sends a range of a piece, as much of it as there is room for. Fails with `EAGAIN` where there is none.
@@ -406,10 +408,14 @@ impl Ring {
         }
         let token = self.token(entry.user_data());
         let result = u32::try_from(result).map_err(|_| io::Error::from_raw_os_error(result.wrapping_neg()));
+        let class = if entry.user_data() & (OWN | LARGE) == LARGE { Class::Large } else { Class::Usual };
         let mut piece = cqueue::buffer_select(flags).map(|buffer| {
             let length = result.as_ref().map_or(0, |length| *length as usize);
-            self.memory.filled(buffer, length)
+            self.memory.filled(class, buffer, length)
         });
+        if result.as_ref().is_err_and(lacks_buffers) {
+            self.memory.ran_out(class);
+        }
         if let (Some(empty), Ok(0) | Err(_)) = (piece, &result) {
             self.memory.give(empty);
             piece = None;
@@ -420,7 +426,7 @@ impl Ring {
     /// The caller's token of an operation, of which a send is over with it.
     fn token(&mut self, data: u64) -> u64 {
         if data & OWN == 0 {
-            return data;
+            return data & !LARGE;
         }
         let key = usize::try_from(data & !OWN).ok();
         let Some((token, what)) = key.and_then(|key| self.sends.try_remove(key)) else { return data };
@@ -447,14 +453,19 @@ impl Ring {
         self.memory.detach(piece);
     }
 
-    /// Bytes of each buffer.
-    pub fn buffer_size(&self) -> usize {
-        self.memory.size()
+    /// Bytes of each buffer of a class.
+    pub fn buffer_size(&self, class: Class) -> usize {
+        self.memory.size(class)
     }
 
-    /// Buffers that can be filled, of how many.
-    pub fn free_buffers(&self) -> (u16, u16) {
-        self.memory.free()
+    /// Buffers of a class that can be filled, of how many.
+    pub fn free_buffers(&self, class: Class) -> (u16, u16) {
+        self.memory.free(class)
+    }
+
+    /// The class of the buffer in which a piece lies; none has one of its own.
+    pub fn class(&self, piece: Piece) -> Option<Class> {
+        self.memory.class(piece)
     }
 
     /// Pieces that were not given back.
@@ -477,8 +488,6 @@ impl Drop for Ring {
                 Ok(()) => true,
                 Err(error) => error.kind() == io::ErrorKind::NotFound,
             };
-        // The thread's own reference, which would keep the ring. There is none where it was refused.
-        let _ = self.kernel.submitter().unregister_ring_fd();
         // SAFETY: none of the three is used after this. The ring goes first, and with it whatever would read or write the others; where
         // something may still be under way, they stay for ever.
         unsafe {

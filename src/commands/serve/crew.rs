@@ -36,7 +36,9 @@ impl Crew {
             ("--busy-poll", flags.busy_poll.is_some()),
         ];
         if let Some((flag, _)) = few.iter().find(|(_, given)| *given && !kind.has_few_threads()) {
-            return Err(Problem::new(Kind::FlagGoesWith).with("flag", flag).with("others", "--engine epoll, --engine uring"));
+            return Err(Problem::new(Kind::FlagGoesWith)
+                .with("flag", flag)
+                .with("others", "--engine epoll, --engine uring"));
         }
         let processors = flags.cpus.as_deref().map_or(Ok(Vec::new()), processors)?;
         let threads = threads(flags.threads.as_deref(), &processors)?;

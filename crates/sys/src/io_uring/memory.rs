@@ -1,16 +1,13 @@
 //! The memory that a ring's operations read and write: buffers that the kernel fills as it needs them
 //! (`io_uring_register_buf_ring(3)`), and what was copied out of them.
 
+use io_uring::IoUring;
 use io_uring::types::BufRingEntry;
-use io_uring::{IoUring, squeue};
 use slab::Slab;
 use std::io;
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::atomic::{AtomicU16, Ordering};
-
-/// The only group of buffers of a ring.
-pub(super) const GROUP: u16 = 0;
 
 /// Bytes that came, by their place in [`Memory`]: theirs from the completion that brought them until they are given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +42,112 @@ impl Drop for Mapping {
     }
 }
 
+/// Buffers start at so many bytes more than their size from each other: else the beginnings of all of them would fall into the same few
+/// lines of the processor's cache.
+const STAGGER: usize = 3 * 64;
+
+/// Buffers of one size, as a group that the kernel takes from.
+struct Pool {
+    entries: Mapping,
+    buffers: Mapping,
+    count: u16,
+    size: usize,
+    /// Of the ring of buffers.
+    tail: u16,
+    /// Buffers that the kernel has, and how many it is to have: it takes them one after the other, so that the fewer it has the sooner
+    /// each is used again, while it is in the processor's cache.
+    given: u16,
+    wanted: u16,
+    /// The others; the last that came back is the first that goes out.
+    spare: Vec<u16>,
+}
+
+/// Buffers that the kernel has at first.
+const FIRST: u16 = 4;
+
+impl Pool {
+    /// `count` buffers, a power of two, of `size` bytes each.
+    fn new(ring: &IoUring, group: u16, (count, size): (u16, usize)) -> io::Result<Self> {
+        let entries = Mapping::new(usize::from(count) * size_of::<BufRingEntry>())?;
+        let buffers = Mapping::new(usize::from(count) * (size + STAGGER))?;
+        let address = entries.start.as_ptr() as u64;
+        // SAFETY: as many entries as are said lie there, and stay until the ring is gone: it goes first, and takes the
+        // registration with it.
+        unsafe { ring.submitter().register_buf_ring_with_flags(address, count, group, 0) }?;
+        let (wanted, spare) = (FIRST.min(count), (0..count).rev().collect());
+        let mut pool = Self { entries, buffers, count, size, tail: 0, given: 0, wanted, spare };
+        pool.publish();
+        Ok(pool)
+    }
+
+    /// Buffers that can be filled.
+    fn free(&self) -> u16 {
+        self.given + u16::try_from(self.spare.len()).unwrap_or(u16::MAX)
+    }
+
+    /// Where a buffer begins.
+    fn start(&self, buffer: u16) -> *mut u8 {
+        let place = usize::from(buffer.min(self.count - 1)) * (self.size + STAGGER);
+        // SAFETY: it is one of so many, which lie one behind the other in the mapping.
+        unsafe { self.buffers.start.as_ptr().add(place) }
+    }
+
+    /// Gives a buffer to the kernel; from [`Self::publish`] on.
+    fn put(&mut self, buffer: u16) {
+        let index = usize::from(self.tail & (self.count - 1));
+        let address = self.start(buffer) as u64;
+        // SAFETY: the index is below the count of entries, which lie there as the kernel's type; the kernel does not look at
+        // this one before the tail has passed it. The tail itself lies in the last two bytes of the first one, which none of
+        // the three setters touches.
+        unsafe {
+            let entry = &mut *self.entries.start.cast::<BufRingEntry>().as_ptr().add(index);
+            entry.set_addr(address);
+            entry.set_len(u32::try_from(self.size).unwrap_or(u32::MAX));
+            entry.set_bid(buffer);
+        }
+        self.tail = self.tail.wrapping_add(1);
+        self.given += 1;
+    }
+
+    /// Has the kernel have as many as it is to have.
+    fn publish(&mut self) {
+        let before = self.tail;
+        while self.given < self.wanted
+            && let Some(buffer) = self.spare.pop()
+        {
+            self.put(buffer);
+        }
+        if self.tail == before {
+            return;
+        }
+        // SAFETY: the first entry lies at the start of its pages, and its last two bytes are the tail, which the kernel reads as
+        // an atomic of this size.
+        unsafe {
+            let tail = BufRingEntry::tail(self.entries.start.cast::<BufRingEntry>().as_ptr());
+            (*tail.cast::<AtomicU16>()).store(self.tail, Ordering::Release);
+        }
+    }
+}
+
+/// The two sizes of buffers that a ring has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// For what usually comes.
+    Usual,
+    /// For a stream.
+    Large,
+}
+
+impl Class {
+    pub(super) const fn group(self) -> u16 {
+        self as u16
+    }
+}
+
 /// Where the bytes of a piece lie.
 enum Place {
     /// In a buffer of the kernel's, from its beginning.
-    Buffer(u16),
+    Buffer(Class, u16),
     /// In memory of their own.
     Own(Box<[u8]>),
 }
@@ -64,89 +163,44 @@ struct Held {
 
 /// All of a ring.
 pub(super) struct Memory {
-    entries: Mapping,
-    buffers: Mapping,
-    count: u16,
-    size: usize,
-    /// Of the ring of buffers; the kernel sees what was published.
-    tail: u16,
-    published: u16,
-    /// Buffers that the kernel has.
-    free: u16,
+    pools: [Pool; 2],
     held: Slab<Held>,
 }
 
 impl Memory {
-    /// `count` buffers, a power of two, of `size` bytes each, for this ring.
-    pub(super) fn new<C: io_uring::cqueue::EntryMarker>(
-        ring: &IoUring<squeue::Entry, C>,
-        count: u16,
-        size: usize,
-    ) -> io::Result<Self> {
-        let entries = Mapping::new(usize::from(count) * size_of::<BufRingEntry>())?;
-        let buffers = Mapping::new(usize::from(count) * size)?;
-        let address = entries.start.as_ptr() as u64;
-        // SAFETY: as many entries as are said lie there, and stay until the ring is gone: it goes first, and takes the
-        // registration with it.
-        unsafe { ring.submitter().register_buf_ring_with_flags(address, count, GROUP, 0) }?;
-        let mut memory =
-            Self { entries, buffers, count, size, tail: 0, published: 0, free: 0, held: Slab::new() };
-        for buffer in 0..count {
-            memory.offer(buffer);
-        }
-        memory.publish();
-        Ok(memory)
+    /// How many buffers of which size, for this ring.
+    pub(super) fn new(ring: &IoUring, usual: (u16, usize), large: (u16, usize)) -> io::Result<Self> {
+        let pools =
+            [Pool::new(ring, Class::Usual.group(), usual)?, Pool::new(ring, Class::Large.group(), large)?];
+        Ok(Self { pools, held: Slab::new() })
     }
 
-    /// Gives a buffer to the kernel; from [`Self::publish`] on.
-    fn offer(&mut self, buffer: u16) {
-        let index = usize::from(self.tail & (self.count - 1));
-        let address = self.buffers.start.as_ptr() as usize + usize::from(buffer) * self.size;
-        // SAFETY: the index is below the count of entries, which lie there as the kernel's type; the kernel does not look at
-        // this one before the tail has passed it. The tail itself lies in the last two bytes of the first one, which none of
-        // the three setters touches.
-        unsafe {
-            let entry = &mut *self.entries.start.cast::<BufRingEntry>().as_ptr().add(index);
-            entry.set_addr(address as u64);
-            entry.set_len(u32::try_from(self.size).unwrap_or(u32::MAX));
-            entry.set_bid(buffer);
-        }
-        self.tail = self.tail.wrapping_add(1);
-        self.free += 1;
+    fn pool(&self, class: Class) -> &Pool {
+        &self.pools[class as usize]
     }
 
-    /// Shows the kernel what was given to it.
     pub(super) fn publish(&mut self) {
-        if self.tail == self.published {
-            return;
-        }
-        self.published = self.tail;
-        // SAFETY: the first entry lies at the start of its pages, and its last two bytes are the tail, which the kernel reads as
-        // an atomic of this size.
-        unsafe {
-            let tail = BufRingEntry::tail(self.entries.start.cast::<BufRingEntry>().as_ptr());
-            (*tail.cast::<AtomicU16>()).store(self.tail, Ordering::Release);
+        for pool in &mut self.pools {
+            pool.publish();
         }
     }
 
     /// The kernel has filled this buffer so far.
-    pub(super) fn filled(&mut self, buffer: u16, length: usize) -> Piece {
-        self.free = self.free.saturating_sub(1);
-        let place = Place::Buffer(buffer.min(self.count - 1));
-        let held = Held { place, length: length.min(self.size), is_sent: false, is_given: false };
+    pub(super) fn filled(&mut self, class: Class, buffer: u16, length: usize) -> Piece {
+        let pool = &mut self.pools[class as usize];
+        pool.given = pool.given.saturating_sub(1);
+        let (place, length) = (Place::Buffer(class, buffer), length.min(pool.size));
+        let held = Held { place, length, is_sent: false, is_given: false };
         Piece(u32::try_from(self.held.insert(held)).unwrap_or(u32::MAX))
     }
 
     /// Bytes of a piece; none if it was given back.
     pub(super) fn bytes(&self, piece: Piece) -> &[u8] {
         match self.held.get(piece.0 as usize) {
-            Some(Held { place: Place::Buffer(buffer), length, .. }) => {
+            Some(Held { place: Place::Buffer(class, buffer), length, .. }) => {
                 // SAFETY: the buffer is inside of the mapping, was written by the kernel (and before that was zero), and is
                 // not the kernel's again before it is given back, which takes all of `self`.
-                unsafe {
-                    let start = self.buffers.start.as_ptr().add(usize::from(*buffer) * self.size);
-                    slice::from_raw_parts(start, *length)
-                }
+                unsafe { slice::from_raw_parts(self.pool(*class).start(*buffer), *length) }
             }
             Some(Held { place: Place::Own(bytes), .. }) => bytes,
             None => &[],
@@ -160,8 +214,8 @@ impl Memory {
             held.is_given = true;
             return;
         }
-        if let Place::Buffer(buffer) = self.held.remove(piece.0 as usize).place {
-            self.offer(buffer);
+        if let Place::Buffer(class, buffer) = self.held.remove(piece.0 as usize).place {
+            self.pools[class as usize].spare.push(buffer);
         }
     }
 
@@ -185,20 +239,34 @@ impl Memory {
     pub(super) fn detach(&mut self, piece: Piece) {
         let copy: Box<[u8]> = self.bytes(piece).into();
         let Some(held) = self.held.get_mut(piece.0 as usize).filter(|held| !held.is_sent) else { return };
-        if let Place::Buffer(buffer) = held.place {
+        if let Place::Buffer(class, buffer) = held.place {
             held.place = Place::Own(copy);
-            self.offer(buffer);
+            self.pools[class as usize].spare.push(buffer);
         }
     }
 
-    /// Of a buffer, in bytes.
-    pub(super) fn size(&self) -> usize {
-        self.size
+    /// The kernel had none of a class when it needed one.
+    pub(super) fn ran_out(&mut self, class: Class) {
+        let pool = &mut self.pools[class as usize];
+        pool.wanted = pool.wanted.saturating_mul(2).min(pool.count);
     }
 
-    /// Buffers that the kernel has, of how many.
-    pub(super) fn free(&self) -> (u16, u16) {
-        (self.free, self.count)
+    /// Of a buffer, in bytes.
+    pub(super) fn size(&self, class: Class) -> usize {
+        self.pool(class).size
+    }
+
+    /// Buffers that can be filled, of how many.
+    pub(super) fn free(&self, class: Class) -> (u16, u16) {
+        (self.pool(class).free(), self.pool(class).count)
+    }
+
+    /// Of a piece that lies in a buffer: of which.
+    pub(super) fn class(&self, piece: Piece) -> Option<Class> {
+        match self.held.get(piece.0 as usize)?.place {
+            Place::Buffer(class, _) => Some(class),
+            Place::Own(_) => None,
+        }
     }
 
     /// Pieces that were not given back.

@@ -3,7 +3,7 @@ use std::io::Read;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 
-const SIZE: Size = Size { operations: 8, completions: 32, sockets: 8, buffers: 4, buffer: 16 };
+const SIZE: Size = Size { operations: 8, completions: 32, sockets: 8, usual: (4, 16), large: (2, 64) };
 const NOW: Option<Duration> = Some(Duration::ZERO);
 
 fn ring(size: Size) -> Ring {
@@ -55,7 +55,7 @@ fn whoever_comes_is_let_in_echoes_and_is_closed() {
         let accepted = next(&mut ring, 1);
         let slot = accepted.slot().unwrap();
         assert!(accepted.goes_on);
-        ring.receive(slot, true, 2);
+        ring.receive(slot, 2);
         for round in 0..10 {
             client.write_all(&[turn, round, 7]).unwrap();
             let came = next(&mut ring, 2);
@@ -81,7 +81,7 @@ fn whoever_comes_is_let_in_echoes_and_is_closed() {
         client.read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "bye");
     }
-    assert_eq!((ring.free_buffers(), ring.held()), ((4, 4), 0));
+    assert_eq!((ring.free_buffers(Class::Usual), ring.held()), ((4, 4), 0));
 }
 
 #[test]
@@ -89,22 +89,40 @@ fn without_buffers_a_receive_ends_and_a_detached_piece_makes_room() {
     let mut ring = ring(SIZE);
     let (mut client, slot) = connection(&mut ring);
     client.write_all(&[b'x'; 16 * 6]).unwrap();
-    ring.receive(slot, true, 1);
+    ring.receive(slot, 1);
     let pieces: Vec<Piece> = (0..4).map(|_| next(&mut ring, 1).piece.unwrap()).collect();
     let short = next(&mut ring, 1);
     assert!(code(&short) == Some(libc::ENOBUFS) && !short.goes_on);
-    assert_eq!(ring.free_buffers(), (0, 4));
+    assert_eq!(ring.free_buffers(Class::Usual), (0, 4));
     ring.detach(pieces[0]);
     ring.detach(pieces[0]);
-    assert_eq!((ring.free_buffers(), ring.bytes(pieces[0])), ((1, 4), &[b'x'; 16][..]));
-    ring.receive(slot, false, 2);
+    assert_eq!((ring.free_buffers(Class::Usual), ring.bytes(pieces[0])), ((1, 4), &[b'x'; 16][..]));
+    ring.receive_once(slot, Class::Usual, 2);
     let more = next(&mut ring, 2);
     assert!(more.result.unwrap() == 16 && !more.goes_on);
     for piece in pieces.into_iter().chain(more.piece) {
         ring.give(piece);
         ring.give(piece);
     }
-    assert_eq!((ring.free_buffers(), ring.held()), ((4, 4), 0));
+    assert_eq!((ring.free_buffers(Class::Usual), ring.held()), ((4, 4), 0));
+}
+
+#[test]
+fn a_stream_has_large_buffers_which_are_counted_apart() {
+    let mut ring = ring(SIZE);
+    let (mut client, slot) = connection(&mut ring);
+    client.write_all(&[b'x'; 100]).unwrap();
+    ring.receive_once(slot, Class::Large, 1);
+    let first = next(&mut ring, 1);
+    assert!(first.result.unwrap() == 64 && !first.goes_on);
+    let large = first.piece.unwrap();
+    ring.receive_once(slot, Class::Usual, 2);
+    let usual = next(&mut ring, 2).piece.unwrap();
+    assert_eq!((ring.class(large), ring.class(usual)), (Some(Class::Large), Some(Class::Usual)));
+    assert_eq!((ring.free_buffers(Class::Large), ring.free_buffers(Class::Usual)), ((1, 2), (3, 4)));
+    ring.detach(large);
+    assert_eq!((ring.class(large), ring.bytes(large)), (None, &[b'x'; 64][..]));
+    assert_eq!(ring.free_buffers(Class::Large), (2, 2));
 }
 
 #[test]
@@ -130,7 +148,7 @@ fn what_is_watched_is_told_once_and_can_be_cancelled() {
     ring.watch(slot, Watch::Room, 1);
     next(&mut ring, 1).result.unwrap();
     ring.watch(slot, Watch::Failure, 2);
-    ring.receive(slot, true, 3);
+    ring.receive(slot, 3);
     nothing_comes(&mut ring);
     ring.cancel(slot, 4);
     let mut ended: Vec<(u64, Option<i32>)> = Vec::new();
@@ -165,7 +183,7 @@ fn a_borrowed_socket_is_the_same_and_a_full_table_says_so() {
 fn a_wait_for_several_ends_with_the_first_after_its_time() {
     let mut ring = ring(SIZE);
     let (mut client, slot) = connection(&mut ring);
-    ring.receive(slot, true, 1);
+    ring.receive(slot, 1);
     client.write_all(b"x").unwrap();
     ring.wait(None, Until::Several(1_000, Duration::from_micros(50))).unwrap();
     assert!(ring.take().is_some());
@@ -178,7 +196,7 @@ fn a_ring_that_goes_ends_what_is_under_way() {
     let mut ring = ring(SIZE);
     let (mut client, slot) = connection(&mut ring);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    ring.receive(slot, true, 1);
+    ring.receive(slot, 1);
     ring.accept(&listener, 2);
     nothing_comes(&mut ring);
     drop(ring);

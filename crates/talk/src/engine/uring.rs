@@ -12,6 +12,7 @@
 mod connection;
 mod crowd;
 mod door;
+mod pace;
 mod rings;
 mod token;
 mod worker;

@@ -8,7 +8,7 @@ use crate::service::Service;
 use crate::session::{Next, Parked, Session};
 use crate::told::ConnectionId;
 use enchufe_sys::host;
-use enchufe_sys::io_uring::{self, Completion, Piece, Ring, Slot, Watch};
+use enchufe_sys::io_uring::{self, Class, Completion, Piece, Ring, Slot, Watch};
 use socket2::SockRef;
 use std::collections::VecDeque;
 use std::io;
@@ -60,6 +60,8 @@ pub(super) struct Connection<'h, S: Service> {
     pub(super) session: Session<'h, S, Piece>,
     pub(super) spot: Spot,
     pub(super) armed: Armed,
+    /// The last window of [`Pace`](super::pace::Pace) in which something came.
+    pub(super) window: u32,
     /// It had something to do lately: more may come soon, and is not to begin with unpacking it.
     pub(super) is_kept: bool,
     /// It is to be received from when there are buffers again.
@@ -109,6 +111,7 @@ impl<'h, S: Service> Connection<'h, S> {
             session,
             spot,
             armed: Armed::default(),
+            window: 0,
             is_kept: false,
             is_starved: false,
             under_way: UnderWay::default(),
@@ -129,6 +132,11 @@ impl<'h, S: Service> Connection<'h, S> {
         }
         let session = self.session.park(since)?;
         Some(Idle { session, spot: self.spot, again: self.again, armed: self.armed })
+    }
+
+    /// What was received before is not answered yet.
+    pub(super) fn is_answering(&self) -> bool {
+        self.under_way.has(UnderWay::SEND)
     }
 
     /// A receive has told something.
@@ -214,7 +222,9 @@ impl<'h, S: Service> Connection<'h, S> {
     fn tell(&mut self, news: News, ring: &mut Ring, now: Instant) {
         let News::Bytes(piece) = news else { return self.session.peer_ended(now) };
         let bytes = ring.bytes(piece);
-        self.streams = bytes.len() == ring.buffer_size();
+        // What fills a buffer goes on, as does what a usual one could not hold.
+        let class = ring.class(piece).unwrap_or(Class::Usual);
+        self.streams = bytes.len() == ring.buffer_size(class) || bytes.len() > ring.buffer_size(Class::Usual);
         if let Some(freed) = self.session.received(bytes, piece, now) {
             ring.give(freed);
         } else if self.under_way.has(UnderWay::ROOM) {
@@ -224,16 +234,18 @@ impl<'h, S: Service> Connection<'h, S> {
 
     /// Where buffers run short, leaves those to others that it will have for a while.
     fn relieve(&self, ring: &mut Ring) {
-        let (free, all) = ring.free_buffers();
-        if free >= all / 2 {
+        let is_short = |ring: &Ring, class: Class| {
+            let (free, all) = ring.free_buffers(class);
+            free < all / 2
+        };
+        if !is_short(ring, Class::Usual) && !is_short(ring, Class::Large) {
             return;
         }
-        let late = self
-            .late
-            .iter()
-            .filter_map(|late| if let News::Bytes(piece) = late { Some(piece) } else { None });
-        for piece in self.session.buffers().chain(late) {
-            ring.detach(*piece);
+        let bytes = |news: &News| if let News::Bytes(piece) = news { Some(*piece) } else { None };
+        for piece in self.session.buffers().copied().chain(self.late.iter().filter_map(bytes)) {
+            if ring.class(piece).is_some_and(|class| is_short(ring, class)) {
+                ring.detach(piece);
+            }
         }
     }
 
@@ -279,7 +291,13 @@ impl<'h, S: Service> Connection<'h, S> {
             self.hung_up = false;
             if !receives && !self.is_starved {
                 self.again = !self.streams;
-                ring.receive(self.spot.slot, self.again, Token::Receive(place).word());
+                let (slot, token) = (self.spot.slot, Token::Receive(place).word());
+                if self.again {
+                    ring.receive(slot, token);
+                } else {
+                    let is_there = ring.free_buffers(Class::Large).0 > 0;
+                    ring.receive_once(slot, if is_there { Class::Large } else { Class::Usual }, token);
+                }
                 self.under_way.add(UnderWay::RECEIVE);
             }
         } else if receives {

@@ -73,19 +73,24 @@ impl<'h, S: Service> Crowd<'h, S> {
         self.places.insert(Place::Busy(self.busy.insert(connection), id))
     }
 
-    /// Whoever is in this place, as a whole.
-    pub(super) fn get(&mut self, place: usize) -> Option<&mut Connection<'h, S>> {
+    /// Whoever is in this place, as a whole, and the times of all.
+    pub(super) fn get(&mut self, place: usize) -> Option<(&mut Connection<'h, S>, &mut Timers)> {
         let found = self.places.get_mut(place)?;
-        if let Place::Busy(index, _) = *found {
-            return self.busy.get_mut(index);
-        }
-        let entry = self.busy.vacant_entry();
-        let Place::Parked(idle) = mem::replace(found, Place::Busy(entry.key(), ConnectionId(0))) else {
-            return None;
+        let index = match *found {
+            Place::Busy(index, _) => index,
+            Place::Parked(_) => {
+                let entry = self.busy.vacant_entry();
+                let index = entry.key();
+                let Place::Parked(idle) = mem::replace(found, Place::Busy(index, ConnectionId(0))) else {
+                    return None;
+                };
+                *found = Place::Busy(index, idle.id());
+                let (host, service, since) = (self.host, self.service, self.timers.since());
+                entry.insert(idle.wake(|parked| Session::unpark(parked, host, service, since)));
+                index
+            }
         };
-        *found = Place::Busy(entry.key(), idle.id());
-        let (host, service, since) = (self.host, self.service, self.timers.since());
-        Some(entry.insert(idle.wake(|parked| Session::unpark(parked, host, service, since))))
+        Some((self.busy.get_mut(index)?, &mut self.timers))
     }
 
     /// To find it again, if it is still there then.
@@ -105,7 +110,7 @@ impl<'h, S: Service> Crowd<'h, S> {
     /// It had something to do: it is ready for more, and the one that has been so for longest no longer.
     pub(super) fn keep(&mut self, place: usize) {
         let Some(key) = self.key(place) else { return };
-        let Some(connection) = self.get(place) else { return };
+        let Some((connection, _)) = self.get(place) else { return };
         if mem::replace(&mut connection.is_kept, true) {
             return;
         }

@@ -14,9 +14,9 @@ const MOST_SOCKETS: u32 = 32 * 1024;
 const MARGIN: u32 = 2048;
 /// Rings of one thread at most.
 const MOST_RINGS: usize = 64;
-/// Memory for what comes, of one ring: it is taken as it is used, and given back with the ring.
-const BUFFERS_BYTES: usize = 16 << 20;
-/// Buffers, the least and the most that are of use.
+/// Memory for what comes, of one ring, in usual buffers and in large ones. It is taken as it is used, and given back with the ring.
+const MEMORY: [usize; 2] = [16 << 20, 8 << 20];
+/// Buffers of a size, the least and the most that are of use.
 const BUFFERS: [usize; 2] = [16, 256];
 
 pub(super) struct Rings {
@@ -34,11 +34,19 @@ impl Rings {
     pub(super) fn new(limits: &Limits) -> io::Result<Self> {
         let descriptors = rlimit::descriptor_limit()?.soft;
         let sockets = u32::try_from(descriptors).unwrap_or(u32::MAX).clamp(1, MOST_SOCKETS);
-        let buffers = (BUFFERS_BYTES / limits.read_size.max(1)).clamp(BUFFERS[0], BUFFERS[1]);
-        // The largest power of two that is not above.
-        let buffers = 1_u16 << buffers.ilog2();
-        let size =
-            Size { operations: 1024, completions: 8192, sockets, buffers, buffer: limits.read_size.max(1) };
+        let usual = limits.read_size.max(1);
+        let large = limits.stream_size.max(usual);
+        let buffers = |memory: usize, size: usize| {
+            // The largest power of two that is not above.
+            (1_u16 << (memory / size).clamp(BUFFERS[0], BUFFERS[1]).ilog2(), size)
+        };
+        let size = Size {
+            operations: 1024,
+            completions: 8192,
+            sockets,
+            usual: buffers(MEMORY[0], usual),
+            large: buffers(MEMORY[1], large),
+        };
         Ok(Self { list: vec![Used { ring: Ring::new(&size)?, taken: 0 }], size })
     }
 

@@ -3,6 +3,7 @@
 use super::connection::{Connection, Spot};
 use super::crowd::{Crowd, Key};
 use super::door::Doors;
+use super::pace::Pace;
 use super::rings::Rings;
 use super::token::Token;
 use crate::engine::busy::Spinner;
@@ -15,7 +16,7 @@ use crate::session::Session;
 use crate::told::{About, Shortage};
 use enchufe_sys::affinity::run_on;
 use enchufe_sys::host::Bell;
-use enchufe_sys::io_uring::{self, Completion, Ring, Slot, Until};
+use enchufe_sys::io_uring::{self, Class, Completion, Ring, Slot};
 use std::io;
 use std::mem;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -28,10 +29,6 @@ const MOST: usize = 4096;
 const MOST_ARRIVALS: usize = 64;
 /// Completions between two looks at the clock.
 const CLOCK: usize = 32;
-/// Where a turn has brought so many pieces, many more are on their way: the next wait is for several, or for a little while.
-const PIECES: usize = 8;
-const SEVERAL: Until = Until::Several(32, Duration::from_micros(20));
-
 pub(super) struct Worker<'h, S: Service> {
     thread: usize,
     group: &'h Group<'h>,
@@ -49,8 +46,7 @@ pub(super) struct Worker<'h, S: Service> {
     batch: usize,
     /// The queue is left alone until then.
     short_until: Option<Instant>,
-    /// Pieces of the last turn.
-    pieces: usize,
+    pace: Pace,
     /// There has been more to tell than fits into one turn since then, and so many turns were full.
     asking_since: Option<Instant>,
     full_turns: usize,
@@ -83,7 +79,7 @@ impl<'h, S: Service> Worker<'h, S> {
             arrivals: Vec::new(),
             batch: 1,
             short_until: None,
-            pieces: 0,
+            pace: Pace::new(),
             asking_since: None,
             full_turns: 0,
         })
@@ -136,7 +132,7 @@ impl<'h, S: Service> Worker<'h, S> {
         } else {
             next.map(|next| next.saturating_duration_since(Instant::now()))
         };
-        let until = if self.pieces >= PIECES { SEVERAL } else { Until::One };
+        let until = self.pace.until();
         let rings = &mut self.rings;
         self.spinner.wait(timeout, |time| {
             if time != Some(Duration::ZERO) || rings.is_worth_a_look() {
@@ -149,7 +145,6 @@ impl<'h, S: Service> Worker<'h, S> {
     fn turn(&mut self) -> Result<(), TalkError> {
         let asked = Instant::now();
         let (mut now, mut count, mut result) = (asked, 0, Ok(()));
-        self.pieces = 0;
         for index in 0..self.rings.len() {
             while count < MOST
                 && let Some(came) = self.rings.get(index).and_then(Ring::take)
@@ -190,39 +185,26 @@ impl<'h, S: Service> Worker<'h, S> {
 
     /// An operation on a connection has told something.
     fn done(&mut self, place: usize, came: Completion, now: Instant) {
-        let Some(connection) = self.crowd.get(place) else { return };
-        let Some(ring) = self.rings.get(connection.spot.ring.into()) else { return };
-        match Token::of(came.token) {
+        let pace = &mut self.pace;
+        let begin = |connection: &mut Connection<'h, S>, ring: &mut Ring| match Token::of(came.token) {
             Token::Receive(_) => {
-                self.pieces += usize::from(came.piece.is_some());
-                connection.received(came, ring, now);
-                if connection.is_starved {
-                    self.starved.extend(self.crowd.key(place));
+                if came.piece.is_some() {
+                    let ahead = connection.is_answering();
+                    pace.came(&mut connection.window, ahead);
                 }
+                connection.received(came, ring, now);
             }
             Token::Send(_) => connection.sent(came, ring, place, now),
             Token::Room(_) => connection.has_room(),
             Token::Failure(_) => connection.failed(&came, ring),
             _ => connection.cancelled(),
-        }
-        self.work(place, now);
+        };
+        work(&mut self.crowd, &mut self.rings, &mut self.starved, place, now, begin);
     }
 
-    /// Begins what is to be done on a connection.
-    fn work(&mut self, place: usize, now: Instant) {
-        let Some(connection) = self.crowd.get(place) else { return };
-        let Some(ring) = self.rings.get(connection.spot.ring.into()) else { return };
-        connection.go_on(ring, place, now);
-        let (mut armed, at) = (connection.armed, connection.deadline(now));
-        if connection.session.is_over() {
-            self.crowd.timers.disarm(&mut armed);
-        } else {
-            self.crowd.timers.arm(place, &mut armed, at);
-        }
-        if let Some(connection) = self.crowd.get(place) {
-            connection.armed = armed;
-        }
-        self.crowd.keep(place);
+    /// Does something with a connection, and begins what is to be done on it then.
+    fn work(&mut self, place: usize, now: Instant, begin: impl FnOnce(&mut Connection<'h, S>, &mut Ring)) {
+        work(&mut self.crowd, &mut self.rings, &mut self.starved, place, now, begin);
     }
 
     /// The socket of a connection is closed.
@@ -243,13 +225,12 @@ impl<'h, S: Service> Worker<'h, S> {
             if !self.crowd.is_there(key) {
                 continue;
             }
-            let Some(connection) = self.crowd.get(key.place) else { continue };
-            let free = self.rings.get(connection.spot.ring.into()).map_or((0, 0), |ring| ring.free_buffers());
-            if free.0 < free.1 / 4 {
+            self.work(key.place, now, |connection, ring| {
+                let (free, all) = ring.free_buffers(Class::Usual);
+                connection.is_starved = free < all / 4;
+            });
+            if self.crowd.get(key.place).is_some_and(|(connection, _)| connection.is_starved) {
                 self.starved.push(key);
-            } else {
-                connection.is_starved = false;
-                self.work(key.place, now);
             }
         }
     }
@@ -272,11 +253,10 @@ impl<'h, S: Service> Worker<'h, S> {
             self.look_at_queue(now);
         }
         while let Some(place) = self.crowd.timers.pop(now) {
-            let Some(connection) = self.crowd.get(place) else { continue };
-            let Some(ring) = self.rings.get(connection.spot.ring.into()) else { continue };
-            connection.armed.cleared();
-            connection.expire(ring, now);
-            self.work(place, now);
+            self.work(place, now, |connection, ring| {
+                connection.armed.cleared();
+                connection.expire(ring, now);
+            });
         }
     }
 
@@ -390,7 +370,7 @@ impl<'h, S: Service> Worker<'h, S> {
         let session = Session::open(self.host(), self.service, about, bell, (now, SystemTime::now()));
         let ring = u8::try_from(ring).unwrap_or(u8::MAX);
         let place = self.crowd.insert(Connection::new(session, Spot { ring, slot }));
-        self.work(place, now);
+        self.work(place, now, |_, _| {});
     }
 
     fn open_doors(&mut self, now: Instant) {
@@ -427,10 +407,7 @@ impl<'h, S: Service> Worker<'h, S> {
             return;
         }
         for place in self.crowd.busy_places(|connection| connection.session.is_asking()) {
-            if let Some(connection) = self.crowd.get(place) {
-                connection.session.rang(now);
-                self.work(place, now);
-            }
+            self.work(place, now, |connection, _| connection.session.rang(now));
         }
     }
 
@@ -439,10 +416,36 @@ impl<'h, S: Service> Worker<'h, S> {
         self.group.stop();
         self.doors.shut(&mut self.rings);
         for place in self.crowd.places() {
-            if let Some(connection) = self.crowd.get(place) {
-                connection.session.interrupted();
-                self.work(place, now);
-            }
+            self.work(place, now, |connection, _| connection.session.interrupted());
         }
+    }
+}
+
+/// Does something with a connection, begins what is to be done on it then, and has its time watched.
+fn work<'h, S: Service>(
+    crowd: &mut Crowd<'h, S>,
+    rings: &mut Rings,
+    starved: &mut Vec<Key>,
+    place: usize,
+    now: Instant,
+    begin: impl FnOnce(&mut Connection<'h, S>, &mut Ring),
+) {
+    let Some((connection, timers)) = crowd.get(place) else { return };
+    let was_starved = connection.is_starved;
+    let Some(ring) = rings.get(connection.spot.ring.into()) else { return };
+    begin(connection, ring);
+    connection.go_on(ring, place, now);
+    if connection.session.is_over() {
+        timers.disarm(&mut connection.armed);
+    } else {
+        let at = connection.deadline(now);
+        timers.arm(place, &mut connection.armed, at);
+    }
+    let (is_starved, is_kept) = (connection.is_starved, connection.is_kept);
+    if is_starved && !was_starved {
+        starved.extend(crowd.key(place));
+    }
+    if !is_kept {
+        crowd.keep(place);
     }
 }
