@@ -74,6 +74,12 @@ pub enum Event {
     Bound {
         address: String,
     },
+    Inherited {
+        address: String,
+        descriptor: i32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
     Listening {
         address: String,
         reach: String,
@@ -235,6 +241,11 @@ impl Event {
                 options: list.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
             },
             Told::Bound { address } => Self::Bound { address: text(&address) },
+            Told::Inherited { address, number, name } => Self::Inherited {
+                address: text(&address),
+                descriptor: number,
+                name: Some(crate::text::escape(name.as_bytes())).filter(|name| !name.is_empty()),
+            },
             Told::Listening { address, reach, backlog } => {
                 Self::Listening { address: text(&address), reach: reach_id(reach).to_owned(), backlog }
             }

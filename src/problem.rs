@@ -4,6 +4,7 @@
 use crate::catalogue::{Catalogue, human_time};
 use crate::exit::Code;
 use enchufe_sys::host::{self, AcceptFault, PortUse, accept_fault};
+use enchufe_talk::listen::Unfit;
 use enchufe_talk::{Call, TalkError};
 use fluent_bundle::{FluentArgs, FluentValue};
 use std::fmt::Display;
@@ -74,6 +75,10 @@ kinds! {
     FlagNotHere "flag-not-here" CouldNotRun,
     ZeroTime "zero-time" CouldNotRun,
     MetricsListen "metrics-listen" CouldNotRun,
+    Unfit "unfit" CouldNotRun,
+    BadListenFds "bad-listen-fds" CouldNotRun,
+    ListenInherited "listen-inherited" CouldNotRun,
+    NotifyFailed "notify-failed" CouldNotRun,
     ListenTwice "listen-twice" CouldNotRun,
     NothingToRun "nothing-to-run" CouldNotRun,
     TooManyThreads "too-many-threads" CouldNotRun,
@@ -361,6 +366,20 @@ impl From<TalkError> for Problem {
             TalkError::NoSuchFamily { name } => Self::new(Kind::NoSuchFamily).with("name", name),
             TalkError::FamilyMismatch { address, target } => {
                 Self::new(Kind::FamilyMismatch).with("address", address).with("target", target)
+            }
+            TalkError::Unfit { number, name, what } => {
+                let named = if name.is_empty() {
+                    name
+                } else {
+                    format!(" ({})", crate::text::escape(name.as_bytes()))
+                };
+                let what = match what {
+                    Unfit::Closed => "unfit-closed",
+                    Unfit::NoSocket => "unfit-no-socket",
+                    Unfit::NoTcp => "unfit-no-tcp",
+                    Unfit::NotListening => "unfit-not-listening",
+                };
+                Self::new(Kind::Unfit).with("number", number).with("named", named).word("what", what)
             }
             TalkError::Refused { address } => Self::new(Kind::Refused).with("address", address),
             TalkError::ConnectTimeout { address, limit } => {

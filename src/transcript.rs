@@ -126,6 +126,9 @@ fn sentence(line: &Line, form: Form, catalogue: &Catalogue) -> String {
     if let Some(payload) = payload(&line.event) {
         args.set("quoted", quoted(&payload.text, form.payload));
     }
+    if let Event::Inherited { name, .. } = &line.event {
+        args.set("named", name.as_ref().map(|name| format!(", {name}")).unwrap_or_default());
+    }
     add_words(&mut args, &keys, catalogue);
     let id = keys.get("event").and_then(Value::as_str).unwrap_or_default();
     catalogue.text(&format!("event-{id}"), &args)

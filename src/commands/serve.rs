@@ -1,10 +1,13 @@
 //! `enchufe serve`
 
 mod crew;
+#[cfg_attr(not(have_watch), path = "serve/no_manager.rs")]
+mod manager;
 mod metrics;
 mod status;
 
 use self::crew::Crew;
+use self::manager::Manager;
 use self::metrics::Desk;
 #[cfg(have_watch)]
 use super::trace::cannot_run;
@@ -60,7 +63,7 @@ struct Plan {
     crew: Crew,
     endpoints: Vec<Endpoint>,
     family: Family,
-    backlog: u32,
+    backlog: Option<u32>,
     limits: Limits,
     options: Vec<SocketOption>,
     /// Where to answer who looks after it.
@@ -71,11 +74,15 @@ struct Plan {
 }
 
 pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
+    let mut manager = Manager::take()?;
     let plan = plan(flags)?;
+    if manager.sockets() > 0 && !flags.listen.is_empty() {
+        return Err(Problem::new(Kind::ListenInherited));
+    }
     if plan.service == "ask" && !io::stdin().is_terminal() {
         return Err(Problem::new(Kind::NoTerminal));
     }
-    plan.crew.fits(&plan, host::raise_descriptor_limit())?;
+    plan.crew.fits(&plan, manager.sockets(), host::raise_descriptor_limit())?;
     let stop = stop_on_signals()?;
     let shown = match plan.service {
         "receive" => Shown::Whole,
@@ -90,7 +97,8 @@ pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue
     if flags.telling.log.is_some() {
         reopen_log_on_hang_up(&teller)?;
     }
-    let opened = open(&plan, &teller, &stop)?;
+    let opened = open(&plan, &mut manager, &teller, &stop)?;
+    manager.tell(&stop)?;
     if let (true, Some(counters)) = (plan.status, &opened.counters) {
         status::show(counters, &teller, catalogue)?;
     }
@@ -110,19 +118,28 @@ struct Opened {
     counters: Option<Arc<Counters>>,
 }
 
-fn open(plan: &Plan, teller: &Arc<Teller>, stop: &Arc<Stop>) -> Result<Opened, Problem> {
+fn open(
+    plan: &Plan,
+    manager: &mut Manager,
+    teller: &Arc<Teller>,
+    stop: &Arc<Stop>,
+) -> Result<Opened, Problem> {
     let beside = match &plan.metrics {
         Some(endpoint) => Some(metrics::listen(endpoint, plan, teller, stop)?),
         None => None,
     };
-    let addresses = listen::Plan {
-        endpoints: &plan.endpoints,
-        family: plan.family,
-        backlog: plan.backlog,
-        options: &plan.options,
+    let listeners = if manager.sockets() > 0 {
+        manager.listen(plan, teller)?
+    } else {
+        let addresses = listen::Plan {
+            endpoints: &plan.endpoints,
+            family: plan.family,
+            backlog: plan.backlog.unwrap_or(BACKLOG),
+            options: &plan.options,
+        };
+        listen::open(&addresses, &**teller, stop)
+            .map_err(|error| metrics::explain(error, beside.as_deref().unwrap_or_default()))?
     };
-    let listeners = listen::open(&addresses, &**teller, stop)
-        .map_err(|error| metrics::explain(error, beside.as_deref().unwrap_or_default()))?;
     let counters = (beside.is_some() || plan.status).then(|| Arc::new(Counters::default()));
     if let Some((listeners, counters)) = beside.zip(counters.clone()) {
         Desk { listeners, counters, stop: Arc::clone(stop) }.open(teller)?;
@@ -268,7 +285,7 @@ fn plan(flags: &flags::Serve) -> Result<Plan, Problem> {
         crew,
         endpoints: endpoints(flags, service)?,
         family: Family::from(&flags.socket),
-        backlog: backlog.map_or(Ok(BACKLOG), |text| plan::number("--backlog", text, 1..=1_000_000))?,
+        backlog: backlog.map(|text| plan::number("--backlog", text, 1..=1_000_000)).transpose()?,
         options: plan::socket_options(&flags.socket)?,
         metrics: flags.metrics.as_deref().map(plan::endpoint).transpose()?,
         events: events(flags.events.as_deref(), service)?,

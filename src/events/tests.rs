@@ -39,6 +39,8 @@ fn samples() -> Vec<Event> {
         Event::SocketMade { address: address() },
         Event::Options { options: [("nodelay".into(), "on".into())].into() },
         Event::Bound { address: address() },
+        Event::Inherited { address: address(), descriptor: 3, name: None },
+        Event::Inherited { address: address(), descriptor: 3, name: Some("echo.socket".into()) },
         listening("this_machine"),
         listening("every_interface"),
         listening("one_address"),

@@ -6,11 +6,12 @@ use serde_json::{Map, Value};
 
 /// Of each event: its name, the keys that it always has, those that it may have. In front of them
 /// all have `time` and `event`.
-const KEYS: [(&str, &str, &str); 41] = [
+const KEYS: [(&str, &str, &str); 42] = [
     ("starting", "address", ""),
     ("socket_made", "address", ""),
     ("options", "options", ""),
     ("bound", "address", ""),
+    ("inherited", "address descriptor", "name"),
     ("listening", "address reach backlog", ""),
     ("metrics_listening", "address reach", ""),
     ("skipped", "address call error error_kind", ""),

@@ -85,6 +85,12 @@ impl Process {
         Self::spawn(command)
     }
 
+    /// With this as its input.
+    pub fn start_reading(mut command: Command, input: impl Into<Stdio>) -> Self {
+        command.stdin(input);
+        Self::spawn(command)
+    }
+
     /// With an input that the test writes.
     pub fn start_with_input(mut command: Command) -> Self {
         command.stdin(Stdio::piped());

@@ -5,6 +5,7 @@ pub(crate) mod errno;
 pub(crate) mod fd;
 
 pub mod accept;
+pub mod activation;
 pub mod affinity;
 pub mod capability;
 pub mod children;

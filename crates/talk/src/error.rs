@@ -1,5 +1,6 @@
 //! What can go wrong before a connection is there, typed. A program puts it into its user's words.
 
+use crate::listen::Unfit;
 use crate::reason::Call;
 use enchufe_sys::host::PortUse;
 use std::io;
@@ -35,6 +36,16 @@ pub enum TalkError {
     NotOurAddress {
         /// What was asked for.
         address: SocketAddr,
+    },
+    /// A descriptor that was handed on is no listening socket of TCP.
+    #[error("descriptor {number}: {what:?}")]
+    Unfit {
+        /// Its number.
+        number: i32,
+        /// What it is called by whoever handed it on; empty where it has no name.
+        name: String,
+        /// What is wrong with it.
+        what: Unfit,
     },
     /// A name has no address.
     #[error("getaddrinfo {name}: {error}")]

@@ -1,4 +1,10 @@
-//! Opening the addresses of a server.
+//! Opening the addresses of a server, or taking over sockets that somebody else has opened.
+
+#[cfg(feature = "linux")]
+mod inherited;
+
+#[cfg(feature = "linux")]
+pub use inherited::{Inherited, inherit};
 
 use crate::address::{Endpoint, Host};
 use crate::connect;
@@ -18,6 +24,8 @@ pub struct Listener {
     pub(crate) socket: TcpListener,
     pub(crate) address: SocketAddr,
     pub(crate) backlog: i32,
+    /// It was opened by whoever started this process, and may be listened on there too.
+    pub(crate) inherited: bool,
 }
 
 impl Listener {
@@ -26,10 +34,30 @@ impl Listener {
         self.address
     }
 
+    /// The same socket once more, for another thread.
+    #[cfg(feature = "linux")]
+    pub(crate) fn again(&self) -> Result<Self, Failure> {
+        let socket = self.socket.try_clone().map_err(|error| Failure::Call(Call::Socket, error))?;
+        Ok(Self { socket, ..*self })
+    }
+
     /// The socket, for who accepts without an engine.
     pub fn socket(&self) -> &TcpListener {
         &self.socket
     }
+}
+
+/// Why a descriptor is none to accept connections from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is not open.
+    Closed,
+    /// It is a file or something else.
+    NoSocket,
+    /// It is a socket, and not one of TCP.
+    NoTcp,
+    /// It is a socket of TCP that does not listen.
+    NotListening,
 }
 
 /// What to open.
@@ -156,7 +184,7 @@ fn open_one(address: SocketAddr, plan: &Plan<'_>, reporter: &dyn Reporter) -> Re
         let list = options::read_back(plan.options, &SockRef::from(&socket)).map_err(at(Call::SetOption))?;
         reporter.tell(None, &Told::Options { list: &list });
     }
-    Ok(Listener { socket: socket.into(), address: bound, backlog })
+    Ok(Listener { socket: socket.into(), address: bound, backlog, inherited: false })
 }
 
 /// What every listener is before it is bound.

@@ -91,6 +91,8 @@ pub enum Told<'a> {
     Options { list: &'a [(&'static str, String)] },
     /// Server: the socket has its address.
     Bound { address: SocketAddr },
+    /// Server: was given this descriptor, of a socket that listens already.
+    Inherited { address: SocketAddr, number: i32, name: &'a str },
     /// Server: connections are accepted from here on.
     Listening { address: SocketAddr, reach: Reach, backlog: u32 },
     /// Server: what it has done can be asked for here, by HTTP.

@@ -46,14 +46,15 @@ impl Crew {
         Ok(Self { kind, threads, processors, busy_poll })
     }
 
-    /// Whether as many connections as are allowed can be had with this limit of descriptors.
-    pub fn fits(&self, plan: &Plan, limit: Option<u64>) -> Result<(), Problem> {
+    /// Whether as many connections as are allowed can be had with this limit of descriptors, where so many sockets to listen
+    /// on were handed on.
+    pub fn fits(&self, plan: &Plan, handed: usize, limit: Option<u64>) -> Result<(), Problem> {
         let connections = plan.limits.connections;
         if connections == usize::MAX || self.kind == engine::Kind::Blocking {
             return Ok(());
         }
         let threads = self.threads.map_or_else(available, NonZeroUsize::get) as u64;
-        let addresses = 2 * plan.endpoints.len() as u64;
+        let addresses = if handed > 0 { handed as u64 } else { 2 * plan.endpoints.len() as u64 };
         let engine =
             if self.kind.has_few_threads() { threads * (OF_A_THREAD + addresses) } else { addresses };
         // Beside its socket: to wait for the program; to be told of the operator's answer.

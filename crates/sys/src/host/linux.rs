@@ -262,6 +262,12 @@ pub fn queue_length(listener: &Socket) -> Option<u32> {
     tcp_info(listener).ok().filter(|info| info.state == TcpState::Listen).map(|info| info.unacked)
 }
 
+/// How many connections may wait in this listener's accept queue. `None` when it does not listen, or the system
+/// does not tell.
+pub fn queue_limit(listener: &Socket) -> Option<u32> {
+    tcp_info(listener).ok().filter(|info| info.state == TcpState::Listen).map(|info| info.sacked)
+}
+
 /// Whether the peer of a connection inside this machine still has its socket open: a peer that only ended
 /// its direction has, one that closed has not, one that waits to be accepted has.
 ///

@@ -295,6 +295,11 @@ pub fn queue_length(_listener: &Socket) -> Option<u32> {
     None
 }
 
+/// Windows does not tell how many may wait.
+pub fn queue_limit(_listener: &Socket) -> Option<u32> {
+    None
+}
+
 /// Windows does not tell a peer that has closed from one that has only ended its direction.
 pub fn peer_is_open(_local: SocketAddr, _peer: SocketAddr) -> Option<bool> {
     None

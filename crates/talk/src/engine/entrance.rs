@@ -139,13 +139,16 @@ impl<'a> Entrance<'a> {
         self.tally.cut.fetch_add(u64::from(cut), Ordering::Relaxed);
     }
 
-    /// Stops listening. The kernel resets who still waits in the queue: that is told; how many.
+    /// Stops listening. The kernel resets who still waits in the queue: that is told; how many. Not in one that somebody else
+    /// may be listening on, too.
     pub(super) fn close(&self, listeners: Vec<Listener>) -> u32 {
         if let Some(counters) = self.host.counters {
             counters.takes_no_more();
         }
-        let count =
-            listeners.iter().filter_map(|listener| host::queue_length(&SockRef::from(&listener.socket)));
+        let count = listeners
+            .iter()
+            .filter(|listener| !listener.inherited)
+            .filter_map(|listener| host::queue_length(&SockRef::from(&listener.socket)));
         let count: u32 = count.sum();
         // An operation of another thread that waits for who comes would keep a socket open that is only dropped.
         for listener in &listeners {

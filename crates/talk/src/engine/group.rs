@@ -62,7 +62,7 @@ impl<'a> Group<'a> {
         for listener in listeners {
             let others = open_again(&listener, threads.saturating_sub(1), host.options)?;
             // A thread that stays on a processor has the connections whose packets that one handles.
-            if threads > 1 && host.limits.processors.len() == threads {
+            if threads > 1 && host.limits.processors.len() == threads && !listener.inherited {
                 reuseport::steer(&listener.socket, &host.limits.processors)
                     .map_err(|error| listen::explain(Call::SetOption, listener.address, error))?;
             }
@@ -237,6 +237,12 @@ fn find(all: &Listeners, thread: usize, index: usize) -> Option<&Listener> {
 fn open_again(first: &Listener, count: usize, options: &[SocketOption]) -> Result<Vec<Listener>, TalkError> {
     let at = |call: Call| move |error: io::Error| Failure::Call(call, error);
     let Listener { address, backlog, .. } = *first;
+    if first.inherited {
+        // What waits at a second socket would be reset with this process, and whoever handed the first one on keeps it so that
+        // nothing is. The threads take turns at it.
+        let again: Result<Vec<_>, _> = (0..count).map(|_| first.again()).collect();
+        return again.map_err(|failure| failure.explain(address));
+    }
     let open = |_| {
         let socket =
             Socket::new(Domain::for_address(address), Type::STREAM, None).map_err(at(Call::Socket))?;
@@ -245,7 +251,7 @@ fn open_again(first: &Listener, count: usize, options: &[SocketOption]) -> Resul
         socket.bind(&address.into()).map_err(at(Call::Bind))?;
         socket.listen(backlog).map_err(at(Call::Listen))?;
         socket.set_nonblocking(true).map_err(at(Call::SetOption))?;
-        Ok(Listener { socket: socket.into(), address, backlog })
+        Ok(Listener { socket: socket.into(), address, backlog, inherited: false })
     };
     let shared = if count > 0 { reuseport::share(&SockRef::from(&first.socket)) } else { Ok(()) };
     let opened = shared.map_err(at(Call::SetOption)).and_then(|()| (0..count).map(open).collect());

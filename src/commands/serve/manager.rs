@@ -1,0 +1,65 @@
+//! A service manager that has started the program: sockets that it hands on, and what it wants to be told
+//! (`sd_listen_fds(3)`, `sd_notify(3)`).
+
+use super::Plan;
+use crate::problem::{Kind, Problem};
+use crate::reporter::Teller;
+use enchufe_sys::activation;
+use enchufe_sys::host::{self, Interest, Watch};
+use enchufe_talk::Stop;
+use enchufe_talk::listen::{self, Inherited, Listener};
+use std::ffi::OsString;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+/// What it has handed on, and where it listens itself.
+pub struct Manager {
+    sockets: Vec<Inherited>,
+    notify: Option<OsString>,
+}
+
+impl Manager {
+    /// Takes it. To be called before anything is opened, and before there is a second thread.
+    pub fn take() -> Result<Self, Problem> {
+        let handed = activation::take().map_err(|word| {
+            let word = crate::text::escape(word.as_bytes());
+            Problem::new(Kind::BadListenFds).with("word", word).with("most", activation::MOST)
+        })?;
+        let inherited = |one: activation::Descriptor| Inherited {
+            number: one.number,
+            name: one.name,
+            socket: one.owned.map(TcpListener::from),
+        };
+        let sockets = handed.descriptors.into_iter().map(inherited).collect();
+        Ok(Self { sockets, notify: handed.notify })
+    }
+
+    /// How many sockets it has handed on.
+    pub fn sockets(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// Takes them over: the addresses of the server.
+    pub fn listen(&mut self, plan: &Plan, teller: &Teller) -> Result<Vec<Listener>, Problem> {
+        let sockets = std::mem::take(&mut self.sockets);
+        Ok(listen::inherit(sockets, plan.backlog, &plan.options, teller)?)
+    }
+
+    /// Tells it that the server listens, and, in a thread that ends with the program, that it is about to end.
+    pub fn tell(&self, stop: &Arc<Stop>) -> Result<(), Problem> {
+        let Some(to) = self.notify.clone() else { return Ok(()) };
+        activation::notify(&to, "READY=1").map_err(|error| {
+            let address = to.to_string_lossy().into_owned();
+            Problem::new(Kind::NotifyFailed).with("address", address).cause(&error)
+        })?;
+        let stop = Arc::clone(stop);
+        let last_words = move || {
+            if host::wait(&mut [Watch::new(stop.begun(), Interest::READ)], None).is_ok() {
+                // It learns of the end in any case.
+                let _ = activation::notify(&to, "STOPPING=1");
+            }
+        };
+        std::thread::Builder::new().spawn(last_words).map_err(|error| Problem::resources("clone", &error))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! A server that a service manager starts: with sockets that listen already, and with somebody to tell how it is doing.
+//!
+//! The manager is the test: it hands its socket on as the standard input of a shell, which makes descriptor 3 of it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{Process, Server, connect, json, read_all};
+use serde_json::json;
+use std::fs::File;
+use std::io::Write;
+use std::net::{Shutdown, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::process::Command;
+
+const ENGINES: [&[&str]; 4] = [&["blocking"], &["threads"], &["epoll"], &["epoll", "--threads", "2"]];
+
+/// The program with descriptor 3, whose variables a shell sets: it knows its own number.
+fn handed(variables: &str, words: &[&str], socket: impl Into<OwnedFd>) -> Process {
+    let mut command = Command::new("sh");
+    let line = format!("exec 3<&0 </dev/null; export LISTEN_PID=$$ {variables}; exec \"$@\"");
+    command.args(["-c", &line, "sh", env!("CARGO_BIN_EXE_enchufe"), "--lang", "en", "serve"]).args(words);
+    Process::start_reading(command, socket.into())
+}
+
+fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// One message there and back.
+fn echo(address: SocketAddr) {
+    let mut client = connect(address);
+    client.write_all(b"hola").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_all(&client), b"hola");
+}
+
+#[test]
+fn a_socket_that_is_handed_on_is_served_by_every_engine() {
+    for engine in ENGINES {
+        // A processor of its own for each thread is more than some machines have.
+        if engine.len() > 1 && std::thread::available_parallelism().unwrap().get() < 2 {
+            continue;
+        }
+        let (listener, address) = listener();
+        // Whoever came before the server was there is served by it.
+        let mut early = connect(address);
+        early.write_all(b"early").unwrap();
+        early.shutdown(Shutdown::Write).unwrap();
+        let words = [&["echo", "--json", "--events", "all", "--engine"], engine].concat();
+        let names = "LISTEN_FDS=1 LISTEN_FDNAMES=echo.socket";
+        let mut process = handed(names, &words, listener.try_clone().unwrap());
+        let given = process.event("inherited");
+        assert_eq!(given["address"], address.to_string());
+        assert_eq!((&given["descriptor"], &given["name"]), (&json!(3), &json!("echo.socket")));
+        let listening = process.event("listening");
+        // std listens with 128 at the time of writing, or what the system allows.
+        assert!(listening["backlog"].as_u64() > Some(0), "{listening}");
+        assert_eq!(read_all(&early), b"early");
+        (0..20).for_each(|_| echo(address));
+        process.signal("TERM");
+        let done = process.finish();
+        assert_eq!((done.code, done.errors()), (Some(0), ""), "{engine:?}");
+        assert_eq!(json::only(done.text(), "stopped")[0]["served"], 21, "{engine:?}");
+        assert_eq!(json::only(done.text(), "bound").len(), 0, "it opens nothing itself");
+        // The socket outlives the server: who comes now waits for the next one.
+        let waiting = connect(address);
+        drop(listener.accept().unwrap());
+        drop(waiting);
+    }
+}
+
+#[test]
+fn who_waits_in_the_queue_of_a_socket_that_was_handed_on_is_not_cut() {
+    let (listener, address) = listener();
+    let words = ["echo", "--json", "--engine", "blocking", "--drain", "0"];
+    let mut process = handed("LISTEN_FDS=1", &words, listener.try_clone().unwrap());
+    process.event("waiting");
+    let mut first = connect(address);
+    first.write_all(b"x").unwrap();
+    process.event("returning");
+    let second = connect(address);
+    process.event("queued");
+    process.signal("TERM");
+    let done = process.finish();
+    assert_eq!(json::only(done.text(), "queue_cut").len(), 0);
+    assert_eq!(json::only(done.text(), "stopped")[0]["cut"], 1, "the one that was served");
+    let (_, peer) = listener.accept().unwrap();
+    assert_eq!(peer, second.local_addr().unwrap());
+}
+
+#[test]
+fn no_more_are_let_in_than_may_be_by_threads_that_share_a_socket() {
+    let (listener, address) = listener();
+    let process = handed("LISTEN_FDS=1", &["echo", "--json", "--events", "all", "--accept", "5"], listener);
+    (0..5).for_each(|_| echo(address));
+    let done = process.finish();
+    assert_eq!((done.code, json::only(done.text(), "accepted").len()), (Some(0), 5));
+}
+
+#[test]
+fn a_program_of_a_connection_has_neither_the_socket_nor_the_variables() {
+    let (listener, address) = listener();
+    let line = "env | grep -c -e ^LISTEN_ -e ^NOTIFY_; ls /proc/$$/fd | tr '\\n' ' '";
+    let process = handed(
+        "LISTEN_FDS=1 NOTIFY_SOCKET=",
+        &["exec", "--once", "--json", "--", "sh", "-c", line],
+        listener,
+    );
+    let answer = String::from_utf8(read_all(&connect(address))).unwrap();
+    let (variables, descriptors) = answer.split_once('\n').unwrap();
+    assert_eq!(variables, "0");
+    assert!(!descriptors.split(' ').any(|number| number == "3"), "{descriptors}");
+    assert_eq!(process.finish().code, Some(0));
+}
+
+#[test]
+fn what_is_no_listening_socket_of_tcp_is_refused_in_one_sentence() {
+    let way =
+        "what starts this program has to hand on a socket that listens (systemd: ListenStream= with a port)";
+    let refused = |variables: &str, descriptor: OwnedFd, what: &str| {
+        let done = handed(variables, &["echo"], descriptor).finish();
+        done.could_not_run(&format!("descriptor {what}; {way}"));
+    };
+    let one = "LISTEN_FDS=1";
+    let null = || File::open("/dev/null").unwrap();
+    refused(one, null().into(), "3 of LISTEN_FDS is no socket");
+    refused("LISTEN_FDS=1 LISTEN_FDNAMES=a.b", null().into(), "3 (a.b) of LISTEN_FDS is no socket");
+    refused(one, UdpSocket::bind("127.0.0.1:0").unwrap().into(), "3 of LISTEN_FDS is no socket of TCP");
+    let folder = tempfile::tempdir().unwrap();
+    let unix = UnixListener::bind(folder.path().join("socket")).unwrap();
+    refused(one, unix.into(), "3 of LISTEN_FDS is no socket of TCP");
+    let (listener, address) = listener();
+    refused(one, connect(address).into(), "3 of LISTEN_FDS is a socket that does not listen");
+    // The one that can be served is not told of before the other is looked at.
+    let done = handed("LISTEN_FDS=2", &["echo"], listener).finish();
+    assert_eq!(done.code, Some(2));
+    assert_eq!(done.errors(), format!("enchufe: descriptor 4 of LISTEN_FDS is not open; {way}\n"));
+}
+
+#[test]
+fn variables_that_say_nothing_or_are_for_another_process() {
+    let (listener, address) = listener();
+    for word in ["many", "-1", "1025"] {
+        let done = handed(&format!("LISTEN_FDS={word}"), &["echo"], listener.try_clone().unwrap()).finish();
+        done.could_not_run(&format!(
+            "LISTEN_FDS has to say how many descriptors are handed on (no more than 1024), not \"{word}\""
+        ));
+    }
+    let words = ["echo", "--listen", "127.0.0.1:0"];
+    handed("LISTEN_FDS=1", &words, listener.try_clone().unwrap()).finish().could_not_run(
+        "what started this program has handed on a socket that listens (LISTEN_FDS): leave --listen out",
+    );
+    // They are somebody else's.
+    let words = ["echo", "--json", "--listen", "127.0.0.1:0"];
+    let server = Server::of(handed("LISTEN_FDS=1 LISTEN_PID=1", &words, listener));
+    assert_ne!(server.address, address);
+    echo(server.address);
+    assert_eq!(server.stop().code, Some(0));
+}
+
+#[test]
+fn whoever_started_it_is_told_that_it_is_ready_and_that_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(common::GUARD)).unwrap();
+    let heard = || {
+        let mut buffer = [0; 100];
+        let count = manager.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..count].to_vec()).unwrap()
+    };
+    let mut command = common::enchufe("en", &["serve", "echo", "--listen", "127.0.0.1:0", "--json"]);
+    command.env("NOTIFY_SOCKET", &path);
+    let mut server = Process::start(command);
+    assert_eq!(heard(), "READY=1");
+    let address = server.event("listening")["address"].as_str().unwrap().parse().unwrap();
+    echo(address);
+    server.signal("TERM");
+    assert_eq!(heard(), "STOPPING=1");
+    assert_eq!(server.finish().code, Some(0));
+
+    let gone = folder.path().join("gone");
+    let mut command = common::enchufe("en", &["serve", "echo", "--listen", "127.0.0.1:0", "--quiet"]);
+    command.env("NOTIFY_SOCKET", &gone);
+    Process::start(command)
+        .finish()
+        .could_not_run(&format!("sendto {}: it does not exist; what started this program cannot be told there (NOTIFY_SOCKET) that it listens: \
+         correct that or unset it", gone.display()));
+}
