@@ -288,6 +288,17 @@ fn a_long_wait_is_explained() {
 }
 
 #[test]
+fn as_many_may_wait_as_is_said_whatever_was_asked_for() {
+    let allowed: u32 =
+        std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse().unwrap();
+    for (asked, told) in [("1", 1), ("1000000", allowed)] {
+        let words = ["serve", "echo", "--listen", "127.0.0.1:0", "--json", "--backlog", asked];
+        let mut server = Process::start(enchufe("en", &words));
+        assert_eq!(server.event("listening")["backlog"], told);
+    }
+}
+
+#[test]
 fn a_long_wait_for_a_connection_is_explained() {
     // One is served and two wait: the kernel drops the attempts of others (listen(2)).
     let mut server = Server::json(&["echo", "--engine", "blocking", "--backlog", "1"]);

@@ -91,11 +91,21 @@ pub fn open(plan: &Plan<'_>, reporter: &dyn Reporter, stop: &Stop) -> Result<Vec
     for endpoint in plan.endpoints {
         listeners.extend(open_endpoint(endpoint, plan, reporter, stop)?);
     }
-    for Listener { address, .. } in &listeners {
-        let (address, backlog) = (*address, plan.backlog);
+    tell_listening(&listeners, reporter);
+    Ok(listeners)
+}
+
+fn tell_listening(listeners: &[Listener], reporter: &dyn Reporter) {
+    for Listener { address, backlog, .. } in listeners {
+        let (address, backlog) = (*address, u32::try_from(*backlog).unwrap_or_default());
         reporter.tell(None, &Told::Listening { address, reach: Reach::of(address), backlog });
     }
-    Ok(listeners)
+}
+
+/// How many may wait at a socket that listens: no more than the system allows, whatever was asked for. `None` where it does
+/// not tell.
+fn queue_limit(socket: &Socket) -> Option<i32> {
+    host::queue_limit(socket).and_then(|limit| i32::try_from(limit).ok()).filter(|limit| *limit > 0)
 }
 
 /// Starts what sockets need, where that is a step of its own.
@@ -175,15 +185,16 @@ fn open_one(address: SocketAddr, plan: &Plan<'_>, reporter: &dyn Reporter) -> Re
     reporter.tell(None, &Told::SocketMade { address });
     set_up(&socket, address, plan.options)?;
     socket.bind(&address.into()).map_err(at(Call::Bind))?;
-    let backlog = i32::try_from(plan.backlog).unwrap_or(i32::MAX);
+    let asked = i32::try_from(plan.backlog).unwrap_or(i32::MAX);
     let bound = socket.local_addr().map_err(at(Call::Bind))?.as_socket().unwrap_or(address);
     reporter.tell(None, &Told::Bound { address: bound });
-    socket.listen(backlog).map_err(at(Call::Listen))?;
+    socket.listen(asked).map_err(at(Call::Listen))?;
     socket.set_nonblocking(true).map_err(at(Call::SetOption))?;
     if !plan.options.is_empty() {
         let list = options::read_back(plan.options, &SockRef::from(&socket)).map_err(at(Call::SetOption))?;
         reporter.tell(None, &Told::Options { list: &list });
     }
+    let backlog = queue_limit(&socket).unwrap_or(asked);
     Ok(Listener { socket: socket.into(), address: bound, backlog, inherited: false })
 }
 

@@ -1,11 +1,10 @@
 //! Sockets that listen when this process begins: a service manager has opened them, and hands them on (`sd_listen_fds(3)`).
 
-use super::{Failure, Listener, Unfit, explain};
+use super::{Failure, Listener, Unfit, explain, queue_limit, tell_listening};
 use crate::error::TalkError;
 use crate::options::{self, SocketOption};
 use crate::reason::Call;
-use crate::told::{Reach, Reporter, Told};
-use enchufe_sys::host;
+use crate::told::{Reporter, Told};
 use socket2::{Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -32,10 +31,7 @@ pub fn inherit(
 ) -> Result<Vec<Listener>, TalkError> {
     let take = |one| inherit_one(one, backlog, options, reporter);
     let listeners = sockets.into_iter().map(take).collect::<Result<Vec<_>, _>>()?;
-    for Listener { address, backlog, .. } in &listeners {
-        let (address, backlog) = (*address, u32::try_from(*backlog).unwrap_or_default());
-        reporter.tell(None, &Told::Listening { address, reach: Reach::of(address), backlog });
-    }
+    tell_listening(&listeners, reporter);
     Ok(listeners)
 }
 
@@ -57,8 +53,7 @@ fn inherit_one(
         socket.listen(backlog).map_err(failed(Call::Listen))?;
     }
     socket.set_nonblocking(true).map_err(failed(Call::SetOption))?;
-    let known = || host::queue_limit(&socket).and_then(|limit| i32::try_from(limit).ok());
-    let backlog = backlog.or_else(known).unwrap_or_default();
+    let backlog = queue_limit(&socket).or(backlog).unwrap_or_default();
     if !options.is_empty() {
         let list = options::read_back(options, &socket).map_err(failed(Call::SetOption))?;
         reporter.tell(None, &Told::Options { list: &list });
