@@ -4,7 +4,8 @@
 
 mod common;
 
-use common::{Done, Process, Server, enchufe, other, python, run};
+use common::{Done, Process, Server, enchufe, other, python, read_all, run};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -375,6 +376,34 @@ fn a_limit_that_would_never_come_is_refused() {
     for (words, start) in cases {
         let done = run(&[&["serve", "echo", "--listen", "127.0.0.1:0"], words].concat());
         done.could_not_run(&format!("{start} ends the connection before; leave one out, or make it longer"));
+    }
+    for (words, start) in [
+        (["--idle", "20ms"], "--quiet-time 50 ms would never come: --idle 20 ms"),
+        (["--quiet-time=2s", "--deadline=1s"], "--quiet-time 2 s would never come: --deadline 1 s"),
+    ] {
+        let done = run(&[&["serve", "reply", "hi", "--listen", "127.0.0.1:0"], &words[..]].concat());
+        done.could_not_run(&format!("{start} ends the connection before; leave one out, or make it longer"));
+    }
+    // A line completes it.
+    let server = Server::json(&["reply", "hi", "--once", "--idle", "20s", "--until", "line"]);
+    let mut client = server.connect();
+    client.write_all(b"x\n").unwrap();
+    assert_eq!(read_all(&client), b"hi");
+    drop(client);
+    assert_eq!(server.finish().code, Some(0));
+}
+
+#[test]
+fn sizes_and_counts_of_nothing_are_refused() {
+    for (flag, most) in [
+        ("--read-size", 16_777_216),
+        ("--max-connections", 10_000_000),
+        ("--accept", u64::MAX),
+        ("--backlog", 1_000_000),
+        ("--threads", 4096),
+    ] {
+        run(&["serve", "echo", flag, "0"])
+            .could_not_run(&format!("{flag} needs a number from 1 to {most}, not \"0\""));
     }
 }
 

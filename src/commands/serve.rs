@@ -276,12 +276,13 @@ fn plan(flags: &flags::Serve) -> Result<Plan, Problem> {
     }
     let crew = Crew::new(flags)?;
     let backlog = flags.backlog.as_deref();
+    let until = until(flags)?;
     Ok(Plan {
         service,
         answer: if reads { answer(flags, service)? } else { Vec::new() },
         program: if reads { None } else { Some(program(flags)?) },
-        until: until(flags)?,
-        limits: limits(flags, &crew)?,
+        limits: limits(flags, &crew, quiet_time(service, until))?,
+        until,
         crew,
         endpoints: endpoints(flags, service)?,
         family: Family::from(&flags.socket),
@@ -368,6 +369,14 @@ fn until(flags: &flags::Serve) -> Result<Until, Problem> {
     }
 }
 
+/// How much silence completes a message, where one does.
+fn quiet_time(service: &str, until: Until) -> Option<Duration> {
+    match (service, until) {
+        ("reply" | "ask", Until::Quiet(time)) => Some(time),
+        _ => None,
+    }
+}
+
 fn endpoints(flags: &flags::Serve, service: &'static str) -> Result<Vec<Endpoint>, Problem> {
     let usual = if matches!(service, "receive" | "reply") { "8080" } else { "4000" };
     if flags.listen.is_empty() {
@@ -376,9 +385,9 @@ fn endpoints(flags: &flags::Serve, service: &'static str) -> Result<Vec<Endpoint
     flags.listen.iter().map(|text| plan::endpoint(text)).collect()
 }
 
-fn limits(flags: &flags::Serve, crew: &Crew) -> Result<Limits, Problem> {
+fn limits(flags: &flags::Serve, crew: &Crew, quiet: Option<Duration>) -> Result<Limits, Problem> {
     let times = Times::new(&flags.bounds)?;
-    crew::come(&times)?;
+    crew::come(&times, quiet)?;
     let usual = Limits::default();
     let connections = match &flags.max_connections {
         Some(text) => plan::number("--max-connections", text, 1..=MOST)?,

@@ -163,8 +163,8 @@ fn ranges(numbers: &[usize]) -> String {
     ranges.iter().map(text).collect::<Vec<_>>().join(",")
 }
 
-/// Whether each limit of a connection can come before the others end it.
-pub fn come(times: &Times) -> Result<(), Problem> {
+/// Whether each limit of a connection, and the silence that completes a message, can come before the others end it.
+pub fn come(times: &Times, quiet: Option<Duration>) -> Result<(), Problem> {
     let Times { first_byte, idle, deadline, .. } = *times;
     let before = |flag: &str, time: Option<Duration>, other: &str, limit: Option<Duration>, comes: bool| {
         let Some((time, limit)) = time.zip(limit).filter(|_| !comes) else { return Ok(()) };
@@ -177,7 +177,9 @@ pub fn come(times: &Times) -> Result<(), Problem> {
     // At the same moment it is the deadline that ends it, and the first byte before the silence.
     before("--idle", idle, "--deadline", deadline, idle < deadline)?;
     before("--first-byte", first_byte, "--deadline", deadline, first_byte < deadline)?;
-    before("--first-byte", first_byte, "--idle", idle, first_byte <= idle)
+    before("--first-byte", first_byte, "--idle", idle, first_byte <= idle)?;
+    before("--quiet-time", quiet, "--idle", idle, quiet < idle)?;
+    before("--quiet-time", quiet, "--deadline", deadline, quiet < deadline)
 }
 
 #[cfg(test)]
