@@ -1,6 +1,4 @@
 //! A server that a service manager starts: with sockets that listen already, and with somebody to tell how it is doing.
-//!
-//! The manager is the test: it hands its socket on as the standard input of a shell, which makes descriptor 3 of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
@@ -12,16 +10,12 @@ use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener};
-use std::process::Command;
 
 const ENGINES: [&[&str]; 4] = [&["blocking"], &["threads"], &["epoll"], &["epoll", "--threads", "2"]];
 
-/// The program with descriptor 3, whose variables a shell sets: it knows its own number.
-fn handed(variables: &str, words: &[&str], socket: impl Into<OwnedFd>) -> Process {
-    let mut command = Command::new("sh");
-    let line = format!("exec 3<&0 </dev/null; export LISTEN_PID=$$ {variables}; exec \"$@\"");
-    command.args(["-c", &line, "sh", env!("CARGO_BIN_EXE_enchufe"), "--lang", "en", "serve"]).args(words);
-    Process::start_reading(command, socket.into())
+/// `serve WORDS` with this as descriptor 3.
+fn handed(variables: &str, words: &[&str], descriptor: impl Into<OwnedFd>) -> Process {
+    Process::handed(variables, &[&["serve"], words].concat(), descriptor.into())
 }
 
 fn listener() -> (TcpListener, SocketAddr) {

@@ -85,9 +85,13 @@ impl Process {
         Self::spawn(command)
     }
 
-    /// With this as its input.
-    pub fn start_reading(mut command: Command, input: impl Into<Stdio>) -> Self {
-        command.stdin(input);
+    /// In English, with this socket as descriptor 3, as a service manager hands it on: it is the input of a shell, which
+    /// knows the number of the process that is to be told.
+    pub fn handed(variables: &str, words: &[&str], socket: impl Into<Stdio>) -> Self {
+        let mut command = Command::new("sh");
+        let line = format!("exec 3<&0 </dev/null; export LISTEN_PID=$$ {variables}; exec \"$@\"");
+        command.args(["-c", &line, "sh", env!("CARGO_BIN_EXE_enchufe"), "--lang", "en"]).args(words);
+        command.stdin(socket);
         Self::spawn(command)
     }
 
