@@ -73,8 +73,8 @@ event-short = { $of ->
        *[memory] The system has no memory for more sockets: new connections wait in the queue
     }
 event-folded = { $count ->
-        [one] And one event more of connections in that second
-       *[other] And { $count } events more of connections in that second
+        [one] And one more event of connections in that second
+       *[other] And { $count } more events of connections in that second
     } (--events all tells each)
 event-draining = Ending: { $open ->
         [one] 1 connection is left and has { $limit } to finish (another Ctrl-C cuts it)
