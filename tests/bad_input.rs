@@ -364,6 +364,8 @@ fn an_engine_has_no_more_threads_than_processors_and_only_those_that_it_may_use(
     serve(&["--busy-poll", "0s"]).could_not_run("--busy-poll has to be more than zero");
     serve(&["--engine", "blocking", "--threads", "1"])
         .could_not_run("--threads has an effect only with: --engine epoll");
+    serve(&["--engine", "blocking", "--max-connections", "5"])
+        .could_not_run("--max-connections has an effect only with: --engine threads, --engine epoll");
 }
 
 #[test]

@@ -40,6 +40,13 @@ impl Crew {
                 .with("flag", flag)
                 .with("others", "--engine epoll, --engine uring"));
         }
+        // One at a time is no more than any bound.
+        if kind == engine::Kind::Blocking && flags.max_connections.is_some() {
+            let others = engine::Kind::ALL.iter().filter(|other| **other != kind);
+            let others: Vec<_> = others.map(|other| format!("--engine {}", other.name())).collect();
+            let problem = Problem::new(Kind::FlagGoesWith).with("flag", "--max-connections");
+            return Err(problem.with("others", others.join(", ")));
+        }
         let processors = flags.cpus.as_deref().map_or(Ok(Vec::new()), processors)?;
         let threads = threads(flags.threads.as_deref(), &processors)?;
         let busy_poll = busy_poll(flags.busy_poll.as_deref())?;
