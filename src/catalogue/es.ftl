@@ -75,7 +75,7 @@ event-short = { $of ->
 event-folded = { $count ->
         [one] Y un evento más de las conexiones en ese segundo
        *[other] Y { $count } eventos más de las conexiones en ese segundo
-    } (con --events all se cuenta cada uno)
+    } (con --events all se muestra cada uno)
 event-draining = Terminando: { $open ->
         [one] queda 1 conexión, que tiene { $limit } para acabar (otro Ctrl-C la corta)
        *[other] quedan { $open } conexiones, que tienen { $limit } para acabar (otro Ctrl-C las corta)
@@ -577,7 +577,7 @@ flag-until = Cuándo está completo un mensaje: quiet, cuando deja de llegar; li
 flag-quiet-time = Cuánto silencio completa un mensaje (50ms)
 flag-drain = Al terminar, cuánto tiempo se da a lo que sigue abierto: conexiones (5s), programas trazados (1s)
 flag-metrics = Dónde responder por HTTP: /metrics, contadores para Prometheus; /healthz, si vive; /readyz, si admite conexiones
-flag-events = Eventos de las conexiones que se cuentan: all, todos; none, ninguno; fold, 100 por segundo y cuántos más hubo (lo usual; en receive, all)
+flag-events = Eventos de las conexiones que se muestran: all, todos; none, ninguno; fold, 100 por segundo y cuántos más hubo (lo usual; en receive, all)
 flag-status = Una línea por segundo en la salida de errores: conexiones abiertas, aceptadas, rechazadas; bytes que entran y salen
 flag-start-timeout = Cuánto puede tardar un programa en escuchar, conectarse o terminar, antes de que arranque el siguiente (10s)
 flag-start-anyway = Arrancar el siguiente programa también cuando ese tiempo se acaba
