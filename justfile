@@ -45,6 +45,10 @@ soak TIMES="50":
 unruly CLIENTS="100000":
     UNRULY_CLIENTS={{CLIENTS}} cargo test --release --locked --test unruly -- --nocapture --test-threads=1
 
+# What engines do when calls fail in ways that cannot be provoked: by a plan, in a build of its own
+faults *ARGS:
+    bash ci/faults {{ARGS}}
+
 # Look for what crates/wire and crates/story cannot take, so many seconds a target (needs cargo-fuzz and a C++ compiler)
 fuzz SECONDS="60" *TARGETS:
     bash ci/fuzz {{SECONDS}} {{TARGETS}}

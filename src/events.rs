@@ -163,6 +163,8 @@ pub enum Event {
         of: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         limit: Option<usize>,
+        #[serde(flatten)]
+        fault: Option<Fault>,
     },
     Draining {
         open: usize,
@@ -277,7 +279,9 @@ impl Event {
             Told::Closed { end } => Self::closed(end),
             Told::Short { of } => {
                 let limit = if let Shortage::Connections(limit) = of { Some(limit) } else { None };
-                Self::Short { of: shortage_id(of).to_owned(), limit }
+                let error = if let Shortage::Accept(error) = of { Some(error) } else { None };
+                let fault = error.map(|error| Fault::from(&std::io::Error::from_raw_os_error(error)));
+                Self::Short { of: shortage_id(of).to_owned(), limit, fault }
             }
             Told::Draining { open, limit } => Self::Draining { open, limit_ns: nanoseconds(limit) },
             Told::QueueCut { count } => Self::QueueCut { count },
@@ -351,6 +355,7 @@ const fn shortage_id(of: Shortage) -> &'static str {
         Shortage::Memory => "memory",
         Shortage::Threads => "threads",
         Shortage::Watches => "watches",
+        Shortage::Accept(_) => "accept",
     }
 }
 

@@ -69,6 +69,7 @@ event-short = { $of ->
         [connections] Se llegó al máximo de conexiones ({ $limit }): a las nuevas se les responde con un reinicio
         [descriptors] No quedan descriptores: las conexiones nuevas esperan en la cola hasta que se libere uno (se amplía con «ulimit -n»)
         [threads] El sistema no da más hilos: a las conexiones nuevas se les responde con un reinicio
+        [accept] accept falla una y otra vez («{ $cause }»): las conexiones nuevas esperan en la cola, y se intenta de nuevo cada segundo
         [watches] El sistema no vigila más conexiones para este usuario («sysctl fs.epoll.max_user_watches» dice cuántas): a las nuevas se les responde con un reinicio
        *[memory] El sistema no tiene memoria para más sockets: las conexiones nuevas esperan en la cola
     }

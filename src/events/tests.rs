@@ -12,6 +12,10 @@ fn fault() -> Fault {
     Fault::from(&std::io::Error::from_raw_os_error(111))
 }
 
+fn not_permitted() -> Fault {
+    Fault::from(&std::io::Error::from_raw_os_error(1))
+}
+
 fn closed(reason: &str) -> Event {
     let limited = matches!(reason, "idle" | "first_byte" | "deadline");
     let failed = reason == "failed";
@@ -31,7 +35,7 @@ fn closed(reason: &str) -> Event {
 fn samples() -> Vec<Event> {
     let address = || "127.0.0.1:4000".to_owned();
     let listening = |reach: &str| Event::Listening { address: address(), reach: reach.into(), backlog: 4096 };
-    let short = |of: &str, limit| Event::Short { of: of.into(), limit };
+    let short = |of: &str, limit| Event::Short { of: of.into(), limit, fault: None };
     let waiting = |awaited: &str, missing| Event::StillWaiting { awaited: awaited.into(), missing };
     let mut all = vec![
         Event::WinsockStarted { version: "2.2".into() },
@@ -74,6 +78,7 @@ fn samples() -> Vec<Event> {
         short("threads", None),
         short("watches", None),
         short("memory", None),
+        Event::Short { of: "accept".into(), limit: None, fault: Some(not_permitted()) },
         Event::Folded { count: 1 },
         Event::Folded { count: 2_345 },
         Event::Draining { open: 2, limit_ns: 5_000_000_000 },

@@ -33,7 +33,7 @@ const KEYS: [(&str, &str, &str); 42] = [
     ("peer_ended", "connection peer", ""),
     ("discarded", "connection peer bytes", ""),
     ("closed", "connection peer reason received sent unsent lasted_ns", "limit_ns call error error_kind"),
-    ("short", "of", "limit"),
+    ("short", "of", "limit error error_kind"),
     ("draining", "open limit_ns", ""),
     ("queue_cut", "count", ""),
     ("stopped", "served cut empty", ""),

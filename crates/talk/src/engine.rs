@@ -243,7 +243,7 @@ impl std::fmt::Debug for Host<'_> {
 /// What a server did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Connections served; those that were reset for want of room are not.
+    /// Connections served; those that were reset for want of room are not, nor those for which an option was refused.
     pub served: u64,
     /// Of those, cut because the server was stopped; and those that this reset in the queue.
     pub cut: u64,

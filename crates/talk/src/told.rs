@@ -55,6 +55,9 @@ pub enum Shortage {
     /// What epoll keeps for each connection (`ENOSPC`, `fs.epoll.max_user_watches`; `ENOMEM`): the new one was
     /// reset.
     Watches,
+    /// `accept` fails again and again with this error of the system, which is of the connection that waits and not of
+    /// the listener (accept(2), *Error handling*): new connections wait in the queue.
+    Accept(i32),
 }
 
 /// What a client has been waiting for longer than [`client::PATIENCE`](crate::client::PATIENCE).

@@ -36,6 +36,15 @@ impl<'a> Door<'a> {
 
     /// The next connection; `None` once no more are accepted. `freed` rings when one has ended.
     pub(super) fn next(&mut self, freed: &Bell) -> Result<Option<Arrival>, TalkError> {
+        let next = self.wait_for_one(freed);
+        if next.is_err() {
+            // Those who are there are served to their end, which may be far; nobody is to wait for it outside.
+            self.entrance.close(std::mem::take(&mut self.listeners));
+        }
+        next
+    }
+
+    fn wait_for_one(&mut self, freed: &Bell) -> Result<Option<Arrival>, TalkError> {
         if !self.refused {
             self.entrance.had_room();
         }

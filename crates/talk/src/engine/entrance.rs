@@ -10,12 +10,16 @@ use enchufe_sys::host::{self, AcceptFault};
 use socket2::SockRef;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long the queue is left alone after a shortage, unless a connection ends before.
 pub(super) const SHORTAGE_PAUSE: Duration = Duration::from_secs(1);
+
+/// So often in a row `accept` may fail because of those who wait, and is called again at once. Each such error should be of
+/// another of them; one that stays, as where something forbids the call, would be met for ever.
+const MOST_FAILURES: u32 = 64;
 
 /// Shared by the threads that accept.
 pub(super) struct Entrance<'a> {
@@ -25,6 +29,8 @@ pub(super) struct Entrance<'a> {
     number: AtomicU64,
     /// A shortage that was told and is not over.
     short: Mutex<Option<Shortage>>,
+    /// Times that `accept` has failed since it last gave a connection, though nothing is wrong with the listener.
+    failures: AtomicU32,
 }
 
 /// Why nobody came.
@@ -38,7 +44,7 @@ pub(super) enum Nobody {
 
 impl<'a> Entrance<'a> {
     pub(super) fn new(host: &'a Host<'a>, tally: &'a Tally) -> Self {
-        Self { host, tally, number: AtomicU64::new(0), short: Mutex::new(None) }
+        Self { host, tally, number: AtomicU64::new(0), short: Mutex::new(None), failures: AtomicU32::new(0) }
     }
 
     /// Counts a connection that was accepted and tells of it; `None`: there is no room for it, and it is
@@ -63,6 +69,9 @@ impl<'a> Entrance<'a> {
 
     /// Counts a connection that was accepted and tells of it. Whether there is room for it.
     pub(super) fn count(&self, peer: SocketAddr, local: SocketAddr) -> (About, bool) {
+        if self.failures.load(Ordering::Relaxed) > 0 {
+            self.failures.store(0, Ordering::Relaxed);
+        }
         // Counted before it is told: whoever hears of it may stop the server at once.
         let open = self.tally.open.fetch_add(1, Ordering::Relaxed);
         if let Some(counters) = self.host.counters {
@@ -106,12 +115,24 @@ impl<'a> Entrance<'a> {
     /// more.
     pub(super) fn fault(&self, error: io::Error, address: SocketAddr) -> Result<Nobody, TalkError> {
         self.tell_short(match host::accept_fault(&error) {
-            AcceptFault::Nobody => return Ok(Nobody::There),
+            AcceptFault::Nobody => match self.still_fails(&error) {
+                Some(number) => Shortage::Accept(number),
+                None => return Ok(Nobody::There),
+            },
             AcceptFault::Descriptors => Shortage::Descriptors,
             AcceptFault::Memory => Shortage::Memory,
             AcceptFault::Fatal => return Err(TalkError::Call { call: Call::Accept, address, error }),
         });
         Ok(Nobody::Room)
+    }
+
+    /// The error's number, if it has come too often.
+    fn still_fails(&self, error: &io::Error) -> Option<i32> {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            return None;
+        }
+        let before = self.failures.fetch_add(1, Ordering::Relaxed).min(MOST_FAILURES);
+        error.raw_os_error().filter(|_| before == MOST_FAILURES)
     }
 
     /// Tells of a shortage once for all whom it concerns.

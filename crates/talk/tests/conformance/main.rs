@@ -116,8 +116,31 @@ macro_rules! for_real_sockets {
     };
 }
 
+/// Errors that only a plan brings about: in a build for them (`just faults`).
+#[cfg(enchufe_faults)]
+macro_rules! for_faults {
+    ($worlds:expr; $($case:ident)*) => {
+        mod faults {
+            use super::*;
+            cases! { $worlds;
+                faults:
+                    who_cannot_be_let_in_for_want_of_room_waits_and_nothing_spins
+                    an_accept_that_finds_nobody_is_tried_again
+                    an_accept_that_fails_on_and_on_is_let_rest
+                    an_error_of_recv_ends_its_connection_and_no_other
+                    an_error_of_send_ends_its_connection_and_no_other
+                    a_fin_that_cannot_be_sent_goes_with_the_close
+                    an_option_that_is_refused_ends_its_connection_and_no_other
+                    $($case)*;
+            }
+        }
+    };
+}
+
 mod blocking {
     use super::*;
+    #[cfg(enchufe_faults)]
+    for_faults!(Sockets::of("blocking", Kind::Blocking); without_memory_to_wait_a_connection_ends);
     for_every_engine!(Sockets::of("blocking", Kind::Blocking));
     for_real_sockets!(Sockets::of("blocking", Kind::Blocking));
     // Only an engine that serves one at a time lets the others wait.
@@ -132,6 +155,10 @@ mod blocking {
 
 mod threads {
     use super::*;
+    #[cfg(enchufe_faults)]
+    for_faults!(Sockets::of("threads", Kind::Threads);
+        without_memory_to_wait_a_connection_ends
+        whoever_no_thread_can_be_had_for_is_reset);
     for_every_engine!(Sockets::of("threads", Kind::Threads));
     for_real_sockets!(Sockets::of("threads", Kind::Threads));
     cases! { Sockets::of("threads", Kind::Threads);
@@ -144,6 +171,10 @@ mod threads {
 
 mod epoll {
     use super::*;
+    #[cfg(enchufe_faults)]
+    for_faults!(Sockets::of("epoll", Kind::Epoll);
+        whoever_epoll_cannot_watch_is_reset
+        a_connection_whose_room_cannot_be_watched_ends);
     for_every_engine!(Sockets::of("epoll", Kind::Epoll));
     for_real_sockets!(Sockets::of("epoll", Kind::Epoll));
     cases! { Sockets::of("epoll", Kind::Epoll);
@@ -154,6 +185,10 @@ mod epoll {
 
 mod epoll_on_three_threads {
     use super::*;
+    #[cfg(enchufe_faults)]
+    for_faults!(Sockets::on(3, "epoll_on_three_threads", Kind::Epoll);
+        whoever_epoll_cannot_watch_is_reset
+        a_connection_whose_room_cannot_be_watched_ends);
     for_every_engine!(Sockets::on(3, "epoll_on_three_threads", Kind::Epoll));
     for_real_sockets!(Sockets::on(3, "epoll_on_three_threads", Kind::Epoll));
     cases! { Sockets::on(3, "epoll_on_three_threads", Kind::Epoll);

@@ -4,6 +4,8 @@ pub(crate) mod asking;
 pub(crate) mod bytes;
 pub(crate) mod clock;
 pub(crate) mod ends;
+#[cfg(enchufe_faults)]
+pub(crate) mod faults;
 pub(crate) mod limits;
 pub(crate) mod misbehaving;
 pub(crate) mod services;

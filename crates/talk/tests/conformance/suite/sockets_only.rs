@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 /// The name of the test that runs this case.
-fn test_name(world: &impl World, case: &str) -> String {
+pub(super) fn test_name(world: &impl World, case: &str) -> String {
     format!("{}::{case}", world.name())
 }
 
@@ -38,12 +38,12 @@ fn wait_until_short(server: &dyn Server) {
 }
 
 /// Sockets made before there are none left, connected after that.
-fn connect(server: &dyn Server, socket: Socket) -> TcpStream {
+pub(super) fn connect(server: &dyn Server, socket: Socket) -> TcpStream {
     socket.connect(&server.addresses()[0].into()).unwrap();
     socket.into()
 }
 
-fn echo(mut stream: &TcpStream, message: &[u8]) {
+pub(super) fn echo(mut stream: &TcpStream, message: &[u8]) {
     stream.write_all(message).unwrap();
     let mut back = vec![0; message.len()];
     stream.read_exact(&mut back).unwrap();

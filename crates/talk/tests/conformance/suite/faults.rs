@@ -1,0 +1,291 @@
+//! Errors that a kernel gives when it is in want, or hardly ever: by a plan (`enchufe_sys::faults`). A case is in a process of its own,
+//! for a plan is the process's, and has its descriptors and threads back afterwards.
+
+use super::SOON;
+use super::sockets_only::{connect, echo, test_name};
+use crate::child::in_a_child;
+use crate::recorder::{Report, Seen, What};
+use crate::sockets::unconnected;
+use crate::world::{Peer, Server, Setup, World};
+use enchufe_sys::faults::{self, Call};
+use enchufe_talk::options::SocketOption;
+use enchufe_talk::services::{Chargen, Daytime, Echo};
+use enchufe_talk::told::Shortage;
+use std::fs;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+/// How often something is looked at that nothing is told of.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// Threads that accept, at most.
+const MOST_THREADS: u64 = 3;
+/// Errors of a socket, and the reason that they are.
+const ENDS: [(&str, &str); 9] = [
+    ("ECONNRESET", "Reset"),
+    ("EPIPE", "Reset"),
+    ("ECONNABORTED", "Reset"),
+    ("ETIMEDOUT", "code: 110,"),
+    ("EHOSTUNREACH", "code: 113,"),
+    ("ENETUNREACH", "code: 101,"),
+    ("ENOBUFS", "code: 105,"),
+    ("ENOMEM", "code: 12,"),
+    ("EIO", "code: 5,"),
+];
+
+fn alone(world: &impl World, case: &str, run: impl FnOnce()) {
+    in_a_child(&test_name(world, &format!("faults::{case}")), || {
+        let held = || ["fd", "task"].map(|name| fs::read_dir(format!("/proc/self/{name}")).unwrap().count());
+        // What is made once in a process.
+        plan("");
+        let before = held();
+        run();
+        // A thread that was waited for may be on its way out still.
+        while held() != before {
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    });
+}
+
+/// From now on.
+fn plan(text: &str) {
+    faults::set(text).unwrap();
+}
+
+fn wait_until_it_waits(server: &dyn Server) {
+    server.wait("the start", &|seen| seen.iter().any(|seen| seen.what == What::Waiting));
+}
+
+fn shortages(seen: &[Seen]) -> Vec<Shortage> {
+    seen.iter().filter_map(|seen| if let What::Short(of) = seen.what { Some(of) } else { None }).collect()
+}
+
+/// Connected, whether it is let in or not.
+fn outside(server: &dyn Server) -> TcpStream {
+    connect(server, unconnected(server.addresses()[0], &[]))
+}
+
+/// How connection `id` ended.
+#[track_caller]
+fn expect(report: &Report, id: u64, call: &str, reason: &str) {
+    let told = &report.outcome(id).reason;
+    let is_it = if reason.starts_with("code") {
+        told.starts_with(&format!("Failed({call}, Os {{ {reason}"))
+    } else {
+        told == reason
+    };
+    assert!(is_it, "{told} is not {call}'s {reason}");
+}
+
+pub(crate) fn who_cannot_be_let_in_for_want_of_room_waits_and_nothing_spins<W: World>(world: &W) {
+    let errors = [
+        ("EMFILE", Shortage::Descriptors),
+        ("ENFILE", Shortage::Descriptors),
+        ("ENOBUFS", Shortage::Memory),
+        ("ENOMEM", Shortage::Memory),
+    ];
+    alone(world, "who_cannot_be_let_in_for_want_of_room_waits_and_nothing_spins", || {
+        for (error, shortage) in errors {
+            let report = world.run(&Echo, &Setup::default(), |server| {
+                wait_until_it_waits(server);
+                plan(&format!("accept4:{error}"));
+                let since = Instant::now();
+                let waiting: Vec<_> = (0..20).map(|_| outside(server)).collect();
+                server.wait("the shortage", &|seen| !shortages(seen).is_empty());
+                // Until it has been looked at again.
+                let before = faults::made(Call::Accept);
+                while faults::made(Call::Accept) == before {
+                    std::thread::sleep(LOOK_AGAIN);
+                }
+                let (looks, seconds) = (faults::made(Call::Accept), since.elapsed().as_secs());
+                assert!(looks <= MOST_THREADS * (seconds + 2), "{looks} calls in {seconds} s for nothing");
+                plan("");
+                for client in waiting {
+                    echo(&client, b"my turn");
+                }
+            });
+            // Once for all of them.
+            assert_eq!(shortages(&report.seen), [shortage]);
+            assert_eq!(report.summary.served, 20);
+        }
+    });
+}
+
+pub(crate) fn an_accept_that_finds_nobody_is_tried_again<W: World>(world: &W) {
+    let errors = [
+        "EAGAIN",
+        "EINTR",
+        "ECONNABORTED",
+        "EPERM",
+        "EPROTO",
+        "ENETDOWN",
+        "ENOPROTOOPT",
+        "EHOSTDOWN",
+        "ENONET",
+        "EHOSTUNREACH",
+        "EOPNOTSUPP",
+        "ENETUNREACH",
+    ];
+    alone(world, "an_accept_that_finds_nobody_is_tried_again", || {
+        let report = world.run(&Echo, &Setup::default(), |server| {
+            wait_until_it_waits(server);
+            for error in errors {
+                plan(&format!("accept4:{error}:1..11"));
+                server.connect().expect_echo(b"hola");
+            }
+        });
+        assert_eq!(shortages(&report.seen), []);
+        assert_eq!(report.summary.served, errors.len() as u64);
+    });
+}
+
+pub(crate) fn an_accept_that_fails_on_and_on_is_let_rest<W: World>(world: &W) {
+    alone(world, "an_accept_that_fails_on_and_on_is_let_rest", || {
+        let report = world.run(&Echo, &Setup::default(), |server| {
+            wait_until_it_waits(server);
+            plan("accept4:EPERM");
+            let client = outside(server);
+            server.wait("that it is told", &|seen| !shortages(seen).is_empty());
+            let (before, since) = (faults::made(Call::Accept), Instant::now());
+            assert!((64..64 + 2 * MOST_THREADS).contains(&before), "{before} calls");
+            while faults::made(Call::Accept) == before {
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            let (looks, seconds) = (faults::made(Call::Accept) - before, since.elapsed().as_secs());
+            assert!(looks <= MOST_THREADS * (seconds + 1), "{looks} calls in {seconds} s for nothing");
+            plan("");
+            echo(&client, b"after all");
+        });
+        assert_eq!(shortages(&report.seen), [Shortage::Accept(1)]);
+    });
+}
+
+/// Each error once, at this call of a connection that speaks; another one goes on.
+fn each_error(world: &impl World, call: &str, name: &str, unsent: u64) {
+    let mut ids = Vec::new();
+    let report = world.run(&Echo, &Setup::default(), |server| {
+        let at_once = !world.one_at_a_time();
+        let mut other = at_once.then(|| server.connect());
+        for (error, _) in ENDS {
+            let mut peer = server.connect();
+            peer.expect_echo(b"hola");
+            ids.push(server.accepted(&*peer));
+            plan(&format!("{call}:{error}:1"));
+            peer.send(b"x").unwrap();
+            // It learns of its end, in whichever way.
+            let _ = peer.try_read_to_end();
+            plan("");
+            let goes_on = |other: &mut Box<dyn Peer + '_>| other.expect_echo(b"still here");
+            other.as_mut().map_or_else(|| goes_on(&mut server.connect()), goes_on);
+        }
+    });
+    for (id, (_, reason)) in ids.into_iter().zip(ENDS) {
+        expect(&report, id, name, reason);
+        assert_eq!(report.outcome(id).unsent, unsent);
+    }
+    assert!(report.outcomes().iter().filter(|(_, end)| end.reason == "PeerFinished").count() >= 1);
+}
+
+pub(crate) fn an_error_of_recv_ends_its_connection_and_no_other<W: World>(world: &W) {
+    let name = "an_error_of_recv_ends_its_connection_and_no_other";
+    alone(world, name, || each_error(world, "recv", "Recv", 0));
+}
+
+pub(crate) fn an_error_of_send_ends_its_connection_and_no_other<W: World>(world: &W) {
+    let name = "an_error_of_send_ends_its_connection_and_no_other";
+    alone(world, name, || each_error(world, "send", "Send", 1));
+}
+
+pub(crate) fn a_fin_that_cannot_be_sent_goes_with_the_close<W: World>(world: &W) {
+    alone(world, "a_fin_that_cannot_be_sent_goes_with_the_close", || {
+        plan("shutdown:ENOTCONN");
+        let report = world.run(&Echo, &Setup::default(), |server| {
+            let mut peer = server.connect();
+            peer.send(b"hola").unwrap();
+            peer.half_close();
+            assert_eq!(peer.read_to_end(), b"hola");
+        });
+        report.expect(1, "PeerFinished");
+        // Where it is the server's that comes first, its peer gets it when the server has waited long enough.
+        let setup = Setup::with(|limits| limits.linger = SOON);
+        let report = world.run(&Daytime { line: |_| "now\r\n".into() }, &setup, |server| {
+            assert!(!server.connect().read_to_end().is_empty());
+        });
+        report.expect(1, "OwnEnd");
+    });
+}
+
+pub(crate) fn an_option_that_is_refused_ends_its_connection_and_no_other<W: World>(world: &W) {
+    alone(world, "an_option_that_is_refused_ends_its_connection_and_no_other", || {
+        let setup = Setup { options: vec![SocketOption::NoDelay(true)], ..Setup::default() };
+        let report = world.run(&Echo, &setup, |server| {
+            wait_until_it_waits(server);
+            plan("setsockopt:ENOBUFS:1");
+            let _ = server.connect().try_read_to_end();
+            server.wait_closed(1);
+            server.connect().expect_echo(b"hola");
+        });
+        expect(&report, 1, "SetOption", "code: 105,");
+        report.expect(2, "PeerFinished");
+    });
+}
+
+pub(crate) fn without_memory_to_wait_a_connection_ends<W: World>(world: &W) {
+    alone(world, "without_memory_to_wait_a_connection_ends", || {
+        let report = world.run(&Echo, &Setup::default(), |server| {
+            let mut peer = server.connect();
+            peer.expect_echo(b"hola");
+            plan("poll:ENOMEM:1");
+            // All others are in the kernel already.
+            peer.send(b"x").unwrap();
+            let _ = peer.try_read_to_end();
+            server.wait_closed(1);
+            server.connect().expect_echo(b"hola");
+        });
+        expect(&report, 1, "Poll", "code: 12,");
+        report.expect(2, "PeerFinished");
+    });
+}
+
+/// Somebody whom this call refuses is reset; those before and after are served.
+fn reset_for_want(world: &impl World, faults: &[&str], shortage: Shortage) {
+    for fault in faults {
+        let report = world.run(&Echo, &Setup::default(), |server| {
+            let mut before = server.connect();
+            before.expect_echo(b"hola");
+            plan(fault);
+            let refused = outside(server);
+            assert!(std::io::Read::read(&mut &refused, &mut [0]).is_err(), "an end in order");
+            server.wait_closed(2);
+            before.expect_echo(b"still here");
+            server.connect().expect_echo(b"hola");
+        });
+        report.expect(2, "Limit");
+        assert_eq!((shortages(&report.seen), report.summary.served), (vec![shortage], 2));
+    }
+}
+
+pub(crate) fn whoever_no_thread_can_be_had_for_is_reset<W: World>(world: &W) {
+    alone(world, "whoever_no_thread_can_be_had_for_is_reset", || {
+        reset_for_want(world, &["clone:EAGAIN:1", "clone:ENOMEM:1"], Shortage::Threads);
+    });
+}
+
+pub(crate) fn whoever_epoll_cannot_watch_is_reset<W: World>(world: &W) {
+    alone(world, "whoever_epoll_cannot_watch_is_reset", || {
+        reset_for_want(world, &["epoll_ctl:ENOSPC:1", "epoll_ctl:ENOMEM:1"], Shortage::Watches);
+    });
+}
+
+pub(crate) fn a_connection_whose_room_cannot_be_watched_ends<W: World>(world: &W) {
+    alone(world, "a_connection_whose_room_cannot_be_watched_ends", || {
+        let report = world.run(&Chargen, &Setup::default().narrow(), |server| {
+            wait_until_it_waits(server);
+            // The first is that it is watched at all.
+            plan("epoll_ctl:ENOMEM:2");
+            let peer = server.connect();
+            server.wait_closed(1);
+            drop(peer);
+        });
+        expect(&report, 1, "EpollCtl", "code: 12,");
+    });
+}
