@@ -36,8 +36,12 @@ oracle *ARGS:
 windows *ARGS:
     ci/windows {{ARGS}}
 
+# What takes long, engine by engine: minutes of churn with faults, clients that misbehave, kill -9, bulk (an hour; prints what it saw)
+soak MINUTES="10" CLIENTS="100000":
+    bash ci/soak {{MINUTES}} {{CLIENTS}}
+
 # Repeat the tests that talk over sockets, to find what happens once in a hundred runs
-soak TIMES="50":
+repeat TIMES="50":
     cargo test --workspace --locked --no-run
     for turn in $(seq {{TIMES}}); do cargo test --workspace --locked --quiet >/dev/null || exit 1; done
 

@@ -13,7 +13,7 @@ const ENGINES: [&str; 3] = ["blocking", "threads", "epoll"];
 
 /// `serve echo`, whose calls fail by a plan.
 fn start(plan: &str, words: &[&str]) -> Process {
-    let words = [&["serve", "echo", "--listen", "127.0.0.1:0", "--json"], words].concat();
+    let words = [&["serve", "echo", "--listen", "127.0.0.1:0", "--json", "--events", "all"], words].concat();
     let mut command = enchufe("en", &words);
     command.env("ENCHUFE_FAULTS", plan);
     Process::start(command)

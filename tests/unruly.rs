@@ -1,19 +1,16 @@
 //! Clients that misbehave in every way there is, many at once; afterwards the server is as it was.
 //!
-//! Some hundreds for each engine, or as many as `UNRULY_CLIENTS` says (`just soak`).
+//! Some hundreds for each engine, or as many as `UNRULY_CLIENTS` says (`just unruly`, `just soak`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "what a long run is made for")]
 
 mod common;
 
-use common::{connect, enchufe};
-use serde_json::Value;
+use common::connect;
+use common::watched::Watched;
 use socket2::SockRef;
-use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -25,8 +22,6 @@ const IDLE: &str = "2s";
 /// Small, so that whoever never reads is soon without room.
 const BUFFERS: &str = "sndbuf=65536,rcvbuf=65536";
 const SLOW: Duration = Duration::from_secs(1);
-/// Threads, and descriptors of theirs, that may not have been there yet when a server that listens was looked at.
-const STARTING: usize = 8;
 /// What an allocator may keep of its own accord, in KiB.
 const KEPT: u64 = 8 * 1024;
 
@@ -211,115 +206,31 @@ fn visit(address: SocketAddr, first: u64, count: u64) {
     });
 }
 
-/// What the server has: descriptors, threads, and resident memory in KiB.
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    descriptors: usize,
-    threads: usize,
-    memory: u64,
-}
-
-fn held(server: &Watched) -> io::Result<Held> {
-    let folder = format!("/proc/{}", server.process.id());
-    let count = |name: &str| fs::read_dir(format!("{folder}/{name}")).map(Iterator::count);
-    let status = fs::read_to_string(format!("{folder}/status"))?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    let memory = resident.trim().trim_end_matches(" kB").parse().unwrap();
-    Ok(Held { descriptors: count("fd")?, threads: count("task")?, memory })
-}
-
-/// Waits until it has no more descriptors and threads than before. One that leaks them never does.
-fn settled(server: &Watched, before: Held) -> Held {
-    loop {
-        let now = held(server).unwrap();
-        if now.descriptors <= before.descriptors + STARTING && now.threads <= before.threads + STARTING {
-            return now;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
 fn clients() -> u64 {
     std::env::var("UNRULY_CLIENTS").map_or(300, |count| count.parse().expect("UNRULY_CLIENTS is a number"))
 }
 
-/// A server whose events are counted as they come: all of them would not fit into memory.
-struct Watched {
-    process: Child,
-    address: SocketAddr,
-    counted: Option<thread::JoinHandle<(Connections, Option<Value>)>>,
-}
-
-/// How often each connection was told to begin and to end.
-type Connections = BTreeMap<u64, [u8; 2]>;
-
-impl Watched {
-    fn start(words: &[&str]) -> Self {
-        let words = [&["serve"], words, &["--listen", "127.0.0.1:0", "--json"]].concat();
-        let mut process = enchufe("en", &words).stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let address = lines.find_map(|line| event(&line, "listening")).unwrap()["address"].clone();
-        let address = address.as_str().unwrap().parse().unwrap();
-        Self { process, address, counted: Some(thread::spawn(move || count(lines))) }
-    }
-
-    fn stop(mut self) -> (Connections, Value) {
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").arg(&id).status().unwrap().success());
-        let (connections, stopped) = self.counted.take().unwrap().join().unwrap();
-        assert_eq!(self.process.wait().unwrap().code(), Some(0));
-        (connections, stopped.unwrap())
-    }
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        // One that has ended already cannot be killed, and that is well.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// The event of a line, if it has this name.
-fn event(line: &str, name: &str) -> Option<Value> {
-    line.contains(&format!("\"event\":\"{name}\"")).then(|| serde_json::from_str(line).unwrap())
-}
-
-fn count(lines: impl Iterator<Item = String>) -> (Connections, Option<Value>) {
-    let (mut connections, mut stopped) = (Connections::new(), None);
-    for line in lines {
-        for (at, name) in ["accepted", "closed"].into_iter().enumerate() {
-            if let Some(event) = event(&line, name) {
-                connections.entry(event["connection"].as_u64().unwrap()).or_default()[at] += 1;
-            }
-        }
-        stopped = stopped.or_else(|| event(&line, "stopped"));
-    }
-    (connections, stopped)
-}
-
 fn unruly(engine: &str) {
-    let server =
-        Watched::start(&["echo", "--engine", engine, "--idle", IDLE, "--socket", BUFFERS, "--events", "all"]);
-    let (before, clients) = (held(&server).unwrap(), clients());
+    let words = ["echo", "--engine", engine, "--idle", IDLE, "--socket", BUFFERS];
+    let server = Watched::start(&words, None);
+    let (before, clients) = (server.held(), clients());
     // The first ones make what is kept from then on.
     let warm = (clients / 10).max(100);
     visit(server.address, 0, warm);
-    let after_few = settled(&server, before);
+    let after_few = server.settled(before);
     visit(server.address, warm, clients);
-    let after_all = settled(&server, before);
+    let after_all = server.settled(before);
     assert!(after_all.memory <= after_few.memory + KEPT, "{after_few:?} {after_all:?}");
     println!(
         "{engine}: {clients} clients; before {before:?}, after {warm} {after_few:?}, after all {after_all:?}"
     );
-    // Each connection begins and ends once; only those that their client gave up may never have been seen.
-    let (connections, stopped) = server.stop();
+    // Only those that their client gave up may never have been seen.
+    let told = server.stop();
     let all = warm + clients;
     let given_up = (0..all).filter(|client| Habit::of(*client).resets()).count() as u64;
-    let seen = connections.len() as u64;
+    let seen = told.begun;
     assert!((all - given_up..=all).contains(&seen), "{all} clients, {given_up} gave up, {seen} seen");
-    assert!(connections.values().all(|times| *times == [1, 1]), "{connections:?}");
-    assert_eq!((&stopped["served"], &stopped["cut"]), (&seen.into(), &0.into()));
+    assert_eq!((&told.stopped["served"], &told.stopped["cut"]), (&seen.into(), &0.into()));
 }
 
 #[test]

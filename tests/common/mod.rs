@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses its part of this")]
 
 pub mod json;
+pub mod watched;
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};

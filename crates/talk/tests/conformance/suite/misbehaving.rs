@@ -1,4 +1,5 @@
-//! Peers that do what peers should not, by the hundred: what is left when they are gone is nothing.
+//! Peers that do what peers should not, by the hundred (or as many as `CONFORMANCE_PEERS` says), at each service that answers without
+//! an operator: what is left when they are gone is nothing.
 
 use crate::child::in_a_child;
 use crate::pattern::Pattern;
@@ -6,49 +7,70 @@ use crate::recorder::{Seen, What};
 use crate::scripted::Random;
 use crate::sockets::unconnected;
 use crate::world::{Setup, World};
-use enchufe_talk::services::Echo;
+use enchufe_talk::Service;
+use enchufe_talk::services::{Chargen, Daytime, Echo, Receive, Reply, Until};
 use socket2::SockRef;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-const PEERS: u64 = 400;
 /// Peers at a time.
 const AT_ONCE: usize = 40;
+/// More than both kernels keep.
+const MUCH: usize = 16 << 20;
 /// What a peer that never reads, or never speaks, is given.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Most of them come to the echo, which is the one that is held to every byte.
+const OTHERS_SHARE: u64 = 8;
 
 pub(crate) fn peers_that_misbehave_leave_nothing_behind<W: World>(world: &W) {
     let test = format!("{}::peers_that_misbehave_leave_nothing_behind", world.name());
     in_a_child(&test, || {
-        let setup = Setup::with(|limits| {
-            limits.idle = Some(PATIENCE);
-            limits.linger = PATIENCE;
-        });
-        let report = world.run(&Echo, &setup, |server| {
-            server.wait("the start", &|seen| seen.iter().any(|seen| seen.what == What::Waiting));
-            let before = descriptors();
-            let next = AtomicU64::new(1);
-            let address = server.addresses()[0];
-            std::thread::scope(|scope| {
-                for _ in 0..AT_ONCE {
-                    scope.spawn(|| {
-                        while let seed @ 1..=PEERS = next.fetch_add(1, Ordering::Relaxed) {
-                            misbehave(address, seed);
-                        }
-                    });
-                }
-            });
-            let ends = |seen: &[Seen]| {
-                seen.iter().filter(|seen| matches!(seen.what, What::Closed(_))).count() as u64
-            };
-            server.wait("the end of all", &|seen| ends(seen) == PEERS);
-            assert_eq!(descriptors(), before);
-            server.connect().expect_echo(b"still here");
-        });
-        assert_eq!(report.summary.served, PEERS + 1);
+        let peers =
+            std::env::var("CONFORMANCE_PEERS").map_or(400, |count| count.parse().expect("a number of peers"));
+        let others = peers / OTHERS_SHARE;
+        come_to(world, &Echo, peers, true);
+        come_to(world, &Receive, others, false);
+        come_to(world, &Chargen, others, false);
+        come_to(world, &Daytime { line: |_| "now\r\n".into() }, others, false);
+        let reply = Reply { answer: b"that".to_vec(), until: Until::Line };
+        come_to(world, &reply, others, false);
     });
+}
+
+fn come_to<W: World, S: Service>(world: &W, service: &S, peers: u64, echoes: bool) {
+    let setup = Setup::with(|limits| {
+        limits.idle = Some(PATIENCE);
+        limits.linger = PATIENCE;
+    });
+    let report = world.run(service, &setup, |server| {
+        server.wait("the start", &|seen| seen.iter().any(|seen| seen.what == What::Waiting));
+        let before = descriptors();
+        let next = AtomicU64::new(1);
+        let address = server.addresses()[0];
+        std::thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(|| {
+                    loop {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed > peers {
+                            return;
+                        }
+                        misbehave(address, seed, echoes);
+                    }
+                });
+            }
+        });
+        let ends =
+            |seen: &[Seen]| seen.iter().filter(|seen| matches!(seen.what, What::Closed(_))).count() as u64;
+        server.wait("the end of all", &|seen| ends(seen) == peers);
+        assert_eq!(descriptors(), before);
+        drop(server.connect());
+        server.wait("one more", &|seen| ends(seen) == peers + 1);
+    });
+    assert_eq!(report.summary.served, peers + 1);
 }
 
 /// Of this process: the server's, with those of the peers.
@@ -57,11 +79,11 @@ fn descriptors() -> usize {
 }
 
 /// What one peer does. What it reads must be what it sent; that the server ends it is no fault.
-fn misbehave(address: SocketAddr, seed: u64) {
+fn misbehave(address: SocketAddr, seed: u64, echoes: bool) {
     let mut random = Random::new(seed);
     let socket = unconnected(address, &[]);
     socket.connect(&address.into()).unwrap();
-    let mut peer = Peer { stream: socket.into(), pattern: Pattern::new(), sent: 0, read: 0 };
+    let mut peer = Peer { stream: socket.into(), pattern: Pattern::new(), echoes, sent: 0, read: 0 };
     let acts = random.below(4);
     for _ in 0..acts {
         let size = random.one_of([1, 19, 1000, 70_000]);
@@ -83,8 +105,12 @@ fn misbehave(address: SocketAddr, seed: u64) {
         // In order: nothing may be missing, unless the server's patience was over.
         1 => peer.finish(),
         2 => drop(peer.stream.shutdown(Shutdown::Both)),
-        // Until the server has enough of it.
-        3 => drop(peer.stream.peek(&mut [0]).and_then(|_| peer.stream.read_to_end(&mut Vec::new()))),
+        // Until the server has enough of it, if it ever has.
+        3 => drop(
+            peer.stream
+                .peek(&mut [0])
+                .and_then(|_| (&peer.stream).take(MUCH as u64).read_to_end(&mut Vec::new())),
+        ),
         // It vanishes, maybe with bytes unread.
         _ => {}
     }
@@ -93,6 +119,8 @@ fn misbehave(address: SocketAddr, seed: u64) {
 struct Peer {
     stream: TcpStream,
     pattern: Pattern,
+    /// What it reads is what it sent.
+    echoes: bool,
     sent: usize,
     read: usize,
 }
@@ -100,7 +128,7 @@ struct Peer {
 impl Peer {
     fn send(&mut self, count: usize) -> io::Result<()> {
         // Both ends would wait for each other if nobody read meanwhile.
-        let most = count.min(100_000_usize.saturating_sub(self.sent - self.read));
+        let most = count.min(100_000_usize.saturating_sub(self.sent.saturating_sub(self.read)));
         let bytes: Vec<u8> = (0..most).map(|at| self.pattern.at(self.sent + at, 1)[0]).collect();
         self.stream.write_all(&bytes)?;
         self.sent += most;
@@ -113,15 +141,20 @@ impl Peer {
         }
         let mut buffer = vec![0; 4096];
         let count = self.stream.read(&mut buffer)?;
-        self.pattern.expect(self.read, &buffer[..count]);
+        if self.echoes {
+            self.pattern.expect(self.read, &buffer[..count]);
+        }
         self.read += count;
         if count == 0 { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 
     fn flood(&mut self) -> io::Result<()> {
         self.stream.set_nonblocking(true)?;
+        let end = self.sent + MUCH;
         let result = loop {
             match self.stream.write(self.pattern.at(self.sent, usize::MAX)) {
+                // It reads all that comes.
+                Ok(_) if self.sent > end => break Ok(()),
                 Ok(count) => self.sent += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break Ok(()),
                 Err(error) => break Err(error),

@@ -1,0 +1,143 @@
+//! A server that is watched while very many come and go: what it has, and what it told of them, counted as it comes: all of it would
+//! not fit into memory.
+
+use super::enchufe;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Threads, and descriptors of theirs, that may not have been there yet when a server that listens was looked at.
+const STARTING: usize = 8;
+
+/// What a server has: descriptors, threads, and resident memory in KiB.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    pub descriptors: usize,
+    pub threads: usize,
+    pub memory: u64,
+}
+
+impl Held {
+    /// What this process has now.
+    pub fn by(process: u32) -> Self {
+        let folder = format!("/proc/{process}");
+        let count = |name: &str| fs::read_dir(format!("{folder}/{name}")).unwrap().count();
+        let status = fs::read_to_string(format!("{folder}/status")).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let memory = resident.trim().trim_end_matches(" kB").parse().unwrap();
+        Self { descriptors: count("fd"), threads: count("task"), memory }
+    }
+}
+
+pub struct Watched {
+    process: Child,
+    pub address: SocketAddr,
+    told: Option<JoinHandle<Told>>,
+}
+
+/// What was told from the first to the last.
+#[derive(Debug, Default)]
+pub struct Told {
+    pub begun: u64,
+    pub ended: u64,
+    /// Of each reason.
+    pub ends: BTreeMap<String, u64>,
+    /// Ends that were no orderly ones, by the peer's address.
+    pub broken: BTreeMap<String, u64>,
+    /// Shortages, by what was short.
+    pub short: BTreeMap<String, u64>,
+    pub stopped: Value,
+    open: BTreeSet<u64>,
+    last: u64,
+}
+
+impl Watched {
+    /// `serve WORDS`, with a plan of faults where there is one.
+    pub fn start(words: &[&str], faults: Option<&str>) -> Self {
+        let words = [&["serve"], words, &["--listen", "127.0.0.1:0", "--json", "--events", "all"]].concat();
+        let mut command = enchufe("en", &words);
+        command.envs(faults.map(|plan| ("ENCHUFE_FAULTS", plan)));
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let address = lines.find_map(|line| event(&line, "listening")).unwrap()["address"].clone();
+        let address = address.as_str().unwrap().parse().unwrap();
+        let told = thread::spawn(move || {
+            let mut told = Told::default();
+            lines.for_each(|line| told.learn(&line));
+            told
+        });
+        Self { process, address, told: Some(told) }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub fn held(&self) -> Held {
+        Held::by(self.process.id())
+    }
+
+    /// Waits until it has no more descriptors and threads than before. One that leaks them never does.
+    pub fn settled(&self, before: Held) -> Held {
+        loop {
+            let now = self.held();
+            if now.descriptors <= before.descriptors + STARTING && now.threads <= before.threads + STARTING {
+                return now;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Ends it with SIGTERM. Each connection has begun and ended once.
+    pub fn stop(mut self) -> Told {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").arg(&id).status().unwrap().success());
+        let told = self.told.take().unwrap().join().unwrap();
+        assert_eq!(self.process.wait().unwrap().code(), Some(0));
+        assert!(told.open.is_empty(), "never ended: {:?}", told.open);
+        assert_eq!((told.begun, told.ended), (told.last, told.last), "numbers are given out once");
+        told
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed, and that is well.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Told {
+    fn learn(&mut self, line: &str) {
+        if let Some(event) = event(line, "accepted") {
+            let number = event["connection"].as_u64().unwrap();
+            assert!(self.open.insert(number), "{number} begins twice");
+            self.last = self.last.max(number);
+            self.begun += 1;
+        } else if let Some(event) = event(line, "closed") {
+            let number = event["connection"].as_u64().unwrap();
+            assert!(self.open.remove(&number), "{number} ends, and has not begun");
+            self.ended += 1;
+            let reason = event["reason"].as_str().unwrap();
+            *self.ends.entry(reason.to_owned()).or_default() += 1;
+            if !["peer_finished", "own_end"].contains(&reason) {
+                *self.broken.entry(event["peer"].as_str().unwrap().to_owned()).or_default() += 1;
+            }
+        } else if let Some(event) = event(line, "short") {
+            *self.short.entry(event["of"].as_str().unwrap().to_owned()).or_default() += 1;
+        } else if let Some(event) = event(line, "stopped") {
+            self.stopped = event;
+        }
+    }
+}
+
+/// The event of a line, if it has this name.
+fn event(line: &str, name: &str) -> Option<Value> {
+    line.contains(&format!("\"event\":\"{name}\"")).then(|| serde_json::from_str(line).unwrap())
+}
