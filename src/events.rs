@@ -2,12 +2,15 @@
 //! what every other form is made from. `docs/json.md` describes it; keys and ids do not change with
 //! the language.
 
+mod tls;
+
 use base64::prelude::{BASE64_STANDARD, Engine};
 use enchufe_talk::told::{About, Awaited, Reach, Shortage};
 use enchufe_talk::{Reason, Told};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
+pub use tls::TlsFault;
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +111,14 @@ pub enum Event {
     Accepted {
         local: String,
     },
+    /// The handshake of TLS is done. `server_name`: what the client asked a server for.
+    Secured {
+        version: String,
+        cipher: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        server_name: Option<String>,
+        resumed: bool,
+    },
     ProgramStarted {
         pid: u32,
     },
@@ -158,6 +169,8 @@ pub enum Event {
         call: Option<String>,
         #[serde(flatten)]
         fault: Option<Fault>,
+        #[serde(flatten)]
+        tls: Option<TlsFault>,
     },
     Short {
         of: String,
@@ -261,6 +274,12 @@ impl Event {
             Told::Waiting => Self::Waiting {},
             Told::Queued { peers } => Self::Queued { peers: peers.iter().map(ToString::to_string).collect() },
             Told::Accepted { local, .. } => Self::Accepted { local: text(&local) },
+            Told::Secured { version, cipher, name, resumed } => Self::Secured {
+                version: version.to_owned(),
+                cipher: cipher.to_owned(),
+                server_name: name.map(str::to_owned),
+                resumed,
+            },
             Told::ProgramStarted { pid } => Self::ProgramStarted { pid },
             Told::ProgramEnded { code, signal } => {
                 let (how, number) = if signal.is_some() { ("signal", signal) } else { ("exit", code) };
@@ -332,6 +351,7 @@ impl Event {
             limit_ns: limit.map(nanoseconds),
             call,
             fault,
+            tls: if let Reason::Tls(fault) = &end.reason { Some(TlsFault::from(&**fault)) } else { None },
         }
     }
 }
@@ -362,6 +382,7 @@ const fn shortage_id(of: Shortage) -> &'static str {
 const fn awaited_id(awaited: Awaited) -> &'static str {
     match awaited {
         Awaited::Connection => "connection",
+        Awaited::Handshake => "handshake",
         Awaited::Echo { .. } => "echo",
         Awaited::Expected => "expected",
         Awaited::PeerEnd => "peer_end",

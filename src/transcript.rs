@@ -140,6 +140,12 @@ fn add_words(args: &mut FluentArgs<'_>, keys: &Map<String, Value>, catalogue: &C
     if let Some(error) = word("error") {
         args.set("cause", cause(word("error_kind").unwrap_or_default(), error, catalogue));
     }
+    if word("alert").is_some() {
+        args.set("answered", "yes");
+    }
+    if word("server_name").is_some() {
+        args.set("asked", "yes");
+    }
     if let Some(reason) = word("reason") {
         let why = catalogue.text(&format!("reason-{reason}"), args);
         args.set("why", why);
@@ -194,7 +200,8 @@ fn set<'a>(args: &mut FluentArgs<'a>, key: &'a str, value: &'a Value) {
                 .collect();
             args.set(key, list.join(", "));
         }
-        Value::Bool(_) | Value::Null => {}
+        Value::Bool(answer) => args.set(key, if *answer { "yes" } else { "no" }),
+        Value::Null => {}
     }
 }
 

@@ -30,6 +30,13 @@ event-queued = { $count ->
        *[other] Waiting for their turn, already connected: { $peers }
     }
 event-accepted = Connection from { $peer }
+event-secured = Secured with TLS { $version } ({ $cipher }){ $asked ->
+        [yes] , for { $server_name }
+       *[no] {""}
+    }{ $resumed ->
+        [yes] , a session resumed
+       *[no] {""}
+    }
 event-program_started = Program started (process { $pid })
 event-program_ended = { $how ->
         [signal] The program was ended by signal { $code }
@@ -116,6 +123,7 @@ event-delivery_unknown = Sent: { $bytes ->
     } and the end, and the peer has ended; whether its TCP acknowledged them, this system does not tell
 event-still_waiting = { $awaited ->
         [connection] Still no answer to the connection (--connect-timeout 5s sets a limit)
+        [handshake] The peer has not ended the handshake of TLS (--idle 5s limits the wait); does it speak TLS at all?
         [echo] Still to come back: { $missing ->
                 [one] 1 byte
                *[other] { $missing } bytes
@@ -140,6 +148,21 @@ reason-refused = nobody listens there
 reason-limit = there was no room for it
 reason-peer_left = the peer closed without waiting for the answer
 reason-failed = { $call } failed: { $cause }
+reason-truncated = the peer closed without TLS's close_notify: what came may not be all that it said
+reason-tls = { $tls ->
+        [not_tls] what the peer said first is not TLS
+        [handshake_cut] the peer ended the connection in the handshake of TLS
+        [alert] the peer gave up on TLS with the alert { $alert }
+        [unknown_issuer] nobody who is trusted has signed the peer's certificate (--tls-ca FILE trusts others)
+        [authority] the peer's certificate is one of an authority, and nobody who is trusted (if it is the right one, --tls-ca FILE with it trusts it)
+        [expired] the peer's certificate was valid until { $moment } (its server needs a new one)
+        [not_yet_valid] the peer's certificate is valid from { $moment } on (is the clock of this machine right?)
+        [other_name] the peer's certificate is not for the name that was called, but for { $names } (call it by that)
+       *[protocol] TLS failed: { $detail }{ $answered ->
+            [yes] , as the peer was told by the alert { $alert }
+           *[no] {""}
+        }
+    }
 
 ## Errors of the system, by their kind in Rust
 

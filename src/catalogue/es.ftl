@@ -30,6 +30,13 @@ event-queued = { $count ->
        *[other] Esperan su turno, ya conectados: { $peers }
     }
 event-accepted = Conexión desde { $peer }
+event-secured = Protegida con TLS { $version } ({ $cipher }){ $asked ->
+        [yes] , para { $server_name }
+       *[no] {""}
+    }{ $resumed ->
+        [yes] , se retomó una sesión
+       *[no] {""}
+    }
 event-program_started = Arrancó el programa (proceso { $pid })
 event-program_ended = { $how ->
         [signal] Al programa lo terminó la señal { $code }
@@ -117,6 +124,7 @@ event-delivery_unknown = { $bytes ->
     } y el fin, y el otro extremo ya terminó; este sistema no dice si su TCP los confirmó
 event-still_waiting = { $awaited ->
         [connection] Sigue sin haber respuesta a la conexión (--connect-timeout 5s pone un límite)
+        [handshake] El otro extremo no termina el saludo de TLS (--idle 5s pone un límite a la espera); ¿acaso habla TLS?
         [echo] Faltan por volver { $missing ->
                 [one] 1 byte
                *[other] { $missing } bytes
@@ -141,6 +149,21 @@ reason-refused = nadie escucha ahí
 reason-limit = no había lugar para ella
 reason-peer_left = el otro extremo cerró sin esperar la respuesta
 reason-failed = { $call } falló: { $cause }
+reason-truncated = el otro extremo cerró sin el close_notify de TLS: puede que lo que llegó no sea todo lo que dijo
+reason-tls = { $tls ->
+        [not_tls] lo primero que dijo el otro extremo no es TLS
+        [handshake_cut] el otro extremo terminó la conexión en el saludo de TLS
+        [alert] el otro extremo desistió de TLS con la alerta { $alert }
+        [unknown_issuer] nadie en quien se confíe firmó el certificado del otro extremo (--tls-ca ARCHIVO confía en otros)
+        [authority] el certificado del otro extremo es el de una autoridad en la que no se confía (si es el correcto, --tls-ca ARCHIVO con él le da confianza)
+        [expired] el certificado del otro extremo venció el { $moment } (su servidor necesita uno nuevo)
+        [not_yet_valid] el certificado del otro extremo vale a partir del { $moment } (¿está bien el reloj de esta computadora?)
+        [other_name] el certificado del otro extremo no es para el nombre al que se llamó, sino para { $names } (llámalo por ese)
+       *[protocol] TLS falló: { $detail }{ $answered ->
+            [yes] , como se le dijo al otro extremo con la alerta { $alert }
+           *[no] {""}
+        }
+    }
 
 ## Errores del sistema, por su clase en Rust
 

@@ -89,7 +89,7 @@ pub fn send(flags: &flags::Send, common: Common, catalogue: &'static Catalogue) 
     // Raw bytes go to stdout where the events do not show them there.
     let raw = !flags.telling.json && matches!(audience, Audience::ClientPiped { .. });
     let mut sink = |bytes: &[u8]| if raw { write_out(bytes) } else { Ok(()) };
-    let outcome = client::talk(connected, &input, &plan.talk, &mut sink, &*teller, &stop);
+    let outcome = client::talk(connected, None, &input, &plan.talk, &mut sink, &*teller, &stop);
     teller.leave_prompt();
     drop(terminal);
     judge(&outcome, peer, &teller, catalogue)

@@ -182,6 +182,7 @@ fn run(
         operator: (plan.service == "ask").then_some(&*operator),
         options: &plan.options,
         counters: counters.as_deref(),
+        tls: None,
     };
     let with = Running { engine: plan.crew.kind, listeners, host: &host };
     match plan.service {

@@ -1,8 +1,10 @@
 use super::*;
 use crate::catalogue::{Catalogue, Language};
 use crate::transcript::{Form, render};
+use enchufe_talk::{End, tls};
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::time::SystemTime;
 
 fn payload() -> Payload {
     Payload::new("Aquí va el mensaje".as_bytes(), "Aquí va el mensaje".into(), true)
@@ -19,6 +21,7 @@ fn not_permitted() -> Fault {
 fn closed(reason: &str) -> Event {
     let limited = matches!(reason, "idle" | "first_byte" | "deadline");
     let failed = reason == "failed";
+    let not_tls = || TlsFault { tls: "not_tls".into(), alert: None, names: None, moment: None, detail: None };
     Event::Closed {
         reason: reason.into(),
         received: 19,
@@ -28,7 +31,33 @@ fn closed(reason: &str) -> Event {
         limit_ns: limited.then_some(2_000_000_000),
         call: failed.then(|| "recv".into()),
         fault: failed.then(fault),
+        tls: (reason == "tls").then(not_tls),
     }
+}
+
+/// An end for each way in which TLS fails.
+fn faults() -> Vec<Event> {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_609_459_200);
+    let why = || "peer is incompatible: NoCipherSuitesInCommon".to_owned();
+    let faults = [
+        tls::Fault::HandshakeCut,
+        tls::Fault::Alert("unknown_ca".into()),
+        tls::Fault::UnknownIssuer,
+        tls::Fault::Authority,
+        tls::Fault::Expired(time),
+        tls::Fault::NotYetValid(time),
+        tls::Fault::OtherName("other.example".into()),
+        tls::Fault::Protocol { why: "cannot decrypt peer's message".into(), alert: None },
+        tls::Fault::Protocol { why: why(), alert: Some("handshake_failure".into()) },
+    ];
+    let end = |fault| End {
+        reason: Reason::Tls(Box::new(fault)),
+        received: 0,
+        sent: 0,
+        unsent: 0,
+        lasted: Duration::from_micros(1250),
+    };
+    faults.into_iter().map(|fault| Event::closed(&end(fault))).collect()
 }
 
 /// One of each, in the order in which they may be met.
@@ -36,6 +65,12 @@ fn samples() -> Vec<Event> {
     let address = || "127.0.0.1:4000".to_owned();
     let listening = |reach: &str| Event::Listening { address: address(), reach: reach.into(), backlog: 4096 };
     let short = |of: &str, limit| Event::Short { of: of.into(), limit, fault: None };
+    let secured = |name: Option<&str>, resumed| Event::Secured {
+        version: "1.3".into(),
+        cipher: "TLS13_AES_256_GCM_SHA384".into(),
+        server_name: name.map(str::to_owned),
+        resumed,
+    };
     let waiting = |awaited: &str, missing| Event::StillWaiting { awaited: awaited.into(), missing };
     let mut all = vec![
         Event::WinsockStarted { version: "2.2".into() },
@@ -58,6 +93,8 @@ fn samples() -> Vec<Event> {
         Event::Queued { peers: vec!["127.0.0.1:52244".into()] },
         Event::Queued { peers: vec!["127.0.0.1:52244".into(), "127.0.0.1:52245".into()] },
         Event::Accepted { local: address() },
+        secured(Some("localhost"), false),
+        secured(None, true),
         Event::ProgramStarted { pid: 4711 },
         Event::ProgramEnded { how: "exit".into(), code: 1 },
         Event::ProgramEnded { how: "signal".into(), code: 9 },
@@ -96,6 +133,7 @@ fn samples() -> Vec<Event> {
         Event::Acknowledged { bytes: 19 },
         Event::DeliveryUnknown { bytes: 19 },
         waiting("connection", None),
+        waiting("handshake", None),
         waiting("echo", Some(7)),
         waiting("expected", None),
         waiting("peer_end", None),
@@ -104,6 +142,7 @@ fn samples() -> Vec<Event> {
         Event::Closing {},
     ];
     all.extend(Reason::IDS.map(closed));
+    all.extend(faults());
     all
 }
 

@@ -50,6 +50,7 @@ use crate::reason::{End, Reason};
 use crate::service::Service;
 use crate::session::Session;
 use crate::stop::Stop;
+use crate::tls::Identity;
 use crate::told::{About, Reporter, Told};
 
 use enchufe_sys::host::{self, Bell, Interest, Watch};
@@ -216,12 +217,22 @@ pub struct Host<'a> {
     pub options: &'a [SocketOption],
     /// Who counts, where somebody wants to know while it serves.
     pub counters: Option<&'a Counters>,
+    /// Who it is, where connections are to be of TLS.
+    pub tls: Option<&'a Identity>,
 }
 
 impl<'a> Host<'a> {
     /// One whose bounds are the usual ones, with nobody to ask.
     pub fn new(reporter: &'a dyn Reporter, stop: &'a Stop) -> Self {
-        Self { reporter, limits: Limits::default(), stop, operator: None, options: &[], counters: None }
+        Self {
+            reporter,
+            limits: Limits::default(),
+            stop,
+            operator: None,
+            options: &[],
+            counters: None,
+            tls: None,
+        }
     }
 
     /// The descriptor of this connection is closed: counts and tells how it ended.

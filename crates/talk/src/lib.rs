@@ -8,6 +8,7 @@
 //!   bounds, timeouts, half-close, and the reason it ended.
 //! * [`engine`]: who owns descriptors, buffers and clocks. One contract, one file an engine.
 //! * [`client`]: the other end.
+//! * [`tls`]: the layer between a service and its socket, where it is asked for.
 //! * [`Told`]: everything that happens, as typed values for a [`Reporter`]. No prose: a program puts
 //!   it into words.
 //!
@@ -32,6 +33,7 @@ pub mod service;
 pub mod services;
 pub mod session;
 pub mod stop;
+pub mod tls;
 pub mod told;
 
 pub use address::Endpoint;

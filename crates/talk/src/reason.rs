@@ -1,5 +1,6 @@
 //! Why a connection ended: every one does with exactly one [`Reason`].
 
+use crate::tls::Fault;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -88,13 +89,17 @@ pub enum Reason {
     Limit,
     /// The peer's program is gone though its system still holds the connection.
     PeerLeft,
+    /// TLS could not go on.
+    Tls(Box<Fault>),
+    /// The peer's FIN came without TLS's `close_notify`: what came may not be all that was said.
+    Truncated,
     /// The system gave the connection up (unreachable, timed out) or refused a call.
     Failed(Call, io::Error),
 }
 
 impl Reason {
     /// The names of all of them, in JSON and in the catalogue of texts.
-    pub const IDS: [&'static str; 11] = [
+    pub const IDS: [&'static str; 13] = [
         "peer_finished",
         "own_end",
         "reset_by_peer",
@@ -106,6 +111,8 @@ impl Reason {
         "limit",
         "peer_left",
         "failed",
+        "tls",
+        "truncated",
     ];
 
     /// Its place in [`Self::IDS`].
@@ -122,6 +129,8 @@ impl Reason {
             Self::Limit => 8,
             Self::PeerLeft => 9,
             Self::Failed(..) => 10,
+            Self::Tls(_) => 11,
+            Self::Truncated => 12,
         }
     }
 
@@ -147,9 +156,9 @@ impl Reason {
 pub struct End {
     /// Why.
     pub reason: Reason,
-    /// Payload bytes read from the peer, those thrown away after our end included.
+    /// Payload bytes read from the peer, those thrown away after our end included. With TLS, what was in its records.
     pub received: u64,
-    /// Payload bytes handed to the kernel for the peer.
+    /// Payload bytes handed to the kernel for the peer. With TLS, those in whole records.
     pub sent: u64,
     /// Bytes in hand to be sent that were not, because the connection ended. What had not been taken
     /// from the input yet is not in it.

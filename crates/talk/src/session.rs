@@ -10,6 +10,7 @@
 mod output;
 mod parked;
 mod queue;
+mod secured;
 
 use crate::engine::{Host, Limits};
 use crate::operator::Turn;
@@ -20,6 +21,7 @@ use enchufe_sys::host::Bell;
 pub use output::Next;
 use output::{Done, Output};
 pub use parked::Parked;
+use secured::Secured;
 use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
@@ -78,6 +80,8 @@ pub struct Session<'h, S: Service, B> {
     sent: u64,
     discarded: u64,
     reason: Option<Reason>,
+    /// Where the connection is of TLS.
+    tls: Option<Box<Secured>>,
 }
 
 impl<'h, S: Service, B> Session<'h, S, B> {
@@ -91,7 +95,12 @@ impl<'h, S: Service, B> Session<'h, S, B> {
         (now, time_of_day): (Instant, SystemTime),
     ) -> Self {
         let mut session = Self { bell, ..Self::quiet(host, service, about, now) };
-        session.event(Event::Opened(time_of_day), now);
+        match host.tls {
+            None => {
+                session.event(Event::Opened(time_of_day), now);
+            }
+            Some(identity) => session.open_secured(identity, time_of_day, now),
+        }
         session
     }
 
@@ -116,6 +125,7 @@ impl<'h, S: Service, B> Session<'h, S, B> {
             sent: 0,
             discarded: 0,
             reason: None,
+            tls: None,
         }
     }
 
@@ -128,7 +138,7 @@ impl<'h, S: Service, B> Session<'h, S, B> {
     /// queued for a peer that does not read has reached its bound.
     pub fn wants_read(&self) -> bool {
         match self.phase {
-            Phase::Open => !self.paused && !self.peer_ended && self.has_room(),
+            Phase::Open => !self.paused && !self.peer_ended && !self.has_seen_fin() && self.has_room(),
             Phase::Flushing | Phase::Lingering(_) => !self.peer_ended,
             Phase::Over => false,
         }
@@ -148,16 +158,11 @@ impl<'h, S: Service, B> Session<'h, S, B> {
     /// buffer back if it is not needed.
     pub fn received(&mut self, bytes: &[u8], buffer: B, now: Instant) -> Option<B> {
         self.active = now;
-        self.received += bytes.len() as u64;
-        if let Some(counters) = self.host.counters {
-            counters.received(bytes.len() as u64);
-        }
-        if self.phase != Phase::Open {
-            self.discarded += bytes.len() as u64;
+        if self.tls.is_some() {
+            self.received_sealed(bytes, now);
             return Some(buffer);
         }
-        self.tell(&Told::Received { bytes });
-        let lent = self.event(Event::Bytes(bytes), now);
+        let lent = self.payload(bytes, now);
         if lent == 0 {
             return Some(buffer);
         }
@@ -165,8 +170,31 @@ impl<'h, S: Service, B> Session<'h, S, B> {
         None
     }
 
+    /// Payload came; how many ranges of it are sent.
+    fn payload(&mut self, bytes: &[u8], now: Instant) -> usize {
+        self.received += bytes.len() as u64;
+        if let Some(counters) = self.host.counters {
+            counters.received(bytes.len() as u64);
+        }
+        if self.phase != Phase::Open {
+            self.discarded += bytes.len() as u64;
+            return 0;
+        }
+        self.tell(&Told::Received { bytes });
+        self.event(Event::Bytes(bytes), now)
+    }
+
     /// The peer's FIN was read.
     pub fn peer_ended(&mut self, now: Instant) {
+        if self.tls.is_some() {
+            self.fin_came(now);
+        } else {
+            self.payload_ended(now);
+        }
+    }
+
+    /// No more payload will come.
+    fn payload_ended(&mut self, now: Instant) {
         if self.peer_ended {
             return;
         }
@@ -201,11 +229,12 @@ impl<'h, S: Service, B> Session<'h, S, B> {
     /// `count` bytes of [`Self::next`] are with the kernel. Gives back the buffer that this freed.
     pub fn sent(&mut self, count: usize, now: Instant) -> Option<B> {
         self.active = now;
-        self.sent += count as u64;
+        let (done, payload) = self.output.advance(count);
+        self.sent += payload as u64;
         if let Some(counters) = self.host.counters {
-            counters.sent(count as u64);
+            counters.sent(payload as u64);
         }
-        let freed = match self.output.advance(count) {
+        let freed = match done {
             Done::Buffer(buffer) => Some(buffer),
             Done::Answer(bytes) => {
                 self.tell(&Told::Answered { bytes: &bytes });
@@ -213,7 +242,7 @@ impl<'h, S: Service, B> Session<'h, S, B> {
             }
             Done::Nothing => None,
         };
-        if self.output.is_empty() && self.phase == Phase::Open {
+        if self.output.is_empty() && self.phase == Phase::Open && !self.shakes_hands() {
             self.event(Event::Writable, now);
         }
         self.settle(now);
@@ -266,7 +295,9 @@ impl<'h, S: Service, B> Session<'h, S, B> {
 
     /// A call on the connection failed.
     pub fn failed(&mut self, call: Call, error: io::Error) {
-        self.over(Reason::of_error(call, error));
+        let reason = Reason::of_error(call, error);
+        let is_none = matches!(reason, Reason::Reset) && self.owes_nothing();
+        self.over(if is_none { Reason::PeerFinished } else { reason });
     }
 
     /// The program stops now.
@@ -341,7 +372,11 @@ impl<'h, S: Service, B> Session<'h, S, B> {
             reason: self.reason.take().unwrap_or(Reason::OwnEnd),
             received: self.received,
             sent: self.sent,
-            unsent: self.output.queued() as u64,
+            unsent: if self.tls.is_some() {
+                self.output.sealed_payload()
+            } else {
+                self.output.queued() as u64
+            },
             lasted: now.saturating_duration_since(self.opened),
         };
         self.host.ended(self.about, &end);
@@ -358,7 +393,7 @@ impl<'h, S: Service, B> Session<'h, S, B> {
 
     /// Tells the service and does what it says; how many ranges of the received bytes it sends.
     fn event(&mut self, event: Event<'_>, now: Instant) -> usize {
-        let length = if let Event::Bytes(bytes) = event { bytes.len() } else { 0 };
+        let came = if let Event::Bytes(bytes) = event { bytes } else { &[] };
         let mut actions = Actions { list: ACTIONS.take() };
         self.service.event(&mut self.state, event, &mut actions);
         let mut lent = 0;
@@ -366,7 +401,7 @@ impl<'h, S: Service, B> Session<'h, S, B> {
         if !actions.list.is_empty() {
             for action in actions.list.drain(..) {
                 if self.phase == Phase::Open {
-                    lent += usize::from(self.act(action, length, now));
+                    lent += usize::from(self.act(action, came, now));
                 }
             }
         }
@@ -376,16 +411,23 @@ impl<'h, S: Service, B> Session<'h, S, B> {
     }
 
     /// Carries out one action; whether it sends a range of the received bytes.
-    fn act(&mut self, action: Action, length: usize, now: Instant) -> bool {
+    fn act(&mut self, action: Action, came: &[u8], now: Instant) -> bool {
         match action {
             Action::SendReceived(_) | Action::Send { .. } | Action::HalfClose if self.finishing => {}
             Action::SendReceived(range) => {
-                let range = range.start.min(length)..range.end.min(length);
+                let range = range.start.min(came.len())..range.end.min(came.len());
                 if !range.is_empty() {
                     self.tell(&Told::Returning { count: range.len() });
+                    if self.tls.is_some() {
+                        self.seal(came.get(range).unwrap_or_default());
+                        return false;
+                    }
                     self.output.push_received(range);
                     return true;
                 }
+            }
+            Action::Send { bytes, told } if !bytes.is_empty() && self.tls.is_some() => {
+                self.seal_own(bytes, told);
             }
             Action::Send { bytes, told } if !bytes.is_empty() => self.output.push(bytes, told),
             Action::Send { bytes, told } => {
@@ -407,14 +449,17 @@ impl<'h, S: Service, B> Session<'h, S, B> {
     fn close(&mut self) {
         self.withdraw_question();
         self.phase = Phase::Flushing;
+        self.peer_ended |= self.has_seen_fin();
         if self.peer_ended {
             self.reason.get_or_insert(Reason::PeerFinished);
+            self.seal_end();
         } else if !self.finishing {
             self.half_close();
         }
     }
 
     fn half_close(&mut self) {
+        self.seal_end();
         self.finishing = true;
         self.output.push_half_close();
     }
@@ -422,7 +467,10 @@ impl<'h, S: Service, B> Session<'h, S, B> {
     /// Goes on when the last of the output, our FIN, is out, and ends when both FINs are. (The peer's
     /// being in, closing the descriptor sends ours.)
     fn settle(&mut self, now: Instant) {
-        if self.phase == Phase::Flushing && self.output.is_empty() {
+        if self.owes_end() {
+            // Comes back here.
+            self.payload_ended(now);
+        } else if self.phase == Phase::Flushing && self.output.is_empty() {
             let until = now.checked_add(self.limits().linger);
             self.phase = if self.peer_ended { Phase::Over } else { Phase::Lingering(until) };
         } else if self.phase == Phase::Open && self.finishing && self.peer_ended && self.output.is_empty() {
@@ -438,7 +486,9 @@ impl<'h, S: Service, B> Session<'h, S, B> {
         // To be stopped while only the peer's FIN is missing takes nothing from anybody. A reset
         // does: the answer may not have been read.
         let done = matches!(self.phase, Phase::Lingering(_));
-        if !(done && matches!(reason, Reason::Interrupted | Reason::Deadline(_))) {
+        // In what TLS failed says more than how its end was met.
+        let said = matches!(self.reason, Some(Reason::Tls(_) | Reason::Truncated));
+        if !(said || done && matches!(reason, Reason::Interrupted | Reason::Deadline(_))) {
             self.reason = Some(reason);
         }
         self.phase = Phase::Over;

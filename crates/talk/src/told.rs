@@ -65,6 +65,8 @@ pub enum Shortage {
 pub enum Awaited {
     /// An answer to SYN.
     Connection,
+    /// The handshake of TLS.
+    Handshake,
     /// The rest of the echo.
     Echo {
         /// Bytes that have not come back.
@@ -110,6 +112,8 @@ pub enum Told<'a> {
     Queued { peers: &'a [SocketAddr] },
     /// Server: a connection.
     Accepted { peer: SocketAddr, local: SocketAddr },
+    /// Both: the handshake of TLS is done. `name`: what the client asked a server for. `resumed`: they knew each other from before.
+    Secured { version: &'a str, cipher: &'a str, name: Option<&'a str>, resumed: bool },
     /// Server: a program serves the connection.
     ProgramStarted { pid: u32 },
     /// Server: it ended, with this code, or by this signal.

@@ -1,10 +1,14 @@
 //! The client's loop: one thread that waits for the socket, the input, the stop and the clock.
 
+mod secured;
+
+use self::secured::Secured;
 use super::expect::Judge;
 use super::{HalfClose, Input, Outcome, PATIENCE, Pace, Piece, Plan, Reply, Verdict};
 use crate::connect::Connected;
 use crate::reason::{Call, End, Reason};
 use crate::stop::Stop;
+use crate::tls::{Checked, Sealed};
 use crate::told::{About, Awaited, ConnectionId, Reporter, Told};
 use enchufe_sys::host::{self, Delivery, Interest, Watch};
 use socket2::SockRef;
@@ -23,9 +27,10 @@ const MOST_UNECHOED: u64 = 64 * 1024 * 1024;
 /// How often a peer that has ended is looked for while there is still input.
 const PEER_CHECK: Duration = Duration::from_secs(1);
 
-/// Talks until it is over. `sink` gets the peer's bytes.
+/// Talks until it is over; with `tls`, of TLS. `sink` gets the peer's bytes.
 pub fn talk(
     connected: Connected,
+    tls: Option<&Checked>,
     input: &Input,
     plan: &Plan,
     sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
@@ -42,8 +47,9 @@ pub fn talk(
         reporter,
         judge: plan.expect.map(Judge::new),
         buffer: vec![0; plan.read_size],
-        pending: Vec::new(),
+        pending: Sealed::default(),
         written: 0,
+        secured: None,
         feed: Feed::Idle,
         half_closed: None,
         peer_ended: None,
@@ -62,8 +68,11 @@ pub fn talk(
         input_error: None,
         output_error: None,
     };
-    // A message is there already: nothing that the peer does comes before it.
-    talk.take_input();
+    match tls {
+        Some(checked) => talk.begin_handshake(checked),
+        // A message is there already: nothing that the peer does comes before it.
+        None => talk.take_input(),
+    }
     while talk.reason.is_none() {
         if let Err(error) = talk.turn(stop) {
             talk.reason = Some(Reason::Failed(Call::Poll, error));
@@ -100,8 +109,10 @@ struct Talk<'a> {
     judge: Option<Judge>,
     buffer: Vec<u8>,
     /// The piece that is being sent, and how much of it is with the kernel.
-    pending: Vec<u8>,
+    pending: Sealed,
     written: usize,
+    /// Where the connection is of TLS.
+    secured: Option<Box<Secured>>,
     feed: Feed,
     half_closed: Option<Instant>,
     peer_ended: Option<Instant>,
@@ -133,11 +144,11 @@ impl Talk<'_> {
             return Ok(());
         }
         let now = Instant::now();
-        let interest = Interest { read: self.peer_ended.is_none(), write: self.written < self.pending.len() };
+        let interest = Interest { read: self.peer_ended.is_none(), write: !self.is_written() };
         let timeout = self.wake(now).map(|at| at.saturating_duration_since(now));
         let mut watches = [
             Watch::new(stop.begun(), Interest::READ),
-            Watch::new(&*self.input.bell, Interest::READ),
+            Watch::new(&*self.input.bell, if self.shakes_hands() { Interest::NONE } else { Interest::READ }),
             // Both directions over: the kernel would say so at once, again and again.
             if self.peer_ended.is_some() && self.half_closed.is_some() {
                 Watch::new(stop.begun(), Interest::NONE)
@@ -187,7 +198,7 @@ impl Talk<'_> {
     /// sent, also to a peer that says what was expected before it was asked.
     fn is_settled(&self, flushed: bool) -> bool {
         let Some(judge) = &self.judge else { return false };
-        let written = self.written == self.pending.len();
+        let written = self.is_written();
         match self.input.pace {
             Pace::Stream => (judge.is_met() && flushed) || (judge.has_failed() && written),
             Pace::Conversation(_) => self.sent > 0 && written && (judge.is_met() || judge.has_failed()),
@@ -196,10 +207,18 @@ impl Talk<'_> {
 
     /// Whether the whole input is with the kernel.
     fn is_flushed(&self) -> bool {
-        self.feed == Feed::Over && self.written == self.pending.len()
+        self.feed == Feed::Over && self.is_written()
+    }
+
+    /// Whether all that is to be sent is with the kernel.
+    fn is_written(&self) -> bool {
+        self.written == self.pending.bytes.len()
     }
 
     fn send_fin(&mut self, now: Instant) {
+        if !self.says_end() {
+            return;
+        }
         self.half_closed = Some(now);
         match self.stream.shutdown(Shutdown::Write) {
             Ok(()) => self.tell(&Told::HalfClosed),
@@ -210,7 +229,7 @@ impl Talk<'_> {
     }
 
     fn request_input(&mut self, now: Instant) {
-        let busy = self.feed != Feed::Idle || self.written < self.pending.len();
+        let busy = self.feed != Feed::Idle || !self.is_written() || self.shakes_hands();
         let unechoed = self.judge.as_ref().map_or(0, Judge::missing);
         let due = match self.input.pace {
             Pace::Stream => unechoed < MOST_UNECHOED,
@@ -244,8 +263,7 @@ impl Talk<'_> {
                 if let Some(judge) = &mut self.judge {
                     judge.sent(&bytes);
                 }
-                self.pending = bytes;
-                self.written = 0;
+                self.put(bytes);
                 self.answered = None;
                 self.write();
             }
@@ -266,11 +284,12 @@ impl Talk<'_> {
     }
 
     fn write(&mut self) {
-        while let Some(rest) = self.pending.get(self.written..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = self.pending.bytes.get(self.written..).filter(|rest| !rest.is_empty()) {
             match self.stream.write(rest) {
                 Ok(count) => {
+                    let before = self.pending.carried(self.written);
                     self.written += count;
-                    self.sent += count as u64;
+                    self.sent += (self.pending.carried(self.written) - before) as u64;
                     self.active = Instant::now();
                 }
                 Err(error) => return self.fail(Call::Send, error),
@@ -280,27 +299,37 @@ impl Talk<'_> {
 
     fn read(&mut self) {
         match host::receive(&self.stream, &mut self.buffer) {
-            Ok(0) => {
-                if self.peer_ended.is_none() {
-                    self.active = Instant::now();
-                    self.peer_ended = Some(self.active);
-                    self.tell(&Told::PeerEnded);
-                }
-            }
+            Ok(0) => self.fin_came(),
             Ok(count) => {
                 self.active = Instant::now();
-                self.answered = Some(self.active);
-                self.received += count as u64;
-                self.show(count);
+                // While it is shown, it is of nobody else.
+                let buffer = std::mem::take(&mut self.buffer);
+                let bytes = buffer.get(..count).unwrap_or_default();
+                if self.secured.is_some() {
+                    self.read_sealed(bytes);
+                } else {
+                    self.show(bytes);
+                }
+                self.buffer = buffer;
             }
             Err(error) => self.fail(Call::Recv, error),
         }
     }
 
-    fn show(&mut self, count: usize) {
-        let bytes = self.buffer.get(..count).unwrap_or_default();
+    /// No more payload will come.
+    fn peer_is_done(&mut self) {
+        if self.peer_ended.is_none() {
+            self.active = Instant::now();
+            self.peer_ended = Some(self.active);
+            self.tell(&Told::PeerEnded);
+        }
+    }
+
+    fn show(&mut self, bytes: &[u8]) {
+        self.answered = Some(self.active);
+        self.received += bytes.len() as u64;
         if self.plan.reply == Reply::Ignore {
-            self.discarded += count as u64;
+            self.discarded += bytes.len() as u64;
             return;
         }
         self.reporter.tell(Some(self.about), &Told::Received { bytes });
@@ -333,7 +362,7 @@ impl Talk<'_> {
 
     /// Asks how far the peer has acknowledged, where that is what counts.
     fn check_delivery(&mut self, now: Instant, flushed: bool) {
-        let stuck = self.plan.reply == Reply::Ignore && self.written < self.pending.len();
+        let stuck = self.plan.reply == Reply::Ignore && !self.is_written();
         if stuck && now >= self.active + self.plan.wait {
             self.reason.get_or_insert(Reason::Deadline(self.plan.wait));
         }
@@ -409,7 +438,9 @@ impl Talk<'_> {
     /// What is being waited for, other than the input.
     fn awaited(&self, flushed: bool) -> Option<Awaited> {
         let missing = self.judge.as_ref().map_or(0, Judge::missing);
-        if self.written < self.pending.len() {
+        if self.shakes_hands() {
+            Some(Awaited::Handshake)
+        } else if !self.is_written() {
             Some(Awaited::Room)
         } else if self.plan.reply == Reply::Ignore && flushed && self.delivered != Delivered::NotTold {
             Some(Awaited::Acknowledgement)
@@ -435,7 +466,8 @@ impl Talk<'_> {
     fn wake(&self, now: Instant) -> Option<Instant> {
         let plan = self.plan;
         let flushed = self.is_flushed();
-        let asking = self.feed == Feed::Idle && self.written == self.pending.len() && self.settled.is_none();
+        let asking =
+            self.feed == Feed::Idle && self.is_written() && !self.shakes_hands() && self.settled.is_none();
         let prompt = if asking { self.prompt_at() } else { None };
         let delivery = (plan.reply == Reply::Ignore && self.half_closed.is_some()).then(|| now + self.check);
         let nothing =
@@ -464,6 +496,7 @@ impl Talk<'_> {
     }
 
     fn close(mut self) -> Outcome {
+        self.say_end_at_last();
         let verdict = match (&self.judge, self.plan.reply) {
             (Some(judge), _) => judge.verdict().map_or(Verdict::Met, Verdict::Unmet),
             (None, Reply::Ignore) => match self.delivered {
@@ -478,7 +511,7 @@ impl Talk<'_> {
             reason: self.reason.take().unwrap_or(Reason::OwnEnd),
             received: self.received,
             sent: self.sent,
-            unsent: (self.pending.len() - self.written) as u64,
+            unsent: (self.pending.payload - self.pending.carried(self.written)) as u64,
             lasted: self.opened.elapsed(),
         };
         let Talk { stream, reporter, about, discarded, input_error, output_error, .. } = self;

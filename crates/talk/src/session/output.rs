@@ -1,6 +1,7 @@
 //! What is to be sent, in order: ranges of lent buffers, bytes of the service, and the FIN.
 
 use super::queue::Queue;
+use crate::tls::Sealed;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -12,6 +13,12 @@ enum Segment {
         bytes: Cow<'static, [u8]>,
         from: usize,
         told: bool,
+    },
+    /// Of TLS; with the answer in it, if that is to be told.
+    Sealed {
+        sealed: Sealed,
+        from: usize,
+        answer: Option<Cow<'static, [u8]>>,
     },
     HalfClose,
 }
@@ -66,6 +73,11 @@ impl<B> Output<B> {
         self.segments.push(Segment::Bytes { bytes, from: 0, told });
     }
 
+    pub(super) fn push_sealed(&mut self, sealed: Sealed, answer: Option<Cow<'static, [u8]>>) {
+        self.queued += sealed.bytes.len();
+        self.segments.push(Segment::Sealed { sealed, from: 0, answer });
+    }
+
     pub(super) fn push_half_close(&mut self) {
         self.segments.push(Segment::HalfClose);
     }
@@ -92,13 +104,40 @@ impl<B> Output<B> {
             Segment::Bytes { bytes, from, .. } => {
                 Next::Bytes(bytes.as_ref().get(*from..).unwrap_or_default())
             }
+            Segment::Sealed { sealed, from, .. } => {
+                Next::Bytes(sealed.bytes.get(*from..).unwrap_or_default())
+            }
             Segment::HalfClose => Next::HalfClose,
         })
     }
 
-    /// `count` bytes of [`Self::next`] are with the kernel (or its FIN is).
-    pub(super) fn advance(&mut self, count: usize) -> Done<B> {
+    /// `count` bytes of [`Self::next`] are with the kernel (or its FIN is): what that gives back, and how much payload was in
+    /// them.
+    pub(super) fn advance(&mut self, count: usize) -> (Done<B>, usize) {
         self.queued = self.queued.saturating_sub(count);
+        match self.segments.front_mut() {
+            Some(Segment::Sealed { .. }) => self.advance_sealed(count),
+            _ => (self.advance_plain(count), count),
+        }
+    }
+
+    fn advance_sealed(&mut self, count: usize) -> (Done<B>, usize) {
+        let Some(Segment::Sealed { sealed, from, .. }) = self.segments.front_mut() else {
+            return (Done::Nothing, 0);
+        };
+        let before = sealed.carried(*from);
+        *from += count;
+        let payload = sealed.carried(*from) - before;
+        if *from < sealed.bytes.len() {
+            return (Done::Nothing, payload);
+        }
+        match self.segments.pop() {
+            Some(Segment::Sealed { answer: Some(answer), .. }) => (Done::Answer(answer), payload),
+            _ => (Done::Nothing, payload),
+        }
+    }
+
+    fn advance_plain(&mut self, count: usize) -> Done<B> {
         match self.segments.front_mut() {
             Some(Segment::Received(range)) => {
                 range.start = (range.start + count).min(range.end);
@@ -118,8 +157,17 @@ impl<B> Output<B> {
                 self.segments.pop();
                 Done::Nothing
             }
-            None => Done::Nothing,
+            Some(Segment::Sealed { .. }) | None => Done::Nothing,
         }
+    }
+
+    /// Payload that was to be sent with the ciphertext that is still here.
+    pub(super) fn sealed_payload(&self) -> u64 {
+        let left = self.segments.iter().map(|segment| match segment {
+            Segment::Sealed { sealed, from, .. } => sealed.payload - sealed.carried(*from),
+            _ => 0,
+        });
+        left.sum::<usize>() as u64
     }
 
     pub(super) fn take_back(&mut self) -> Option<B> {

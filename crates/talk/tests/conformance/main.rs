@@ -21,6 +21,7 @@ mod child;
 mod pattern;
 mod recorder;
 mod scripted;
+mod secured;
 mod sockets;
 mod suite;
 mod world;
@@ -215,6 +216,58 @@ mod uring_on_three_threads {
         misbehaving:
             peers_that_misbehave_leave_nothing_behind;
     }
+}
+
+/// What only those of TLS have.
+macro_rules! for_tls {
+    ($worlds:expr) => {
+        cases! { $worlds;
+            tls:
+                garbage_instead_of_a_handshake_is_answered_with_an_alert
+                a_client_that_does_not_end_its_handshake_is_closed_at_the_first_byte_limit
+                an_end_in_the_handshake_is_told_as_one
+                an_end_that_was_not_announced_is_not_told_to_the_service
+                a_client_that_does_not_believe_says_why
+                a_record_that_was_changed_ends_the_connection
+                both_versions_are_spoken;
+        }
+    };
+}
+
+mod blocking_with_tls {
+    use super::*;
+    for_every_engine!(Sockets::secured(Sockets::of("blocking_with_tls", Kind::Blocking)));
+    for_tls!(Sockets::secured(Sockets::of("blocking_with_tls", Kind::Blocking)));
+}
+
+mod threads_with_tls {
+    use super::*;
+    for_every_engine!(Sockets::secured(Sockets::of("threads_with_tls", Kind::Threads)));
+    for_tls!(Sockets::secured(Sockets::of("threads_with_tls", Kind::Threads)));
+}
+
+mod epoll_with_tls {
+    use super::*;
+    for_every_engine!(Sockets::secured(Sockets::of("epoll_with_tls", Kind::Epoll)));
+    for_tls!(Sockets::secured(Sockets::of("epoll_with_tls", Kind::Epoll)));
+}
+
+mod epoll_on_three_threads_with_tls {
+    use super::*;
+    for_every_engine!(Sockets::secured(Sockets::on(3, "epoll_on_three_threads_with_tls", Kind::Epoll)));
+    for_tls!(Sockets::secured(Sockets::on(3, "epoll_on_three_threads_with_tls", Kind::Epoll)));
+}
+
+mod uring_with_tls {
+    use super::*;
+    for_every_engine!(Sockets::secured(Sockets::of("uring_with_tls", Kind::Uring)));
+    for_tls!(Sockets::secured(Sockets::of("uring_with_tls", Kind::Uring)));
+}
+
+mod uring_on_three_threads_with_tls {
+    use super::*;
+    for_every_engine!(Sockets::secured(Sockets::on(3, "uring_on_three_threads_with_tls", Kind::Uring)));
+    for_tls!(Sockets::secured(Sockets::on(3, "uring_on_three_threads_with_tls", Kind::Uring)));
 }
 
 mod scripted_completions {

@@ -75,6 +75,7 @@ impl World for Scripted {
             operator: Some(&operator),
             options: &setup.options,
             counters: None,
+            tls: None,
         };
         let _said = SaysSeed(self.seed);
         let running = Running {
@@ -257,6 +258,8 @@ impl<S: Service> Peer for Client<'_, '_, S> {
         self.running.engine.borrow_mut().wire(self.wire).peer_ends();
         self.running.a_while();
     }
+
+    fn close(self: Box<Self>) {}
 
     fn reset(self: Box<Self>) {
         self.running.engine.borrow_mut().wire(self.wire).peer_resets();

@@ -2,11 +2,13 @@
 
 use crate::pattern::Pattern;
 use crate::recorder::{FOR_EVER, Recorder, Report, Seen, What};
+use crate::secured;
 use crate::world::{Peer, Server, Setup, World};
 use enchufe_sys::host::{self, Interest, Watch};
 use enchufe_talk::engine::{self, BusyPoll, Host, Kind, Limits};
 use enchufe_talk::listen::{self, Listener, Plan};
 use enchufe_talk::options::{self, SocketOption};
+use enchufe_talk::session::{MOST_BUFFERS, MOST_QUEUED};
 use enchufe_talk::{Operator, Service, Stop, connect};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::cell::Cell;
@@ -19,7 +21,7 @@ use std::time::Duration;
 
 /// How long a peer may find no room before it is taken to be stuck. Were it wrong, a case would see
 /// less, not fail.
-const STUCK: Duration = Duration::from_millis(150);
+pub(crate) const STUCK: Duration = Duration::from_millis(150);
 
 /// What every kernel keeps for a peer that does not read yet.
 const SMALL: usize = 1024;
@@ -32,27 +34,43 @@ pub(crate) struct Sockets {
     kind: Kind,
     /// Of an engine that has a few.
     threads: NonZeroUsize,
+    /// Connections are of TLS.
+    secured: bool,
 }
 
 impl Sockets {
     /// The only world of this engine.
     pub(crate) fn of(name: &'static str, kind: Kind) -> [Self; 1] {
-        [Self { name, kind, threads: NonZeroUsize::MIN }]
+        [Self { name, kind, threads: NonZeroUsize::MIN, secured: false }]
     }
 
     /// With so many threads.
     pub(crate) fn on(threads: usize, name: &'static str, kind: Kind) -> [Self; 1] {
-        [Self { name, kind, threads: NonZeroUsize::new(threads).unwrap() }]
+        [Self { name, kind, threads: NonZeroUsize::new(threads).unwrap(), secured: false }]
+    }
+
+    /// With TLS.
+    pub(crate) fn secured([world]: [Self; 1]) -> [Self; 1] {
+        [Self { secured: true, ..world }]
     }
 }
 
 impl World for Sockets {
     fn long(&self) -> usize {
-        64 << 20
+        if self.secured { 16 << 20 } else { 64 << 20 }
     }
 
     fn one_at_a_time(&self) -> bool {
         self.kind == Kind::Blocking
+    }
+
+    fn largest_piece(&self, read: usize) -> usize {
+        if self.secured { read + secured::RECORD } else { read }
+    }
+
+    fn most_lent(&self, read: usize) -> usize {
+        // Nothing is lent where what came is opened elsewhere: it is queued.
+        if self.secured { MOST_QUEUED + self.largest_piece(read) } else { MOST_BUFFERS * read }
     }
 
     fn name(&self) -> &'static str {
@@ -68,6 +86,7 @@ impl World for Sockets {
         let stream_size =
             if looks && setup.limits.read_size == Limits::default().read_size { 256 * 1024 } else { 0 };
         let busy_poll = if looks { BusyPoll::For(Duration::from_micros(50)) } else { BusyPoll::Off };
+        let identity = self.secured.then(secured::identity);
         let host = Host {
             reporter: &recorder,
             limits: Limits { threads: Some(self.threads), busy_poll, stream_size, ..setup.limits.clone() },
@@ -75,6 +94,7 @@ impl World for Sockets {
             operator: Some(&operator),
             options: &setup.options,
             counters: None,
+            tls: identity.as_ref(),
         };
         let endpoint = if setup.every_address { ":0" } else { "127.0.0.1:0" }.parse().unwrap();
         let plan = Plan {
@@ -96,7 +116,8 @@ impl World for Sockets {
             });
             let turn = Cell::new(0);
             let in_order = self.threads > NonZeroUsize::MIN && !setup.held;
-            let running = Running { addresses, recorder, stop, operator, setup, go, turn, in_order };
+            let secured = self.secured;
+            let running = Running { addresses, recorder, stop, operator, setup, go, turn, in_order, secured };
             if !setup.held {
                 running.go();
             }
@@ -126,6 +147,7 @@ struct Running<'a> {
     /// Several threads accept, in any order: a peer is connected when it is let in, so that the numbers of the
     /// connections are as a case knows them.
     in_order: bool,
+    secured: bool,
 }
 
 impl Drop for Running<'_> {
@@ -155,7 +177,11 @@ impl Server for Running<'_> {
                 watches.iter().any(|watch| watch.ready().any()) || seen.iter().rev().any(accepted)
             });
         }
-        Ok(Box::new(Client { stream, recorder: self.recorder }))
+        Ok(if self.secured {
+            Box::new(secured::Client::new(stream, self.recorder))
+        } else {
+            Box::new(Client { stream, recorder: self.recorder })
+        })
     }
 
     fn wait(&self, what: &str, condition: &dyn Fn(&[Seen]) -> bool) {
@@ -272,6 +298,8 @@ impl Peer for Client<'_> {
     fn half_close(&mut self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }
+
+    fn close(self: Box<Self>) {}
 
     fn reset(self: Box<Self>) {
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();

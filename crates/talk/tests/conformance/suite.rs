@@ -11,6 +11,7 @@ pub(crate) mod misbehaving;
 pub(crate) mod services;
 pub(crate) mod sockets_only;
 pub(crate) mod stopping;
+pub(crate) mod tls;
 pub(crate) mod waiting;
 
 use std::time::Duration;

@@ -4,6 +4,7 @@ use crate::pattern::Pattern;
 use crate::recorder::{Report, Seen, What};
 use enchufe_talk::engine::Limits;
 use enchufe_talk::options::SocketOption;
+use enchufe_talk::session::MOST_BUFFERS;
 use enchufe_talk::{Operator, Service, Stop};
 use std::io;
 use std::net::SocketAddr;
@@ -15,6 +16,16 @@ pub(crate) trait World {
 
     /// Whether connections are served one after another.
     fn one_at_a_time(&self) -> bool;
+
+    /// The most that a service is told of at once, where as much is read at once: more where it comes in records.
+    fn largest_piece(&self, read: usize) -> usize {
+        read
+    }
+
+    /// Bytes of what is lent that may be owed, with reads of this size.
+    fn most_lent(&self, read: usize) -> usize {
+        MOST_BUFFERS * read
+    }
 
     /// The module of its tests.
     fn name(&self) -> &'static str;
@@ -127,6 +138,8 @@ pub(crate) trait Peer {
     fn exchange(&mut self, pattern: &Pattern, count: usize);
     /// FIN.
     fn half_close(&mut self);
+    /// Closes once the connection is made. (With TLS it takes longer than to connect.)
+    fn close(self: Box<Self>);
     /// RST.
     fn reset(self: Box<Self>);
 }
