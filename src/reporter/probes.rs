@@ -133,7 +133,20 @@ mod tests {
     fn closed(id: u64, reason: &str, sent: u64) -> Line {
         let reason = reason.to_owned();
         let (call, fault, limit_ns) = (None, None, None);
-        line(id, Event::Closed { reason, received: 0, sent, unsent: 0, lasted_ns: 0, limit_ns, call, fault })
+        line(
+            id,
+            Event::Closed {
+                reason,
+                received: 0,
+                sent,
+                unsent: 0,
+                lasted_ns: 0,
+                limit_ns,
+                call,
+                fault,
+                tls: None,
+            },
+        )
     }
 
     const NOW: Duration = Duration::from_secs(3);

@@ -44,10 +44,6 @@ impl<T> Queue<T> {
         std::mem::replace(&mut self.first, next)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.first.iter().chain(&self.rest)
-    }
-
     pub(super) fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.rest.len()
     }
