@@ -132,6 +132,11 @@ impl Epoll {
         Ok(epoll::modify(&self.0, descriptor, EventData::new_u64(token), watch.flags())?)
     }
 
+    /// Watches it no longer, though it stays open.
+    pub fn remove(&self, descriptor: &impl AsFd) -> io::Result<()> {
+        Ok(epoll::delete(&self.0, descriptor)?)
+    }
+
     /// Waits until one of them has something to tell or `timeout` is over (`None`: for ever), which is rounded
     /// up to milliseconds. A signal ends it early, with nothing found.
     pub fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
@@ -198,6 +203,20 @@ mod tests {
         client.shutdown(Shutdown::Write).unwrap();
         let end = found(&changes, None).unwrap();
         assert!(end.ended() && end.readable() && !end.failed());
+    }
+
+    #[test]
+    fn what_one_has_not_told_another_tells_when_it_is_moved_there() {
+        let (mut client, server) = pair();
+        let (one, other) = (Epoll::new().unwrap(), Epoll::new().unwrap());
+        one.add(&server, 1, Watch::Arrivals).unwrap();
+        client.write_all(b"x").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        while !found(&one, None).unwrap().ended() {}
+        one.remove(&server).unwrap();
+        assert!(one.remove(&server).is_err() && found(&one, Some(Duration::ZERO)).is_none());
+        other.add(&server, 2, Watch::Arrivals).unwrap();
+        assert!(found(&other, None).is_some_and(|it| it.token == 2 && it.readable() && it.ended()));
     }
 
     #[test]

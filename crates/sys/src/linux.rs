@@ -30,6 +30,7 @@ pub mod queues;
 pub mod reuseport;
 pub mod rlimit;
 pub mod routes;
+pub mod schedstat;
 pub mod signals;
 pub mod sock_diag;
 pub mod tcp_info;

@@ -1,8 +1,10 @@
-//! `SO_REUSEPORT` and `SO_ATTACH_REUSEPORT_CBPF` of socket(7): which of several listeners at one address has a new
-//! connection.
+//! `SO_REUSEPORT`, `SO_ATTACH_REUSEPORT_CBPF` and `SO_INCOMING_CPU` of socket(7): which of several listeners at one
+//! address has a new connection, and which processor handles what comes.
 
 use crate::errno::check;
+use crate::fd;
 use socket2::Socket;
+use std::ffi::c_int;
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd};
@@ -54,6 +56,12 @@ pub fn steer(listener: &impl AsFd, processors: &[usize]) -> io::Result<()> {
     Ok(())
 }
 
+/// The processor that handled the last packet of a connection; none before its first.
+pub fn incoming_processor(connection: &impl AsFd) -> io::Result<Option<usize>> {
+    let (number, _) = fd::option::<c_int>(connection.as_fd(), libc::SOL_SOCKET, libc::SO_INCOMING_CPU)?;
+    Ok(usize::try_from(number).ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,8 +95,11 @@ mod tests {
                 (0..20).map(|_| TcpStream::connect(address).unwrap()).collect::<Vec<_>>()
             });
             let clients = clients.join().unwrap();
-            let came = std::iter::from_fn(|| listener.accept().ok()).count();
-            assert_eq!(came, clients.len(), "of processor {processor}");
+            let came: Vec<_> = std::iter::from_fn(|| listener.accept().ok()).collect();
+            assert_eq!(came.len(), clients.len(), "of processor {processor}");
+            for (connection, _) in came {
+                assert_eq!(incoming_processor(&connection).unwrap(), Some(processor));
+            }
         }
     }
 }

@@ -21,6 +21,8 @@
 //! `tests/conformance` holds every engine to it.
 
 mod accept;
+#[cfg(feature = "linux")]
+mod balance;
 mod blocking;
 mod buffers;
 #[cfg(feature = "linux")]
@@ -136,6 +138,19 @@ pub enum BusyPoll {
     For(Duration),
 }
 
+/// Whether a thread of an engine that has a few hands connections over to another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HandOver {
+    /// A connection stays where it was accepted.
+    Never,
+    /// Within a second, where a thread has more to do than its processor can, while another's processor has time left.
+    #[default]
+    WhenFull,
+    /// After each turn, for tests.
+    #[doc(hidden)]
+    Always,
+}
+
 /// The bounds of a server; what happens at each is in its line.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -167,6 +182,11 @@ pub struct Limits {
     pub processors: Vec<usize>,
     /// Whether those threads look for what comes before they wait for it.
     pub busy_poll: BusyPoll,
+    /// Whether those threads hand connections over to each other.
+    pub hand_over: HandOver,
+    /// So many connections of such a thread that had a turn lately, some 400 bytes each, are as they were in it; the others are
+    /// packed.
+    pub kept: usize,
 }
 
 impl Limits {
@@ -199,6 +219,8 @@ impl Default for Limits {
             threads: None,
             processors: Vec::new(),
             busy_poll: BusyPoll::Off,
+            hand_over: HandOver::WhenFull,
+            kept: 512,
         }
     }
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 /// Descriptors of the program itself: standard streams, log, signals, stops, what the system's libraries open.
 const OWN: u64 = 32;
-/// Of each thread of an engine that has a few: its epoll and its bell.
-const OF_A_THREAD: u64 = 2;
+/// Of each thread of an engine that has a few: its epoll, its bell, and where the kernel counts what it does.
+const OF_A_THREAD: u64 = 3;
 
 /// Who does the work.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 //! of both ends. One socket that all threads wait on would give connections that are made while little is going
 //! on all to the same thread, and they stay where they were accepted.
 
+use super::balance::Balance;
 use super::entrance::{Entrance, Nobody};
 use super::{Host, Tally};
 use crate::error::TalkError;
@@ -19,6 +20,7 @@ use std::io;
 use std::net::TcpStream;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::thread::Builder;
 
@@ -36,6 +38,8 @@ pub(super) struct Group<'a> {
     waiting: AtomicUsize,
     /// Whether anybody wants to know which of our addresses was connected to.
     hears: bool,
+    /// Where connections may be handed over.
+    pub(super) balance: Option<Balance>,
 }
 
 /// What is left of a queue that somebody was taken from.
@@ -78,12 +82,24 @@ impl<'a> Group<'a> {
             bells: bells.map_err(TalkError::resources("eventfd"))?,
             waiting: AtomicUsize::new(0),
             hears: host.reporter.hears_of_connections(),
+            balance: Balance::new(threads, &host.limits),
         })
+    }
+
+    pub(super) const fn threads(&self) -> usize {
+        self.bells.len()
     }
 
     /// The bell of a thread.
     pub(super) fn bell(&self, thread: usize) -> Option<Arc<Bell>> {
         self.bells.get(thread).cloned()
+    }
+
+    /// Wakes a thread.
+    pub(super) fn ring_one(&self, thread: usize) {
+        if let Some(bell) = self.bells.get(thread) {
+            bell.ring();
+        }
     }
 
     /// Does something with each listener of a thread and its index.
@@ -202,23 +218,37 @@ impl<'a> Group<'a> {
     }
 }
 
-/// Has each of the workers serve in a thread of its own, until the last of them is done.
+/// Has each of the workers settle in and then serve, in a thread of its own, until the last of them is done.
 pub(super) fn run<W: Send>(
     group: &Group<'_>,
     workers: impl Iterator<Item = Result<W, TalkError>>,
+    settle_in: impl Fn(&mut W) -> Result<(), TalkError> + Copy + Send,
     serve: impl Fn(W) -> Result<(), TalkError> + Copy + Send,
 ) -> Result<(), TalkError> {
-    // All of them before the first one runs: what cannot be had is said before anybody is let in.
+    // All of them before the first one serves: what cannot be had is said before anybody is let in.
     let workers = workers.collect::<Result<Vec<_>, _>>()?;
-    group.entrance.host.reporter.tell(None, &Told::Waiting);
     std::thread::scope(|scope| {
-        let mut running = Vec::new();
-        for worker in workers {
-            let spawned = host::start_thread(Builder::new(), scope, move || serve(worker));
-            running.push(spawned.map_err(|error| {
-                group.close();
-                TalkError::Resources { call: "clone", error }
-            })?);
+        let (mut running, mut gates) = (Vec::new(), Vec::new());
+        let (says, settled) = mpsc::channel();
+        for mut worker in workers {
+            let (gate, go) = mpsc::channel::<()>();
+            let says = says.clone();
+            let begin = move || {
+                let _ = says.send(settle_in(&mut worker));
+                drop(says);
+                // Nobody lets it go where another is not there.
+                go.recv().map_or(Ok(()), |()| serve(worker))
+            };
+            let spawned =
+                host::start_thread(Builder::new(), scope, begin).map_err(TalkError::resources("clone"));
+            running.push(spawned.inspect_err(|_| group.close())?);
+            gates.push(gate);
+        }
+        drop(says);
+        settled.iter().collect::<Result<(), _>>().inspect_err(|_| group.close())?;
+        group.entrance.host.reporter.tell(None, &Told::Waiting);
+        for gate in gates {
+            let _ = gate.send(());
         }
         let mut result = Ok(());
         for worker in running {

@@ -33,5 +33,5 @@ pub(super) fn run<S: Service>(
     let threads = host.limits.threads_or_all();
     let group = Group::new(host, tally, listeners, threads)?;
     let workers = (0..threads).map(|thread| Worker::new(&group, tally, service, thread));
-    group::run(&group, workers, Worker::run)
+    group::run(&group, workers, Worker::settle_in, Worker::run)
 }

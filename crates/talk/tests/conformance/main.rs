@@ -198,6 +198,16 @@ mod epoll_on_three_threads {
     }
 }
 
+mod epoll_that_hands_over {
+    use super::*;
+    for_every_engine!(Sockets::restless(3, "epoll_that_hands_over", Kind::Epoll));
+    for_real_sockets!(Sockets::restless(3, "epoll_that_hands_over", Kind::Epoll));
+    cases! { Sockets::restless(3, "epoll_that_hands_over", Kind::Epoll);
+        misbehaving:
+            peers_that_misbehave_leave_nothing_behind;
+    }
+}
+
 mod uring {
     use super::*;
     for_every_engine!(Sockets::of("uring", Kind::Uring));

@@ -5,7 +5,7 @@ use crate::recorder::{FOR_EVER, Recorder, Report, Seen, What};
 use crate::secured;
 use crate::world::{Peer, Server, Setup, World};
 use enchufe_sys::host::{self, Interest, Watch};
-use enchufe_talk::engine::{self, BusyPoll, Host, Kind, Limits};
+use enchufe_talk::engine::{self, BusyPoll, HandOver, Host, Kind, Limits};
 use enchufe_talk::listen::{self, Listener, Plan};
 use enchufe_talk::options::{self, SocketOption};
 use enchufe_talk::session::{MOST_BUFFERS, MOST_QUEUED};
@@ -36,22 +36,29 @@ pub(crate) struct Sockets {
     threads: NonZeroUsize,
     /// Connections are of TLS.
     secured: bool,
+    hand_over: HandOver,
 }
 
 impl Sockets {
     /// The only world of this engine.
     pub(crate) fn of(name: &'static str, kind: Kind) -> [Self; 1] {
-        [Self { name, kind, threads: NonZeroUsize::MIN, secured: false }]
+        Self::on(1, name, kind)
     }
 
     /// With so many threads.
     pub(crate) fn on(threads: usize, name: &'static str, kind: Kind) -> [Self; 1] {
-        [Self { name, kind, threads: NonZeroUsize::new(threads).unwrap(), secured: false }]
+        let threads = NonZeroUsize::new(threads).unwrap();
+        [Self { name, kind, threads, secured: false, hand_over: HandOver::default() }]
     }
 
     /// With TLS.
     pub(crate) fn secured([world]: [Self; 1]) -> [Self; 1] {
         [Self { secured: true, ..world }]
+    }
+
+    /// Every connection goes to another thread whenever it can.
+    pub(crate) fn restless(threads: usize, name: &'static str, kind: Kind) -> [Self; 1] {
+        Self::on(threads, name, kind).map(|world| Self { hand_over: HandOver::Always, ..world })
     }
 }
 
@@ -85,11 +92,20 @@ impl World for Sockets {
         let looks = self.threads.get() > 1;
         let stream_size =
             if looks && setup.limits.read_size == Limits::default().read_size { 256 * 1024 } else { 0 };
+        // Where nothing else is tried, a connection is parked as soon as it can be.
+        let kept = if looks { Limits::default().kept } else { 0 };
         let busy_poll = if looks { BusyPoll::For(Duration::from_micros(50)) } else { BusyPoll::Off };
         let identity = self.secured.then(secured::identity);
         let host = Host {
             reporter: &recorder,
-            limits: Limits { threads: Some(self.threads), busy_poll, stream_size, ..setup.limits.clone() },
+            limits: Limits {
+                threads: Some(self.threads),
+                busy_poll,
+                stream_size,
+                kept,
+                hand_over: self.hand_over,
+                ..setup.limits.clone()
+            },
             stop: &stop,
             operator: Some(&operator),
             options: &setup.options,

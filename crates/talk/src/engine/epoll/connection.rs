@@ -23,6 +23,12 @@ pub(super) struct Connection<'h, S: Service> {
     pub(super) watches_room: bool,
     /// It had a turn lately: the next may come soon, and is not to begin with unpacking it.
     pub(super) is_kept: bool,
+    /// Turns since its thread looked last.
+    pub(super) turns: u32,
+    /// The thread that is to have it as soon as nothing is under way.
+    pub(super) goes: Option<usize>,
+    /// It came from another thread, and stays until then.
+    pub(super) stays: Option<Instant>,
     known: Known,
 }
 
@@ -38,19 +44,31 @@ impl<S: Service> Place<S> {
     /// Which connection it is.
     pub(super) const fn id(&self) -> ConnectionId {
         match self {
-            Self::Parked(idle) => idle.session.id(),
+            Self::Parked(idle) => idle.id(),
             Self::Busy(_, id) => *id,
         }
     }
 }
 
-/// What is kept of a connection that is parked.
+/// What is kept of a connection that is parked, or on its way to another thread.
 pub(super) struct Idle<S: Service> {
     session: Parked<S>,
-    stream: TcpStream,
+    pub(super) stream: TcpStream,
     armed: Armed,
     known: Known,
     watches_room: bool,
+}
+
+impl<S: Service> Idle<S> {
+    /// Which connection it is.
+    pub(super) const fn id(&self) -> ConnectionId {
+        self.session.id()
+    }
+
+    /// No epoll watches it, and it has no timer.
+    pub(super) fn leave(&mut self) {
+        (self.armed, self.watches_room) = (Armed::default(), false);
+    }
 }
 
 /// What is known of the socket, not what is: a read or a send that finds otherwise says so.
@@ -81,6 +99,9 @@ impl<'h, S: Service> Connection<'h, S> {
             in_line: false,
             watches_room: false,
             is_kept: false,
+            turns: 0,
+            goes: None,
+            stays: None,
             known: Known { readable: false, writable: true, read_on: false },
         }
     }
@@ -88,8 +109,8 @@ impl<'h, S: Service> Connection<'h, S> {
     /// One that was parked.
     pub(super) fn wake(idle: Idle<S>, host: &'h Host<'h>, service: &'h S, since: Instant) -> Self {
         let Idle { session, stream, armed, known, watches_room } = idle;
-        let line = Line::new(Session::unpark(session, host, service, since), stream);
-        Self { line, armed, in_line: false, watches_room, is_kept: false, known }
+        let session = Session::unpark(session, host, service, since);
+        Self { armed, watches_room, known, ..Self::new(session, stream) }
     }
 
     /// What is to be kept of it, if nothing is under way and no turn is to come soon: the connection is of no use then.

@@ -1,6 +1,10 @@
 //! One thread: its epoll, its connections, and the loop that turns what the kernel tells into what they do.
 
+mod hand;
+
 use super::connection::{Connection, Place, Turn};
+use super::exchange::Exchange;
+use crate::engine::balance::Pace;
 use crate::engine::buffers::Buffers;
 use crate::engine::busy::Spinner;
 use crate::engine::entrance::SHORTAGE_PAUSE;
@@ -15,6 +19,7 @@ use crate::told::{About, ConnectionId, Shortage};
 use enchufe_sys::affinity::run_on;
 use enchufe_sys::epoll::{Epoll, Events, Found, Watch};
 use enchufe_sys::host::Bell;
+use hand::next_thread;
 use slab::Slab;
 use std::collections::VecDeque;
 use std::io;
@@ -27,15 +32,13 @@ use std::time::{Duration, Instant, SystemTime};
 const EVENTS: usize = 1024;
 /// Connections that are let in before those that are there have their turn.
 const MOST_ARRIVALS: usize = 64;
-/// Connections that had a turn lately and are as they were in it: some 400 bytes each. A build for tests parks early, so that they go
-/// through it.
-const MOST_KEPT: usize = if cfg!(debug_assertions) { 0 } else { 512 };
 /// Events between two looks at the clock, which costs as much as a few per cent of a round trip.
 const CLOCK: usize = 32;
 
 pub(super) struct Worker<'h, S: Service> {
     thread: usize,
     group: &'h Group<'h>,
+    exchange: &'h Exchange<S>,
     tally: &'h Tally,
     service: &'h S,
     epoll: Epoll,
@@ -55,6 +58,10 @@ pub(super) struct Worker<'h, S: Service> {
     batch: usize,
     /// The queue is left alone until then.
     short_until: Option<Instant>,
+    /// Where connections may be handed over.
+    pace: Option<Pace<'h>>,
+    /// What runs was ended: who comes from another thread is, too.
+    is_cut: bool,
     /// The kernel has more to tell than fits into one answer since then, and so many answers were full.
     asking_since: Option<Instant>,
     full_answers: usize,
@@ -117,7 +124,7 @@ fn number(id: ConnectionId) -> u32 {
 
 impl<'h, S: Service> Worker<'h, S> {
     pub(super) fn new(
-        group: &'h Group<'h>,
+        (group, exchange): (&'h Group<'h>, &'h Exchange<S>),
         tally: &'h Tally,
         service: &'h S,
         thread: usize,
@@ -131,12 +138,13 @@ impl<'h, S: Service> Worker<'h, S> {
         let worker = Self {
             thread,
             group,
+            exchange,
             tally,
             service,
             epoll,
             bell,
             connections: Slab::new(),
-            busy: Slab::with_capacity(MOST_KEPT + 1),
+            busy: Slab::new(),
             kept: VecDeque::new(),
             timers: Timers::default(),
             spinner: Spinner::new(host.limits.busy_poll),
@@ -145,6 +153,8 @@ impl<'h, S: Service> Worker<'h, S> {
             arrivals: Vec::new(),
             batch: 1,
             short_until: None,
+            pace: None,
+            is_cut: false,
             asking_since: None,
             full_answers: 0,
         };
@@ -163,16 +173,21 @@ impl<'h, S: Service> Worker<'h, S> {
         })
     }
 
+    /// Makes the calling thread the worker's.
+    pub(super) fn settle_in(&mut self) -> Result<(), TalkError> {
+        if let Some(processor) = self.host().limits.processor_of(self.thread) {
+            run_on(processor).map_err(TalkError::resources("sched_setaffinity"))?;
+        }
+        self.pace = self.group.balance.as_ref().and_then(|balance| balance.enter(self.thread));
+        Ok(())
+    }
+
     /// Serves until no more are accepted and the last connection is over.
     pub(super) fn run(mut self) -> Result<(), TalkError> {
         let _cut = CutsAtPanic(self.host().stop);
-        if let Some(error) = self.host().limits.processor_of(self.thread).and_then(|it| run_on(it).err()) {
-            self.group.close();
-            return Err(TalkError::Resources { call: "sched_setaffinity", error });
-        }
         let mut events = Events::with_room_for(EVENTS);
         let mut result = Ok(());
-        while !(self.group.is_closed() && self.connections.is_empty()) {
+        while !(self.group.is_closed() && self.connections.is_empty() && self.exchange.leave(self.thread)) {
             let (timeout, epoll) = (self.timeout(), &self.epoll);
             let look = |time| epoll.wait(&mut events, time).map(|()| !events.is_empty());
             if let Err(error) = self.spinner.wait(timeout, look) {
@@ -224,6 +239,7 @@ impl<'h, S: Service> Worker<'h, S> {
             }
         }
         self.expire_as_of(asked, events.len() < EVENTS);
+        self.look_around(asked);
         result
     }
 
@@ -237,7 +253,9 @@ impl<'h, S: Service> Worker<'h, S> {
         let whole = Place::Busy(entry.key(), place.id());
         let Place::Parked(idle) = mem::replace(place, whole) else { return None };
         let (host, since) = (self.group.entrance.host, self.timers.since());
-        Some(entry.insert(Connection::wake(idle, host, self.service, since)))
+        let connection = entry.insert(Connection::wake(idle, host, self.service, since));
+        connection.goes = next_thread(self.group, self.thread);
+        Some(connection)
     }
 
     /// Of whoever is in this place.
@@ -272,9 +290,19 @@ impl<'h, S: Service> Worker<'h, S> {
                 }
             }
         }
+        connection.turns = connection.turns.saturating_add(1);
         if connection.line.session.is_over() {
             return self.finish(key.place);
         }
+        if connection.goes.is_none() || !self.hand_over(key) {
+            self.settle(key, now);
+        }
+    }
+
+    /// A connection has had its turn, and stays.
+    fn settle(&mut self, key: Key, now: Instant) {
+        let Some(Place::Busy(index, _)) = self.connections.get(key.place) else { return };
+        let Some(connection) = self.busy.get_mut(*index) else { return };
         let at = connection.line.deadline(now);
         self.timers.arm(key.place, &mut connection.armed, at);
         if !connection.is_kept {
@@ -286,7 +314,7 @@ impl<'h, S: Service> Worker<'h, S> {
     /// One more is ready for its next turn, and the one that has been so for longest no longer.
     fn keep(&mut self, key: Key) {
         self.kept.push_back(key);
-        let oldest = if self.kept.len() > MOST_KEPT { self.kept.pop_front() } else { None };
+        let oldest = if self.kept.len() > self.host().limits.kept { self.kept.pop_front() } else { None };
         let Some(oldest) = oldest else { return };
         let Some(place) = self.connections.get_mut(oldest.place) else { return };
         let &mut Place::Busy(index, id) = place else { return };
@@ -360,7 +388,9 @@ impl<'h, S: Service> Worker<'h, S> {
         let bell = S::ASKS.then(|| Arc::clone(&self.bell));
         let session =
             Session::open(self.group.entrance.host, self.service, about, bell, (now, SystemTime::now()));
-        entry.insert(Place::Busy(self.busy.insert(Connection::new(session, stream)), about.id));
+        let mut connection = Connection::new(session, stream);
+        connection.goes = next_thread(self.group, self.thread);
+        entry.insert(Place::Busy(self.busy.insert(connection), about.id));
         self.work(key, now);
     }
 
@@ -390,6 +420,7 @@ impl<'h, S: Service> Worker<'h, S> {
     /// Something changed at the door, or the operator has something to say.
     fn rang(&mut self, now: Instant) {
         self.bell.silence();
+        self.take_in(now);
         self.look_at_queue();
         if !S::ASKS {
             return;
@@ -410,6 +441,7 @@ impl<'h, S: Service> Worker<'h, S> {
     /// Ends what still runs.
     fn cut(&mut self) {
         self.group.stop();
+        self.is_cut = true;
         let places: Vec<usize> = self.connections.iter().map(|(place, _)| place).collect();
         for place in places {
             if let Some(connection) = self.key(place).and_then(|key| self.find(key)) {

@@ -92,11 +92,8 @@ impl<'h, S: Service> Worker<'h, S> {
     /// Serves until no more are accepted and the last connection is over.
     pub(super) fn run(mut self) -> Result<(), TalkError> {
         let _cut = CutsAtPanic(self.host().stop);
-        let mut result = self.start();
-        if result.is_err() {
-            self.group.close();
-            return result;
-        }
+        let mut result = Ok(());
+        self.open_doors(Instant::now());
         while !(self.group.is_closed() && self.crowd.is_empty()) {
             if let Err(error) = self.wait() {
                 self.group.close();
@@ -111,7 +108,8 @@ impl<'h, S: Service> Worker<'h, S> {
         result
     }
 
-    fn start(&mut self) -> Result<(), TalkError> {
+    /// What its own thread is to do before anybody is let in.
+    pub(super) fn settle_in(&mut self) -> Result<(), TalkError> {
         if let Some(processor) = self.host().limits.processor_of(self.thread) {
             run_on(processor).map_err(TalkError::resources("sched_setaffinity"))?;
         }
@@ -121,7 +119,6 @@ impl<'h, S: Service> Worker<'h, S> {
         ring.readable(stop.begun(), Token::Begun.word());
         ring.readable(stop.cutting(), Token::Cutting.word());
         ring.readable(&*self.bell, Token::Bell.word());
-        self.open_doors(Instant::now());
         Ok(())
     }
 

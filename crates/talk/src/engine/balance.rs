@@ -1,0 +1,225 @@
+//! Which thread has more to do than its processor can, while the processor of another has time left.
+//!
+//! Each thread looks at itself once in a [`WINDOW`], where it has anything to do at all: for how long it ran, and for how long it
+//! could have and others had its processor. Only one that is full for a whole window looks at the others, and what it finds
+//! must hold for another one: the system, too, moves what is too much for a processor, within some ms. So a thread that is
+//! full hands over after 200 to 600 ms.
+
+use super::{HandOver, Limits};
+use enchufe_sys::schedstat::{self, Spent, ThreadTimes};
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// Between two looks.
+const WINDOW: Duration = Duration::from_millis(200);
+/// A thread is full that could have run for so much of a window.
+const FULL: f64 = 0.9;
+/// A processor has time left where that is so much of a window.
+const LEFT: f64 = 0.25;
+/// So much of what a connection does must be due to go, for it goes as a whole: the only one of a thread that has its processor for itself
+/// finds nothing better elsewhere, the only one of a thread that others leave half of it does.
+const DUE: [f64; 2] = [0.75, 0.5];
+
+/// What the threads know of each other.
+#[derive(Debug)]
+pub(super) struct Balance {
+    /// Of each thread, once it runs; none where the kernel does not count.
+    times: Vec<OnceLock<ThreadTimes>>,
+    /// Of each thread, where each has one for itself; none: they run where the system likes.
+    processors: Vec<usize>,
+}
+
+/// One thread's view.
+#[derive(Debug)]
+pub(super) struct Pace<'a> {
+    balance: &'a Balance,
+    thread: usize,
+    since: Instant,
+    spent: Spent,
+    others: Option<Others>,
+}
+
+/// What the others had done at a time.
+#[derive(Debug)]
+struct Others {
+    at: Instant,
+    spent: Vec<Option<Spent>>,
+    idle: HashMap<usize, Duration>,
+}
+
+/// What became of a thread's time since it looked last: parts of the whole.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Load {
+    /// It ran.
+    pub(super) ran: f64,
+    /// It could have.
+    pub(super) delayed: f64,
+}
+
+impl Balance {
+    /// None where nothing is handed over. What looks before it waits seems busy: with [`Limits::busy_poll`] nobody is known to be idle.
+    pub(super) fn new(threads: usize, limits: &Limits) -> Option<Self> {
+        let wanted = limits.hand_over == HandOver::WhenFull && limits.busy_poll == super::BusyPoll::Off;
+        let own = limits.processors.len() >= threads;
+        (threads > 1 && wanted).then(|| Self {
+            times: (0..threads).map(|_| OnceLock::new()).collect(),
+            processors: if own { limits.processors.clone() } else { Vec::new() },
+        })
+    }
+
+    /// The calling thread is this one; none: the kernel does not count what it does.
+    pub(super) fn enter(&self, thread: usize) -> Option<Pace<'_>> {
+        let times = ThreadTimes::of_this_thread().ok()?;
+        let spent = times.spent().ok()?;
+        self.times.get(thread)?.set(times).ok()?;
+        Some(Pace { balance: self, thread, since: Instant::now(), spent, others: None })
+    }
+
+    fn spent(&self, thread: usize) -> Option<Spent> {
+        self.times.get(thread)?.get()?.spent().ok()
+    }
+
+    fn others(&self, at: Instant) -> Option<Others> {
+        let idle = if self.processors.is_empty() { HashMap::new() } else { schedstat::idle().ok()? };
+        Some(Others { at, spent: (0..self.times.len()).map(|thread| self.spent(thread)).collect(), idle })
+    }
+
+    /// How much of the time between two looks the processor of each thread had left.
+    fn left(&self, before: &Others, after: &Others) -> Vec<f64> {
+        let time = after.at.saturating_duration_since(before.at);
+        let of = |thread: usize| {
+            let spent = |all: &Others| all.spent.get(thread).copied().flatten();
+            let own = 1.0 - Load::between(spent(before)?, spent(after)?, time).full();
+            let Some(processor) = self.processors.get(thread) else { return Some(own) };
+            let idle = after.idle.get(processor)?.saturating_sub(*before.idle.get(processor)?);
+            Some(own.min(part(idle, time)))
+        };
+        (0..self.times.len()).map(|thread| of(thread).unwrap_or(0.0)).collect()
+    }
+}
+
+impl Pace<'_> {
+    /// Whether it is time to look.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) >= WINDOW
+    }
+
+    /// Ends the window.
+    pub(super) fn load(&mut self, now: Instant) -> Option<Load> {
+        let spent = self.balance.spent(self.thread)?;
+        let load = Load::between(self.spent, spent, now.saturating_duration_since(self.since));
+        (self.since, self.spent) = (now, spent);
+        Some(load)
+    }
+
+    /// Where it is worth to look at the others: whose processor has most time left, and how much; known from the second time on.
+    pub(super) fn idlest(&mut self, now: Instant) -> Option<(usize, f64)> {
+        let after = self.balance.others(now)?;
+        let left = self.others.as_ref().map(|before| self.balance.left(before, &after));
+        self.others = Some(after);
+        let others = left?.into_iter().enumerate().filter(|(thread, _)| *thread != self.thread);
+        others.max_by(|one, other| one.1.total_cmp(&other.1))
+    }
+
+    /// It is not.
+    pub(super) fn rest(&mut self) {
+        self.others = None;
+    }
+}
+
+impl Load {
+    fn between(before: Spent, after: Spent, time: Duration) -> Self {
+        let ran = part(after.running.saturating_sub(before.running), time);
+        Self { ran, delayed: part(after.delayed.saturating_sub(before.delayed), time) }
+    }
+
+    fn full(self) -> f64 {
+        self.ran + self.delayed
+    }
+
+    /// Whether it had no time left.
+    pub(super) fn is_full(self) -> bool {
+        self.full() >= FULL
+    }
+
+    /// Which of its connections are to go where so much is left, by what each did in the window. Half of the difference
+    /// goes, so that it is not to come back.
+    pub(super) fn going(self, left: f64, work: &[u32]) -> Vec<bool> {
+        if left < LEFT {
+            return vec![false; work.len()];
+        }
+        let share = left / 2.0 / self.full().max(FULL);
+        let least = (DUE[0] - self.delayed / 2.0).max(DUE[1]);
+        let mut due = 0.0;
+        let goes = |work: &u32| {
+            let work = f64::from(*work);
+            due += share * work;
+            let goes = due >= work * least;
+            due -= if goes { work } else { 0.0 };
+            goes
+        };
+        work.iter().map(goes).collect()
+    }
+}
+
+/// Of the whole.
+fn part(of: Duration, time: Duration) -> f64 {
+    if time.is_zero() { 0.0 } else { (of.as_secs_f64() / time.as_secs_f64()).min(1.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn spent(running: u64, delayed: u64) -> Spent {
+        Spent { running: Duration::from_millis(running), delayed: Duration::from_millis(delayed) }
+    }
+
+    #[test]
+    fn a_thread_is_full_that_ran_or_wanted_to() {
+        for (running, delayed, full) in [(950, 0, true), (500, 450, true), (500, 300, false), (0, 0, false)] {
+            let load = Load::between(spent(1000, 70), spent(1000 + running, 70 + delayed), SECOND);
+            assert_eq!(load.is_full(), full, "{load:?}");
+        }
+    }
+
+    #[test]
+    fn half_of_the_difference_goes_and_a_connection_alone_stays() {
+        let alone = Load { ran: 1.0, delayed: 0.0 };
+        assert_eq!(alone.going(1.0, &[9]), [false]);
+        assert_eq!(alone.going(1.0, &[9, 9]), [false, true]);
+        assert_eq!(alone.going(0.5, &[9, 9]), [false, false], "the other would be full then");
+        assert_eq!(alone.going(1.0, &[90, 10]), [false, true]);
+        assert_eq!(alone.going(1.0, &[9; 8]).iter().filter(|goes| **goes).count(), 4);
+        assert_eq!(alone.going(0.5, &[9; 8]).iter().filter(|goes| **goes).count(), 2);
+        assert_eq!(alone.going(0.2, &[9; 8]), [false; 8]);
+        // What others leave a thread is less.
+        let crowded = Load { ran: 0.5, delayed: 0.5 };
+        assert_eq!(crowded.going(1.0, &[9]), [true]);
+        assert_eq!(crowded.going(1.0, &[9; 2]), [true, false]);
+        assert_eq!(crowded.going(0.5, &[9]), [false]);
+        assert_eq!(crowded.going(1.0, &[9; 50]).iter().filter(|goes| **goes).count(), 25);
+    }
+
+    #[test]
+    fn a_processor_has_left_what_neither_its_thread_nor_anybody_else_took() {
+        let threads = 3;
+        let mut balance =
+            Balance { times: (0..threads).map(|_| OnceLock::new()).collect(), processors: vec![4, 5, 6] };
+        let begun = Instant::now();
+        let at = |at, spent: [Spent; 3], idle: [u64; 3]| Others {
+            at,
+            spent: spent.map(Some).into(),
+            idle: (4..).zip(idle.map(Duration::from_millis)).collect(),
+        };
+        let before = at(begun, [spent(0, 0); 3], [0; 3]);
+        // The second sleeps beside somebody else, the third alone.
+        let after = at(begun + SECOND, [spent(1000, 0), spent(0, 0), spent(250, 0)], [0, 100, 750]);
+        assert_eq!(balance.left(&before, &after), [0.0, 0.1, 0.75]);
+        balance.processors.clear();
+        assert_eq!(balance.left(&before, &after), [0.0, 1.0, 0.75]);
+    }
+}

@@ -1,0 +1,114 @@
+//! Handing connections over to another thread, and taking them in.
+
+use super::{Key, Token, Worker, number};
+use crate::engine::HandOver;
+use crate::engine::epoll::connection::{Connection, Place};
+use crate::engine::epoll::exchange::Guest;
+use crate::engine::group::Group;
+use crate::reason::Call;
+use crate::service::Service;
+use enchufe_sys::epoll::Watch;
+use std::cmp::Reverse;
+use std::mem;
+use std::time::{Duration, Instant};
+
+/// A connection that was handed over stays for so long: were it wrong, it is not to go to and fro.
+const STAY: Duration = Duration::from_secs(2);
+
+/// Where every connection of a thread is to go after its turn, where each is.
+pub(super) fn next_thread(group: &Group<'_>, thread: usize) -> Option<usize> {
+    let always = group.entrance.host.limits.hand_over == HandOver::Always;
+    always.then(|| (thread + 1) % group.threads()).filter(|next| *next != thread)
+}
+
+impl<S: Service> Worker<'_, S> {
+    /// Looks whether this thread has too much to do, once in a while.
+    pub(super) fn look_around(&mut self, now: Instant) {
+        let Some(pace) = self.pace.as_mut().filter(|pace| pace.is_due(now)) else { return };
+        let full = pace.load(now).filter(|load| load.is_full());
+        let active = self.active(now);
+        let Some((pace, load)) = self.pace.as_mut().zip(full) else {
+            return self.pace.iter_mut().for_each(crate::engine::balance::Pace::rest);
+        };
+        if let Some((to, left)) = pace.idlest(now) {
+            let work: Vec<u32> = active.iter().map(|(turns, _)| *turns).collect();
+            for ((_, key), goes) in active.into_iter().zip(load.going(left, &work)) {
+                self.send_away(key, goes.then_some(to));
+            }
+        }
+    }
+
+    /// The connections that had turns since this was asked last and may go, those with most of them first.
+    fn active(&mut self, now: Instant) -> Vec<(u32, Key)> {
+        let mut active = Vec::new();
+        for key in &self.kept {
+            let Some(Place::Busy(index, _)) = self.connections.get(key.place) else { continue };
+            let Some(connection) = self.busy.get_mut(*index) else { continue };
+            let turns = mem::take(&mut connection.turns);
+            if turns > 0 && connection.stays.is_none_or(|until| until <= now) {
+                active.push((turns, *key));
+            }
+        }
+        active.sort_by_key(|(turns, _)| Reverse(*turns));
+        active
+    }
+
+    /// At once, or as soon as nothing is under way on it; or not after all.
+    fn send_away(&mut self, key: Key, to: Option<usize>) {
+        if let Some(connection) = self.find(key) {
+            connection.goes = to;
+            self.hand_over(key);
+        }
+    }
+
+    /// Hands over a connection that is to go, if nothing is under way.
+    pub(super) fn hand_over(&mut self, key: Key) -> bool {
+        let Some(&Place::Busy(index, _)) = self.connections.get(key.place) else { return false };
+        let Some(connection) = self.busy.get_mut(index) else { return false };
+        let Some(to) = connection.goes.filter(|to| !self.group.is_closed() && self.exchange.has_room(*to))
+        else {
+            return false;
+        };
+        let since = self.timers.since();
+        let Some(session) = connection.line.session.park(since) else { return false };
+        self.timers.disarm(&mut connection.armed);
+        let mut idle = self.busy.remove(index).into_idle(session);
+        self.connections.remove(key.place);
+        // It is watched: what else could be wrong would be so for the one that takes it, too.
+        let _ = self.epoll.remove(&idle.stream);
+        idle.leave();
+        match self.exchange.put(to, Guest { idle, since }) {
+            None => self.group.ring_one(to),
+            Some(guest) => self.welcome(guest, Instant::now()),
+        }
+        true
+    }
+
+    /// Takes in what others have handed over.
+    pub(super) fn take_in(&mut self, now: Instant) {
+        for guest in self.exchange.take(self.thread) {
+            self.welcome(guest, now);
+        }
+    }
+
+    /// What came on it meanwhile is told when it is watched.
+    fn welcome(&mut self, guest: Guest<S>, now: Instant) {
+        let Guest { idle, since } = guest;
+        let (id, goes) = (idle.id(), next_thread(self.group, self.thread));
+        let entry = self.connections.vacant_entry();
+        let key = Key { place: entry.key(), number: number(id) };
+        let watched = self.epoll.add(&idle.stream, Token::Connection(key).word(), Watch::Arrivals);
+        let mut connection = Connection::wake(idle, self.group.entrance.host, self.service, since);
+        (connection.goes, connection.stays) = (goes, now.checked_add(STAY));
+        let session = &mut connection.line.session;
+        if let Err(error) = watched {
+            session.failed(Call::EpollCtl, error);
+        }
+        if self.is_cut {
+            session.interrupted();
+        }
+        let is_over = session.is_over();
+        entry.insert(Place::Busy(self.busy.insert(connection), id));
+        if is_over { self.finish(key.place) } else { self.settle(key, now) }
+    }
+}

@@ -1,0 +1,171 @@
+//! A thread that has too much to do hands connections over to one that has not. In a file of its own, for the processors must have
+//! time left.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use enchufe_sys::{affinity, schedstat};
+use enchufe_talk::engine::{self, Host, Kind, Limits};
+use enchufe_talk::listen::{self, Plan};
+use enchufe_talk::told::Silent;
+use enchufe_talk::{Actions, Event, Service, Stop};
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const THREADS: usize = 2;
+/// What would last for ever is given up.
+const FOR_EVER: Duration = Duration::from_secs(90);
+/// Of a thread for each message.
+const WORK: Duration = Duration::from_millis(1);
+/// Messages of each client after its thread is another's.
+const AFTERWARDS: u32 = 50;
+
+static THREAD_NUMBERS: AtomicU8 = AtomicU8::new(1);
+thread_local! {
+    static THREAD_NUMBER: Cell<u8> = Cell::new(THREAD_NUMBERS.fetch_add(1, Ordering::Relaxed));
+}
+
+/// Sends back what comes, and before it which thread does so and how many bytes it has had.
+struct Slow;
+
+impl Service for Slow {
+    type State = u32;
+
+    fn event(&self, count: &mut u32, event: Event<'_>, actions: &mut Actions) {
+        match event {
+            Event::Bytes(bytes) => {
+                let begun = Instant::now();
+                while begun.elapsed() < WORK {}
+                *count += u32::try_from(bytes.len()).unwrap();
+                let number = [THREAD_NUMBER.get()];
+                actions.send([&number[..], &count.to_be_bytes(), bytes].concat());
+            }
+            Event::PeerEnded => actions.close(),
+            _ => {}
+        }
+    }
+}
+
+/// A client that has so many messages back.
+struct Client {
+    stream: TcpStream,
+    count: u32,
+}
+
+impl Client {
+    fn new(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(FOR_EVER)).unwrap();
+        Self { stream, count: 0 }
+    }
+
+    /// Which thread has it.
+    fn ask(&mut self) -> u8 {
+        let message = self.count.to_be_bytes();
+        self.stream.write_all(&message).unwrap();
+        let mut answer = [0; 9];
+        self.stream.read_exact(&mut answer).unwrap();
+        self.count += 1;
+        assert_eq!(answer[1..5], (4 * self.count).to_be_bytes());
+        assert_eq!(answer[5..], message);
+        answer[0]
+    }
+}
+
+/// Ends a server also where a test fails.
+struct Ends<'a>(&'a Stop);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.begin();
+        self.0.cut();
+    }
+}
+
+/// Serves on these processors while `test` goes on with an address.
+fn serve(processors: Vec<usize>, test: impl FnOnce(SocketAddr)) {
+    let stop = Stop::new().unwrap();
+    let threads = NonZeroUsize::new(THREADS);
+    let host =
+        Host { limits: Limits { threads, processors, ..Limits::default() }, ..Host::new(&Silent, &stop) };
+    let endpoints = ["127.0.0.1:0".parse().unwrap()];
+    let listeners = listen::open(&Plan::new(&endpoints), &Silent, &stop).unwrap();
+    let address = listeners[0].address();
+    thread::scope(|scope| {
+        let server = scope.spawn(|| engine::serve(Kind::Epoll, listeners, &Slow, &host).unwrap());
+        {
+            let _ends = Ends(&stop);
+            test(address);
+        }
+        server.join().unwrap();
+    });
+}
+
+/// Two clients of one thread.
+fn two_of_one_thread(address: SocketAddr) -> [Client; 2] {
+    let mut before = Client::new(address);
+    let thread = before.ask();
+    loop {
+        let mut client = Client::new(address);
+        if client.ask() == thread {
+            return [before, client];
+        }
+    }
+}
+
+/// Both go on until different threads have them, and a while longer. Whether that came, before `time` was over.
+fn part(clients: [Client; 2], time: Duration) -> bool {
+    let threads = [const { AtomicU8::new(0) }; 2];
+    let parted = AtomicBool::new(false);
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for (mut client, thread) in clients.into_iter().zip(&threads) {
+            let (threads, parted) = (&threads, &parted);
+            scope.spawn(move || {
+                while !parted.load(Ordering::Relaxed) && begun.elapsed() < time {
+                    thread.store(client.ask(), Ordering::Relaxed);
+                    let [one, other] = [0, 1].map(|each: usize| threads[each].load(Ordering::Relaxed));
+                    if one != other && one > 0 && other > 0 {
+                        parted.store(true, Ordering::Relaxed);
+                    }
+                }
+                for _ in 0..AFTERWARDS {
+                    client.ask();
+                }
+            });
+        }
+    });
+    parted.into_inner()
+}
+
+#[test]
+fn two_clients_of_one_thread_part_and_lose_nothing() {
+    serve(Vec::new(), |address| assert!(part(two_of_one_thread(address), FOR_EVER)));
+}
+
+#[test]
+fn two_clients_of_one_processor_part_where_another_has_time_left() {
+    let processors: Vec<usize> = affinity::allowed().unwrap().into_iter().take(THREADS).collect();
+    let &[first, second] = &processors[..] else { return eprintln!("there is one processor") };
+    serve(processors, |address| {
+        // Whoever connects from one has the thread of that one.
+        let connect = move || {
+            affinity::run_on(first).unwrap();
+            two_of_one_thread(address)
+        };
+        let clients = thread::spawn(connect).join().unwrap();
+        let idle = || schedstat::idle().unwrap()[&second];
+        let (before, begun) = (idle(), Instant::now());
+        if !part(clients, Duration::from_secs(10)) {
+            let idle = idle().saturating_sub(before).as_secs_f64() / begun.elapsed().as_secs_f64();
+            // It may have been so now and then.
+            assert!(idle < 0.35, "processor {second} was idle for {idle} of the time");
+            eprintln!("others had processor {second}");
+        }
+    });
+}
