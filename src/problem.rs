@@ -85,6 +85,7 @@ kinds! {
     EngineRefused "engine-refused" CouldNotRun,
     BadProcessors "bad-processors" CouldNotRun,
     ProcessorForbidden "processor-forbidden" CouldNotRun,
+    NotSteered "not-steered" CouldNotRun,
     DescriptorsTooFew "descriptors-too-few" CouldNotRun,
     NeverComes "never-comes" CouldNotRun,
     SourceInUse "source-in-use" CouldNotRun,

@@ -255,6 +255,7 @@ problem-nothing-to-run = what to run for each connection is missing; write for e
 problem-engine-refused = --engine { $engine } cannot serve here: { $call }: { $cause }; { $way }, or use --engine { $works }
 problem-too-many-threads = --threads { $threads } is more than the processors that this program may use ({ $most }): more would only take turns on them; give at most { $most }
 problem-bad-processors = --cpus needs numbers of processors, as in 0-3,6, not "{ $word }"
+problem-not-steered = --cpus: this system does not bring new connections to the thread of the processor that handles their packets (tried out from processor { $processor }); leave --cpus out, or say --cpus off
 problem-processor-forbidden = --cpus { $word }: this program may run only on { $allowed }
 problem-descriptors-too-few = --max-connections { $connections } needs { $needed } descriptors and this program may have { $limit }; raise the limit of this shell with: sudo prlimit --pid $$ --nofile={ $needed }
 problem-never-comes = { $flag } { $time } would never come: { $other } { $limit } ends the connection before; leave one out, or make it longer
@@ -590,7 +591,7 @@ interface-down = down
 flag-listen = Where to listen; may be repeated; port 0 lets the system choose
 flag-engine = blocking: one connection at a time; threads: a thread each; epoll, uring: a few threads for all; auto: the one of them that holds most here (the usual one)
 flag-threads = How many threads epoll and uring have; auto is one for each processor that this program may use (the usual)
-flag-cpus = Processors that those threads run on, one after the other, as in 0-3,6
+flag-cpus = Processors that those threads run on, one after the other, as in 0-3,6; auto: a processor for each thread, where there are as many (the usual); off: where the system likes
 flag-busy-poll = For how long those threads look for what comes before they wait for it, which saves time and takes a processor; auto: where it pays; off (the usual)
 flag-once = Only once: one connection in serve, one message in send
 flag-accept = End after N connections

@@ -256,6 +256,7 @@ problem-nothing-to-run = falta qué ejecutar en cada conexión; escribe por ejem
 problem-engine-refused = --engine { $engine } no puede servir aquí: { $call }: { $cause }; { $way }, o usa --engine { $works }
 problem-too-many-threads = --threads { $threads } pasa de los procesadores que este programa puede usar ({ $most }): más hilos solo se turnarían en ellos; pide { $most } a lo más
 problem-bad-processors = --cpus lleva números de procesadores, como 0-3,6, no «{ $word }»
+problem-not-steered = --cpus: este sistema no lleva las conexiones nuevas al hilo del procesador que atiende sus paquetes (se probó desde el procesador { $processor }); quita --cpus, o di --cpus off
 problem-processor-forbidden = --cpus { $word }: este programa solo puede correr en { $allowed }
 problem-descriptors-too-few = --max-connections { $connections } necesita { $needed } descriptores y este programa puede tener { $limit }; sube el límite de esta terminal con: sudo prlimit --pid $$ --nofile={ $needed }
 problem-never-comes = { $flag } { $time } nunca llegaría: { $other } { $limit } termina antes la conexión; quita una de las dos o alárgala
@@ -591,7 +592,7 @@ interface-down = inactiva
 flag-listen = Dónde escuchar; se puede repetir; el puerto 0 deja elegir al sistema
 flag-engine = blocking: una conexión a la vez; threads: un hilo por conexión; epoll, uring: pocos hilos para todas; auto: de esos, el que más aguanta aquí (el de costumbre)
 flag-threads = Cuántos hilos tienen epoll y uring; auto es uno por cada procesador que este programa puede usar (lo de costumbre)
-flag-cpus = En qué procesadores corren esos hilos, uno tras otro, como en 0-3,6
+flag-cpus = En qué procesadores corren esos hilos, uno tras otro, como en 0-3,6; auto: un procesador para cada hilo, si hay tantos (lo de costumbre); off: donde el sistema quiera
 flag-busy-poll = Durante cuánto miran esos hilos si llega algo antes de ponerse a esperar, lo que ahorra tiempo y ocupa un procesador; auto: donde conviene; off (lo de costumbre)
 flag-once = Una sola vez: una conexión en serve, un mensaje en send
 flag-accept = Terminar después de N conexiones

@@ -37,6 +37,8 @@ mod exec;
 mod group;
 mod line;
 mod presence;
+#[cfg(feature = "linux")]
+mod steering;
 mod threads;
 #[cfg(feature = "linux")]
 mod timers;
@@ -56,6 +58,9 @@ use crate::tls::Identity;
 use crate::told::{About, Reporter, Told};
 
 use enchufe_sys::host::{self, Bell, Interest, Watch};
+#[cfg(feature = "linux")]
+pub use steering::astray;
+
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

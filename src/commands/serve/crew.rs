@@ -14,8 +14,10 @@ use std::time::Duration;
 
 /// Descriptors of the program itself: standard streams, log, signals, stops, what the system's libraries open.
 const OWN: u64 = 32;
-/// Of each thread of an engine that has a few: its epoll, its bell, and where the kernel counts what it does.
-const OF_A_THREAD: u64 = 3;
+/// Of each thread of an engine that has a few: its epoll and its bell.
+const OF_A_THREAD: u64 = 2;
+/// Of each that has others to hand connections over to: where the kernel counts what it does.
+const BESIDE_OTHERS: u64 = 1;
 
 /// Who does the work.
 #[derive(Debug)]
@@ -47,9 +49,19 @@ impl Crew {
             let problem = Problem::new(Kind::FlagGoesWith).with("flag", "--max-connections");
             return Err(problem.with("others", others.join(", ")));
         }
-        let processors = flags.cpus.as_deref().map_or(Ok(Vec::new()), processors)?;
-        let threads = threads(flags.threads.as_deref(), &processors)?;
+        let named = match flags.cpus.as_deref() {
+            None | Some("auto") => None,
+            Some("off") => Some(Vec::new()),
+            Some(list) => Some(processors(list)?),
+        };
+        let threads = threads(flags.threads.as_deref(), named.as_deref().unwrap_or_default())?;
         let busy_poll = busy_poll(flags.busy_poll.as_deref())?;
+        let processors = match named {
+            Some(named) => steered(named, threads)?,
+            // One that looks before it waits hands nothing over: it would have to do with what its processor leaves it.
+            None if kind.has_few_threads() && busy_poll == BusyPoll::Off => one_each(threads),
+            None => Vec::new(),
+        };
         Ok(Self { kind, threads, processors, busy_poll })
     }
 
@@ -62,8 +74,9 @@ impl Crew {
         }
         let threads = self.threads.map_or_else(available, NonZeroUsize::get) as u64;
         let addresses = if handed > 0 { handed as u64 } else { 2 * plan.endpoints.len() as u64 };
+        let of_a_thread = OF_A_THREAD + if threads > 1 { BESIDE_OTHERS } else { 0 };
         let engine =
-            if self.kind.has_few_threads() { threads * (OF_A_THREAD + addresses) } else { addresses };
+            if self.kind.has_few_threads() { threads * (of_a_thread + addresses) } else { addresses };
         // Beside its socket: to wait for the program; to be told of the operator's answer.
         let each = match plan.service {
             "exec" => 2,
@@ -121,6 +134,37 @@ fn threads(word: Option<&str>, processors: &[usize]) -> Result<Option<NonZeroUsi
         return Err(Problem::new(Kind::TooManyThreads).with("threads", threads).with("most", most));
     }
     Ok(NonZeroUsize::new(threads))
+}
+
+/// All processors that this program may use, where as many threads are wanted and its control group leaves it all of them.
+#[cfg(have_watch)]
+fn one_each(threads: Option<NonZeroUsize>) -> Vec<usize> {
+    let all = affinity::allowed().unwrap_or_default();
+    let wanted = threads.map_or_else(available, NonZeroUsize::get);
+    if wanted > 1 && wanted == all.len() && wanted == available() { all } else { Vec::new() }
+}
+
+/// Those that were named, if connections come to the thread of the right one, where each has one.
+#[cfg(have_watch)]
+fn steered(named: Vec<usize>, threads: Option<NonZeroUsize>) -> Result<Vec<usize>, Problem> {
+    if named.len() < 2 || threads.is_some_and(|threads| threads.get() != named.len()) {
+        return Ok(named);
+    }
+    match engine::astray(&named) {
+        Ok(Some(processor)) => Err(Problem::new(Kind::NotSteered).with("processor", processor)),
+        // Where it cannot be tried nothing is known against it.
+        Ok(None) | Err(_) => Ok(named),
+    }
+}
+
+#[cfg(not(have_watch))]
+fn one_each(_: Option<NonZeroUsize>) -> Vec<usize> {
+    Vec::new()
+}
+
+#[cfg(not(have_watch))]
+fn steered(named: Vec<usize>, _: Option<NonZeroUsize>) -> Result<Vec<usize>, Problem> {
+    Ok(named)
 }
 
 /// No engine of this system has a few threads, and the flag is not there.

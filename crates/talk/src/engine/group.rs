@@ -64,13 +64,8 @@ impl<'a> Group<'a> {
     ) -> Result<Self, TalkError> {
         let mut all: Listeners = (0..threads).map(|_| Vec::new()).collect();
         for listener in listeners {
-            let others = open_again(&listener, threads.saturating_sub(1), host.options)?;
-            // A thread that stays on a processor has the connections whose packets that one handles.
-            if threads > 1 && host.limits.processors.len() == threads && !listener.inherited {
-                reuseport::steer(&listener.socket, &host.limits.processors)
-                    .map_err(|error| listen::explain(Call::SetOption, listener.address, error))?;
-            }
-            for (own, one) in all.iter_mut().zip(std::iter::once(listener).chain(others)) {
+            let each = open_each(listener, threads, &host.limits.processors, host.options)?;
+            for (own, one) in all.iter_mut().zip(each) {
                 own.push(one);
             }
         }
@@ -216,6 +211,23 @@ impl<'a> Group<'a> {
             self.ring();
         }
     }
+}
+
+/// A listener for each thread, at the address of the first.
+pub(super) fn open_each(
+    first: Listener,
+    threads: usize,
+    processors: &[usize],
+    options: &[SocketOption],
+) -> Result<Vec<Listener>, TalkError> {
+    let mut each = open_again(&first, threads.saturating_sub(1), options)?;
+    // A thread that stays on a processor has the connections whose packets that one handles.
+    if threads > 1 && processors.len() == threads && !first.inherited {
+        reuseport::steer(&first.socket, processors)
+            .map_err(|error| listen::explain(Call::SetOption, first.address, error))?;
+    }
+    each.insert(0, first);
+    Ok(each)
 }
 
 /// Has each of the workers settle in and then serve, in a thread of its own, until the last of them is done.
