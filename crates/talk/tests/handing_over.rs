@@ -1,7 +1,7 @@
 //! A thread that has too much to do hands connections over to one that has not. In a file of its own, for the processors must have
 //! time left.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking, and says why")]
 
 use enchufe_sys::{affinity, schedstat};
 use enchufe_talk::engine::{self, Host, Kind, Limits};
@@ -21,6 +21,8 @@ const THREADS: usize = 2;
 const FOR_EVER: Duration = Duration::from_secs(90);
 /// Of a thread for each message.
 const WORK: Duration = Duration::from_millis(1);
+/// In which a processor has time left, unless others want it.
+const TIME: Duration = Duration::from_secs(10);
 /// Messages of each client after its thread is another's.
 const AFTERWARDS: u32 = 50;
 
@@ -106,6 +108,28 @@ fn serve(processors: Vec<usize>, test: impl FnOnce(SocketAddr)) {
     });
 }
 
+/// The processors of the threads, if there are as many.
+fn processors() -> Option<[usize; THREADS]> {
+    let allowed = affinity::allowed().unwrap();
+    let own = allowed.get(..THREADS).and_then(|own| own.try_into().ok());
+    if own.is_none() {
+        eprintln!("there is one processor");
+    }
+    own
+}
+
+/// What did not come within `TIME` may not be missing: others had this processor.
+fn had_others(processor: usize, before: Duration) {
+    let idle = idle(processor).saturating_sub(before).as_secs_f64() / TIME.as_secs_f64();
+    // It may have been idle now and then.
+    assert!(idle < 0.35, "processor {processor} was idle for {idle} of the time");
+    eprintln!("others had processor {processor}");
+}
+
+fn idle(processor: usize) -> Duration {
+    schedstat::idle().unwrap()[&processor]
+}
+
 /// Two clients of one thread.
 fn two_of_one_thread(address: SocketAddr) -> [Client; 2] {
     let mut before = Client::new(address);
@@ -150,22 +174,37 @@ fn two_clients_of_one_thread_part_and_lose_nothing() {
 
 #[test]
 fn two_clients_of_one_processor_part_where_another_has_time_left() {
-    let processors: Vec<usize> = affinity::allowed().unwrap().into_iter().take(THREADS).collect();
-    let &[first, second] = &processors[..] else { return eprintln!("there is one processor") };
-    serve(processors, |address| {
+    let Some(own @ [first, second]) = processors() else { return };
+    serve(own.into(), |address| {
         // Whoever connects from one has the thread of that one.
         let connect = move || {
             affinity::run_on(first).unwrap();
             two_of_one_thread(address)
         };
         let clients = thread::spawn(connect).join().unwrap();
-        let idle = || schedstat::idle().unwrap()[&second];
-        let (before, begun) = (idle(), Instant::now());
-        if !part(clients, Duration::from_secs(10)) {
-            let idle = idle().saturating_sub(before).as_secs_f64() / begun.elapsed().as_secs_f64();
-            // It may have been so now and then.
-            assert!(idle < 0.35, "processor {second} was idle for {idle} of the time");
-            eprintln!("others had processor {second}");
+        let before = idle(second);
+        if !part(clients, TIME) {
+            had_others(second, before);
         }
+    });
+}
+
+#[test]
+fn a_client_that_changes_its_processor_changes_its_thread() {
+    let Some(own @ [first, second]) = processors() else { return };
+    serve(own.into(), |address| {
+        let go = move || {
+            affinity::run_on(first).unwrap();
+            let mut client = Client::new(address);
+            let thread = client.ask();
+            affinity::run_on(second).unwrap();
+            let (before, begun) = (idle(second), Instant::now());
+            while client.ask() == thread {
+                if begun.elapsed() > TIME {
+                    return had_others(second, before);
+                }
+            }
+        };
+        thread::spawn(go).join().unwrap();
     });
 }

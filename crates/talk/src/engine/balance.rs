@@ -113,13 +113,18 @@ impl Pace<'_> {
         Some(load)
     }
 
-    /// Where it is worth to look at the others: whose processor has most time left, and how much; known from the second time on.
-    pub(super) fn idlest(&mut self, now: Instant) -> Option<(usize, f64)> {
+    /// Where it is worth to look at the others: how much time the processor of each thread has left; known from the second time on.
+    pub(super) fn left(&mut self, now: Instant) -> Option<Vec<f64>> {
         let after = self.balance.others(now)?;
         let left = self.others.as_ref().map(|before| self.balance.left(before, &after));
         self.others = Some(after);
-        let others = left?.into_iter().enumerate().filter(|(thread, _)| *thread != self.thread);
-        others.max_by(|one, other| one.1.total_cmp(&other.1))
+        left
+    }
+
+    /// Another thread than this one that has this processor for itself.
+    pub(super) fn thread_on(&self, processor: usize) -> Option<usize> {
+        let thread = self.balance.processors.iter().position(|own| *own == processor)?;
+        (thread != self.thread && thread < self.balance.times.len()).then_some(thread)
     }
 
     /// It is not.
@@ -136,6 +141,11 @@ impl Load {
 
     fn full(self) -> f64 {
         self.ran + self.delayed
+    }
+
+    /// How much time a connection takes that had so much of all the work, where its packets are handled: half of what it takes elsewhere.
+    pub(super) fn at_home(self, part: f64) -> f64 {
+        self.ran * part / 2.0
     }
 
     /// Whether it had no time left.

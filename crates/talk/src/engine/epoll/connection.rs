@@ -27,6 +27,8 @@ pub(super) struct Connection<'h, S: Service> {
     pub(super) turns: u32,
     /// The thread that is to have it as soon as nothing is under way.
     pub(super) goes: Option<usize>,
+    /// Another thread's processor handled its packets when that was looked at last.
+    pub(super) strays: Option<usize>,
     /// It came from another thread, and stays until then.
     pub(super) stays: Option<Instant>,
     known: Known,
@@ -101,6 +103,7 @@ impl<'h, S: Service> Connection<'h, S> {
             is_kept: false,
             turns: 0,
             goes: None,
+            strays: None,
             stays: None,
             known: Known { readable: false, writable: true, read_on: false },
         }
