@@ -21,7 +21,7 @@ const MOST_ASKED: usize = 64;
 /// One with fewer turns is served as well anywhere.
 const MANY_TURNS: u32 = 20;
 /// So much of a processor's time is left for its own.
-const LEFT_ALONE: f64 = 0.1;
+const LEFT_ALONE: f64 = 0.25;
 
 /// A connection whose packets the processor of another thread handles.
 struct Stray {
