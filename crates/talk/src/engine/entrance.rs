@@ -171,8 +171,9 @@ impl<'a> Entrance<'a> {
             .filter(|listener| !listener.inherited)
             .filter_map(|listener| host::queue_length(&SockRef::from(&listener.socket)));
         let count: u32 = count.sum();
-        // An operation of another thread that waits for who comes would keep a socket open that is only dropped.
-        for listener in &listeners {
+        // An operation of another thread that waits for who comes would keep a socket open that is only dropped. One that others
+        // have, too, goes on listening for them.
+        for listener in listeners.iter().filter(|listener| !listener.inherited) {
             let _ = SockRef::from(&listener.socket).shutdown(Shutdown::Read);
         }
         drop(listeners);

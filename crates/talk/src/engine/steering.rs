@@ -61,7 +61,7 @@ mod tests {
         let first = TcpListener::bind("127.0.0.1:0").unwrap();
         first.set_nonblocking(true).unwrap();
         let address = first.local_addr().unwrap();
-        let first = Listener { socket: first, address, backlog: 16 };
+        let first = Listener { socket: first, address, backlog: 16, inherited: false };
         let mut each = open_each(first, processors.len(), &processors, &[]).unwrap();
         assert_eq!(try_out(&each, &processors).unwrap(), None);
         each.reverse();

@@ -10,10 +10,6 @@ use slab::Slab;
 use std::collections::VecDeque;
 use std::mem;
 
-/// Connections that had something to do lately and are as they were in it: some 500 bytes each. A build for tests parks early, so
-/// that they go through it.
-const MOST_KEPT: usize = if cfg!(debug_assertions) { 0 } else { 512 };
-
 pub(super) struct Crowd<'h, S: Service> {
     host: &'h Host<'h>,
     service: &'h S,
@@ -40,9 +36,8 @@ pub(super) struct Key {
 
 impl<'h, S: Service> Crowd<'h, S> {
     pub(super) fn new(host: &'h Host<'h>, service: &'h S) -> Self {
-        let busy = Slab::with_capacity(MOST_KEPT + 1);
         let timers = Timers::default();
-        Self { host, service, places: Slab::new(), busy, kept: VecDeque::new(), timers }
+        Self { host, service, places: Slab::new(), busy: Slab::new(), kept: VecDeque::new(), timers }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -115,7 +110,7 @@ impl<'h, S: Service> Crowd<'h, S> {
             return;
         }
         self.kept.push_back(key);
-        if self.kept.len() > MOST_KEPT
+        if self.kept.len() > self.host.limits.kept
             && let Some(oldest) = self.kept.pop_front()
             && self.is_there(oldest)
         {

@@ -181,7 +181,7 @@ impl<'h, S: Service> Worker<'h, S> {
     }
 
     /// An operation on a connection has told something.
-    fn done(&mut self, place: usize, came: Completion, now: Instant) {
+    fn done(&mut self, at: usize, came: Completion, now: Instant) {
         let pace = &mut self.pace;
         let begin = |connection: &mut Connection<'h, S>, ring: &mut Ring| match Token::of(came.token) {
             Token::Receive(_) => {
@@ -191,12 +191,12 @@ impl<'h, S: Service> Worker<'h, S> {
                 }
                 connection.received(came, ring, now);
             }
-            Token::Send(_) => connection.sent(came, ring, place, now),
+            Token::Send(_) => connection.sent(came, ring, at, now),
             Token::Room(_) => connection.has_room(),
             Token::Failure(_) => connection.failed(&came, ring),
             _ => connection.cancelled(),
         };
-        work(&mut self.crowd, &mut self.rings, &mut self.starved, place, now, begin);
+        work(&mut self.crowd, &mut self.rings, &mut self.starved, at, now, begin);
     }
 
     /// Does something with a connection, and begins what is to be done on it then.
