@@ -11,7 +11,14 @@ use std::net::{Shutdown, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 
-const ENGINES: [&[&str]; 4] = [&["blocking"], &["threads"], &["epoll"], &["epoll", "--threads", "2"]];
+const ENGINES: [&[&str]; 6] = [
+    &["blocking"],
+    &["threads"],
+    &["epoll"],
+    &["epoll", "--threads", "2"],
+    &["uring"],
+    &["uring", "--threads", "2"],
+];
 
 /// `serve WORDS` with this as descriptor 3.
 fn handed(variables: &str, words: &[&str], descriptor: impl Into<OwnedFd>) -> Process {

@@ -363,9 +363,10 @@ fn an_engine_has_no_more_threads_than_processors_and_only_those_that_it_may_use(
     serve(&["--busy-poll", "on"]).could_not_run("--busy-poll cannot be \"on\"; it can be: off, auto, 100us");
     serve(&["--busy-poll", "0s"]).could_not_run("--busy-poll has to be more than zero");
     serve(&["--engine", "blocking", "--threads", "1"])
-        .could_not_run("--threads has an effect only with: --engine epoll");
-    serve(&["--engine", "blocking", "--max-connections", "5"])
-        .could_not_run("--max-connections has an effect only with: --engine threads, --engine epoll");
+        .could_not_run("--threads has an effect only with: --engine epoll, --engine uring");
+    serve(&["--engine", "blocking", "--max-connections", "5"]).could_not_run(
+        "--max-connections has an effect only with: --engine threads, --engine epoll, --engine uring",
+    );
 }
 
 #[test]

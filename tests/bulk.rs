@@ -190,3 +190,8 @@ fn threads_never_stand_still() {
 fn epoll_never_stands_still() {
     bulk("epoll");
 }
+
+#[test]
+fn uring_never_stands_still() {
+    bulk("uring");
+}

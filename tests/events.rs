@@ -9,7 +9,7 @@ use std::net::Shutdown;
 use std::sync::Barrier;
 
 /// The engines whose events of a connection can be counted beforehand: who waits for its turn is told of by another.
-const ENGINES: [&str; 2] = ["threads", "epoll"];
+const ENGINES: [&str; 3] = ["threads", "epoll", "uring"];
 
 const CLIENTS: usize = 300;
 /// Of these, at a time.
@@ -97,7 +97,7 @@ fn what_a_server_shows_that_is_there_to_show_it_is_not_folded() {
 #[test]
 fn connections_without_a_byte_are_counted_and_seldom_told() {
     const PROBES: usize = 20;
-    for engine in ["blocking", "threads", "epoll"] {
+    for engine in ["blocking", "threads", "epoll", "uring"] {
         let accept = (PROBES + 1).to_string();
         let words = ["echo", "--engine", engine, "--accept", &accept];
         let visit = |server: &Server| {
@@ -138,7 +138,7 @@ fn who_connects_and_says_nothing_is_told_of_while_it_is_there() {
 
 #[test]
 fn the_status_is_a_line_on_standard_error_where_something_changes() {
-    for engine in ["blocking", "threads", "epoll"] {
+    for engine in ["blocking", "threads", "epoll", "uring"] {
         let mut server = Server::json(&["echo", "--engine", engine, "--status"]);
         let mut client = server.connect();
         client.write_all(&[b'x'; 3000]).unwrap();

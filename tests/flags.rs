@@ -201,7 +201,7 @@ fn a_server_that_runs_out_of_descriptors_says_so_and_goes_on() {
     // Three standard streams, the program's own, the listener; not twenty connections more.
     let program = env!("CARGO_BIN_EXE_enchufe");
     // One thread, so that they get in in the order in which they came.
-    let words = "--lang en serve echo --threads 1 --listen 127.0.0.1:0 --json --drain 1m";
+    let words = "--lang en serve echo --engine epoll --threads 1 --listen 127.0.0.1:0 --json --drain 1m";
     let line = format!("ulimit -n 24; exec '{program}' {words}");
     let mut server = Server::of(Process::start(common::other("sh", &["-c", &line])));
     let clients: Vec<_> = (0..24).map(|_| server.connect()).collect();

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Instant;
 
-const ENGINES: [&str; 3] = ["blocking", "threads", "epoll"];
+const ENGINES: [&str; 4] = ["blocking", "threads", "epoll", "uring"];
 
 /// A server, and where its metrics are.
 fn server(words: &[&str]) -> (Server, SocketAddr) {
@@ -76,6 +76,8 @@ enchufe_connections_closed_total{reason="refused"} 0
 enchufe_connections_closed_total{reason="limit"} 0
 enchufe_connections_closed_total{reason="peer_left"} 0
 enchufe_connections_closed_total{reason="failed"} 0
+enchufe_connections_closed_total{reason="tls"} 0
+enchufe_connections_closed_total{reason="truncated"} 0
 "#;
 
 #[test]
@@ -139,7 +141,7 @@ fn what_was_served_is_counted_exactly_by_every_engine() {
 
 #[test]
 fn who_has_no_room_is_counted_as_refused_and_not_as_a_probe() {
-    for engine in ["threads", "epoll"] {
+    for engine in ["threads", "epoll", "uring"] {
         let (mut server, metrics) = server(&["discard", "--engine", engine, "--max-connections", "1"]);
         let first = server.connect();
         server.process.event("accepted");

@@ -125,3 +125,8 @@ fn threads_are_there_again_at_once() {
 fn epoll_is_there_again_at_once() {
     restarts("epoll");
 }
+
+#[test]
+fn uring_is_there_again_at_once() {
+    restarts("uring");
+}

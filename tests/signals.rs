@@ -9,7 +9,7 @@ use serde_json::json;
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 
-const ENGINES: [&str; 3] = ["blocking", "threads", "epoll"];
+const ENGINES: [&str; 4] = ["blocking", "threads", "epoll", "uring"];
 
 /// A client that has had an answer: its connection is being served.
 fn served(server: &Server) -> TcpStream {

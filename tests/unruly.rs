@@ -242,3 +242,8 @@ fn threads_are_as_before() {
 fn epoll_is_as_before() {
     unruly("epoll");
 }
+
+#[test]
+fn uring_is_as_before() {
+    unruly("uring");
+}

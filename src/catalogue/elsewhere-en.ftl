@@ -35,6 +35,7 @@ flag-wait = How long --no-reply waits for the end of the peer, or --expect nothi
 event-short = { $of ->
         [connections] The most connections are open ({ $limit }): new ones are answered with a reset
         [threads] The system gives no more threads: new connections are answered with a reset
+        [accept] accept fails again and again ("{ $cause }"): new connections wait in the queue, and it is tried again each second
        *[memory] The system has no room for more sockets: new connections wait in the queue
     }
 io-FileTooLarge = the file is larger than this system allows

@@ -35,6 +35,7 @@ flag-wait = Cuánto esperar el final del otro extremo con --no-reply, o el silen
 event-short = { $of ->
         [connections] Se llegó al máximo de conexiones ({ $limit }): a las nuevas se les responde con un reinicio
         [threads] El sistema no da más hilos: a las conexiones nuevas se les responde con un reinicio
+        [accept] accept falla una y otra vez («{ $cause }»): las conexiones nuevas esperan en la cola, y se intenta de nuevo cada segundo
        *[memory] El sistema no tiene lugar para más sockets: las conexiones nuevas esperan en la cola
     }
 io-FileTooLarge = el archivo es más grande de lo que permite este sistema

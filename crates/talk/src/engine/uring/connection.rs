@@ -211,12 +211,18 @@ impl<'h, S: Service> Connection<'h, S> {
                 ring.give(piece);
                 self.is_unread = true;
             }
-        } else if self.late.is_empty() && self.session.wants_read() {
+        } else if self.late.is_empty() && self.is_wanted(news) {
             self.tell(news, ring, now);
         } else {
             self.late.push_back(news);
             self.relieve(ring);
         }
+    }
+
+    /// Whether it is to be told now. An end is not before the answers are with the kernel: it reads as an end, too, that the peer has
+    /// reset a connection, and only a send says that it has.
+    fn is_wanted(&self, news: News) -> bool {
+        self.session.wants_read() && !(matches!(news, News::End) && self.is_answering())
     }
 
     fn tell(&mut self, news: News, ring: &mut Ring, now: Instant) {
@@ -251,10 +257,9 @@ impl<'h, S: Service> Connection<'h, S> {
 
     /// Begins what is to be under way now. Whether it is over, and nothing is any more.
     pub(super) fn go_on(&mut self, ring: &mut Ring, place: usize, now: Instant) {
-        while self.session.wants_read()
-            && let Some(late) = self.late.pop_front()
-        {
-            self.tell(late, ring, now);
+        while let Some(news) = self.late.front().copied().filter(|news| self.is_wanted(*news)) {
+            self.late.pop_front();
+            self.tell(news, ring, now);
         }
         self.flush(ring, place, now);
         if self.session.is_over() {
@@ -289,7 +294,7 @@ impl<'h, S: Service> Connection<'h, S> {
         let receives = self.under_way.has(UnderWay::RECEIVE);
         if self.session.wants_read() {
             self.hung_up = false;
-            if !receives && !self.is_starved {
+            if !receives && !self.is_starved && self.late.is_empty() {
                 self.again = !self.streams;
                 let (slot, token) = (self.spot.slot, Token::Receive(place).word());
                 if self.again {
