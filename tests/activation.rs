@@ -94,6 +94,29 @@ fn who_waits_in_the_queue_of_a_socket_that_was_handed_on_is_not_cut() {
 }
 
 #[test]
+fn who_comes_while_a_server_ends_waits_for_the_next_one() {
+    for engine in ENGINES.into_iter().filter(|engine| engine.len() == 1) {
+        let (listener, address) = listener();
+        let words = [&["echo", "--json", "--drain", "1h", "--engine"], engine].concat();
+        let mut process = handed("LISTEN_FDS=1", &words, listener.try_clone().unwrap());
+        let mut first = connect(address);
+        first.write_all(b"x").unwrap();
+        process.event("returning");
+        process.signal("TERM");
+        process.event("draining");
+        let second = connect(address);
+        assert_eq!(common::read_exactly(&first, 1), b"x");
+        first.write_all(b"y").unwrap();
+        assert_eq!(common::read_exactly(&first, 1), b"y", "who is there is served on");
+        drop(first);
+        let done = process.finish();
+        assert_eq!((done.code, done.errors()), (Some(0), ""), "{engine:?}");
+        let (_, peer) = listener.accept().unwrap();
+        assert_eq!(peer, second.local_addr().unwrap());
+    }
+}
+
+#[test]
 fn no_more_are_let_in_than_may_be_by_threads_that_share_a_socket() {
     let (listener, address) = listener();
     let process = handed("LISTEN_FDS=1", &["echo", "--json", "--events", "all", "--accept", "5"], listener);

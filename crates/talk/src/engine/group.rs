@@ -29,7 +29,8 @@ type Listeners = Vec<Vec<Listener>>;
 /// What the threads share.
 pub(super) struct Group<'a> {
     pub(super) entrance: Entrance<'a>,
-    /// Of each thread; none once no more are accepted.
+    /// Of each thread. Once no more are accepted, only those that were inherited, which are the first: an epoll goes on telling
+    /// of a socket that somebody else has open, and only by its descriptor can it be told not to.
     listeners: RwLock<Listeners>,
     closed: AtomicBool,
     /// Of each thread: something changed at the door, or the operator has something to say.
@@ -63,6 +64,8 @@ impl<'a> Group<'a> {
         threads: usize,
     ) -> Result<Self, TalkError> {
         let mut all: Listeners = (0..threads).map(|_| Vec::new()).collect();
+        let (mut listeners, own): (Vec<_>, Vec<_>) = listeners.into_iter().partition(|one| one.inherited);
+        listeners.extend(own);
         for listener in listeners {
             let each = open_each(listener, threads, &host.limits.processors, host.options)?;
             for (own, one) in all.iter_mut().zip(each) {
@@ -137,6 +140,9 @@ impl<'a> Group<'a> {
         last: &mut bool,
     ) -> Result<Queue, TalkError> {
         let Some(listener) = listener else { return Ok(Queue::Empty) };
+        if self.is_closed() {
+            return Ok(Queue::Stuck);
+        }
         for _ in 0..most {
             let (stream, peer) = match accept(&listener.socket) {
                 Ok(arrival) => arrival,
@@ -185,7 +191,8 @@ impl<'a> Group<'a> {
 
     fn take(&self, all: &mut Listeners) -> Vec<Listener> {
         self.closed.store(true, Ordering::Release);
-        let taken = std::mem::take(all).into_iter().flatten().collect();
+        let own = |own: &mut Vec<Listener>| own.split_off(own.iter().take_while(|one| one.inherited).count());
+        let taken = all.iter_mut().flat_map(own).collect();
         self.ring();
         taken
     }
@@ -358,6 +365,36 @@ mod tests {
             assert_eq!(let_in(group).iter().sum::<usize>(), 10);
             assert!(group.is_closed() && TcpStream::connect(address).is_err());
         });
+    }
+
+    #[test]
+    fn one_that_was_inherited_stays_where_threads_can_leave_it_alone_and_lets_nobody_in_after_the_end() {
+        let (stop, tally) = (Stop::new().unwrap(), Tally::default());
+        let host = Host::new(&Silent, &stop);
+        let given = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = given.local_addr().unwrap();
+        let socket = Some(given.try_clone().unwrap());
+        let inherited = listen::Inherited { number: 3, name: String::new(), socket };
+        // The other order, so that they are told apart by what they are.
+        let mut all = listeners("127.0.0.1:0").unwrap();
+        let own = all[0].address();
+        all.extend(listen::inherit(vec![inherited], None, &[], &Silent).unwrap());
+        let group = Group::new(&host, &tally, all, THREADS).unwrap();
+        let clients = connect(address, 30);
+        assert_eq!(let_in(&group).iter().sum::<usize>(), clients.len());
+        let waiting = connect(address, 1);
+        group.stop();
+        assert_eq!(group.accept((0, 0), 16, &mut Vec::new()).unwrap(), Queue::Stuck);
+        let mut left = Vec::new();
+        let mut note = |(index, one): (usize, &Listener)| {
+            left.push((index, one.address()));
+            Ok::<(), ()>(())
+        };
+        group.each_listener(1, &mut note).unwrap();
+        assert_eq!(left, [(0, address)]);
+        assert!(TcpStream::connect(own).is_err(), "the other one is closed");
+        let (_, peer) = given.accept().unwrap();
+        assert_eq!(peer, waiting[0].local_addr().unwrap());
     }
 
     #[test]
