@@ -3,22 +3,13 @@
 
 mod common;
 
-use common::{Process, Server, connect, json, read_all};
+use common::{Process, Server, connect, engines, json, read_all};
 use serde_json::json;
 use std::fs::File;
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener};
-
-const ENGINES: [&[&str]; 6] = [
-    &["blocking"],
-    &["threads"],
-    &["epoll"],
-    &["epoll", "--threads", "2"],
-    &["uring"],
-    &["uring", "--threads", "2"],
-];
 
 /// `serve WORDS` with this as descriptor 3.
 fn handed(variables: &str, words: &[&str], descriptor: impl Into<OwnedFd>) -> Process {
@@ -41,17 +32,17 @@ fn echo(address: SocketAddr) {
 
 #[test]
 fn a_socket_that_is_handed_on_is_served_by_every_engine() {
-    for engine in ENGINES {
-        // A processor of its own for each thread is more than some machines have.
-        if engine.len() > 1 && std::thread::available_parallelism().unwrap().get() < 2 {
-            continue;
-        }
+    // More threads than processors are refused.
+    let several = std::thread::available_parallelism().unwrap().get() > 1;
+    for engine in engines() {
+        let has_few = several && !["blocking", "threads"].contains(&engine);
+        let threads: &[&str] = if has_few { &["--threads", "2"] } else { &[] };
         let (listener, address) = listener();
         // Whoever came before the server was there is served by it.
         let mut early = connect(address);
         early.write_all(b"early").unwrap();
         early.shutdown(Shutdown::Write).unwrap();
-        let words = [&["echo", "--json", "--events", "all", "--engine"], engine].concat();
+        let words = [&["echo", "--json", "--events", "all", "--engine", engine], threads].concat();
         let names = "LISTEN_FDS=1 LISTEN_FDNAMES=echo.socket";
         let mut process = handed(names, &words, listener.try_clone().unwrap());
         let given = process.event("inherited");
@@ -64,8 +55,8 @@ fn a_socket_that_is_handed_on_is_served_by_every_engine() {
         (0..20).for_each(|_| echo(address));
         process.signal("TERM");
         let done = process.finish();
-        assert_eq!((done.code, done.errors()), (Some(0), ""), "{engine:?}");
-        assert_eq!(json::only(done.text(), "stopped")[0]["served"], 21, "{engine:?}");
+        assert_eq!((done.code, done.errors()), (Some(0), ""), "{engine}");
+        assert_eq!(json::only(done.text(), "stopped")[0]["served"], 21, "{engine}");
         assert_eq!(json::only(done.text(), "bound").len(), 0, "it opens nothing itself");
         // The socket outlives the server: who comes now waits for the next one.
         let waiting = connect(address);
@@ -95,22 +86,23 @@ fn who_waits_in_the_queue_of_a_socket_that_was_handed_on_is_not_cut() {
 
 #[test]
 fn who_comes_while_a_server_ends_waits_for_the_next_one() {
-    for engine in ENGINES.into_iter().filter(|engine| engine.len() == 1) {
+    for engine in engines() {
         let (listener, address) = listener();
-        let words = [&["echo", "--json", "--drain", "1h", "--engine"], engine].concat();
+        let words = ["echo", "--json", "--drain", "1h", "--engine", engine];
         let mut process = handed("LISTEN_FDS=1", &words, listener.try_clone().unwrap());
         let mut first = connect(address);
         first.write_all(b"x").unwrap();
         process.event("returning");
         process.signal("TERM");
         process.event("draining");
-        let second = connect(address);
         assert_eq!(common::read_exactly(&first, 1), b"x");
         first.write_all(b"y").unwrap();
-        assert_eq!(common::read_exactly(&first, 1), b"y", "who is there is served on");
+        // Who is there is served on, and by who knows by now that it ends.
+        assert_eq!(common::read_exactly(&first, 1), b"y", "{engine}");
+        let second = connect(address);
         drop(first);
         let done = process.finish();
-        assert_eq!((done.code, done.errors()), (Some(0), ""), "{engine:?}");
+        assert_eq!((done.code, done.errors()), (Some(0), ""), "{engine}");
         let (_, peer) = listener.accept().unwrap();
         assert_eq!(peer, second.local_addr().unwrap());
     }

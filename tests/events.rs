@@ -3,13 +3,15 @@
 
 mod common;
 
-use common::{Server, connect, json, read_all, run};
+use common::{Server, connect, engines, json, read_all, run};
 use std::io::Write;
 use std::net::Shutdown;
 use std::sync::Barrier;
 
-/// The engines whose events of a connection can be counted beforehand: who waits for its turn is told of by another.
-const ENGINES: [&str; 3] = ["threads", "epoll", "uring"];
+/// The engines whose events of a connection can be counted beforehand: of one at a time, others wait for their turn, and are told.
+fn counted() -> impl Iterator<Item = &'static str> {
+    engines().into_iter().filter(|engine| *engine != "blocking")
+}
 
 const CLIENTS: usize = 300;
 /// Of these, at a time.
@@ -48,7 +50,7 @@ fn counts(told: &str) -> (u64, u64) {
 
 #[test]
 fn what_is_told_and_what_is_folded_are_all_that_happened() {
-    for engine in ENGINES {
+    for engine in counted() {
         let told = told(&["--engine", engine]);
         let (one_by_one, folded) = counts(&told);
         assert_eq!(one_by_one + folded, EVENTS, "{engine}");
@@ -65,14 +67,14 @@ fn what_is_told_and_what_is_folded_are_all_that_happened() {
 
 #[test]
 fn with_all_every_event_is_told() {
-    for engine in ENGINES {
+    for engine in counted() {
         assert_eq!(counts(&told(&["--engine", engine, "--events", "all"])), (EVENTS, 0), "{engine}");
     }
 }
 
 #[test]
 fn with_none_only_the_server_is_told_of() {
-    for engine in ENGINES {
+    for engine in counted() {
         let told = told(&["--engine", engine, "--events", "none"]);
         let names = json::names(&told);
         assert_eq!(names, ["starting", "socket_made", "bound", "listening", "engine", "stopped"], "{engine}");
@@ -97,7 +99,7 @@ fn what_a_server_shows_that_is_there_to_show_it_is_not_folded() {
 #[test]
 fn connections_without_a_byte_are_counted_and_seldom_told() {
     const PROBES: usize = 20;
-    for engine in ["blocking", "threads", "epoll", "uring"] {
+    for engine in engines() {
         let accept = (PROBES + 1).to_string();
         let words = ["echo", "--engine", engine, "--accept", &accept];
         let visit = |server: &Server| {
@@ -138,7 +140,7 @@ fn who_connects_and_says_nothing_is_told_of_while_it_is_there() {
 
 #[test]
 fn the_status_is_a_line_on_standard_error_where_something_changes() {
-    for engine in ["blocking", "threads", "epoll", "uring"] {
+    for engine in engines() {
         let mut server = Server::json(&["echo", "--engine", engine, "--status"]);
         let mut client = server.connect();
         client.write_all(&[b'x'; 3000]).unwrap();

@@ -287,6 +287,12 @@ impl Pipe {
     }
 }
 
+/// The engines that this machine can run.
+pub fn engines() -> Vec<&'static str> {
+    let ring = if cfg!(have_io_uring) { &["uring"][..] } else { &[] };
+    [&["blocking", "threads", "epoll"][..], ring].concat()
+}
+
 /// A server of ours that listens.
 pub struct Server {
     pub process: Process,

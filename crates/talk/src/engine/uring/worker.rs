@@ -371,7 +371,8 @@ impl<'h, S: Service> Worker<'h, S> {
     }
 
     fn open_doors(&mut self, now: Instant) {
-        if !self.doors.wait(self.group, &mut self.rings) {
+        // A listener that was inherited is still there then, and who comes to it is somebody else's.
+        if !self.group.is_closed() && !self.doors.wait(self.group, &mut self.rings) {
             self.group.entrance.tell_short(Shortage::Descriptors);
             self.leave_queue(now);
         }
