@@ -103,6 +103,7 @@ pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue
         status::show(counters, &teller, catalogue)?;
     }
     let summary = run(&plan, flags.ending.into(), opened, &teller, &stop);
+    manager.end();
     if let Some(problem) = teller.problem() {
         return Err(problem);
     }

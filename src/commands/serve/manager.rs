@@ -10,12 +10,27 @@ use enchufe_talk::Stop;
 use enchufe_talk::listen::{self, Inherited, Listener};
 use std::ffi::OsString;
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 /// What it has handed on, and where it listens itself.
 pub struct Manager {
     sockets: Vec<Inherited>,
-    notify: Option<OsString>,
+    notify: Option<Arc<Notify>>,
+}
+
+/// Who wants to be told.
+struct Notify {
+    to: OsString,
+    /// That the server is about to end was told.
+    ends: Once,
+}
+
+impl Notify {
+    /// Tells that the server is about to end; when this returns, that was told, by whomever.
+    fn end(&self) {
+        // It learns of the end in any case.
+        self.ends.call_once(|| drop(activation::notify(&self.to, "STOPPING=1")));
+    }
 }
 
 impl Manager {
@@ -31,7 +46,8 @@ impl Manager {
             socket: one.owned.map(TcpListener::from),
         };
         let sockets = handed.descriptors.into_iter().map(inherited).collect();
-        Ok(Self { sockets, notify: handed.notify })
+        let notify = handed.notify.map(|to| Arc::new(Notify { to, ends: Once::new() }));
+        Ok(Self { sockets, notify })
     }
 
     /// How many sockets it has handed on.
@@ -48,18 +64,24 @@ impl Manager {
     /// Tells it that the server listens, and, in a thread that ends with the program, that it is about to end.
     pub fn tell(&self, stop: &Arc<Stop>) -> Result<(), Problem> {
         let Some(to) = self.notify.clone() else { return Ok(()) };
-        activation::notify(&to, "READY=1").map_err(|error| {
-            let address = to.to_string_lossy().into_owned();
+        activation::notify(&to.to, "READY=1").map_err(|error| {
+            let address = to.to.to_string_lossy().into_owned();
             Problem::new(Kind::NotifyFailed).with("address", address).cause(&error)
         })?;
         let stop = Arc::clone(stop);
         let last_words = move || {
             if host::wait(&mut [Watch::new(stop.begun(), Interest::READ)], None).is_ok() {
-                // It learns of the end in any case.
-                let _ = activation::notify(&to, "STOPPING=1");
+                to.end();
             }
         };
         std::thread::Builder::new().spawn(last_words).map_err(|error| Problem::resources("clone", &error))?;
         Ok(())
+    }
+
+    /// The server is over.
+    pub fn end(&self) {
+        if let Some(to) = &self.notify {
+            to.end();
+        }
     }
 }

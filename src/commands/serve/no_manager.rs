@@ -23,6 +23,8 @@ impl Manager {
         Ok(Vec::new())
     }
 
+    pub const fn end(&self) {}
+
     pub const fn tell(&self, _: &Arc<Stop>) -> Result<(), Problem> {
         Ok(())
     }
