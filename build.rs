@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Programs that tests start.
-const TOOLS: [&str; 7] = ["python3", "ncat", "socat", "setpriv", "curl", "cc", "go"];
+const TOOLS: [&str; 8] = ["python3", "openssl", "ncat", "socat", "setpriv", "curl", "cc", "go"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -9,6 +9,7 @@ mod read;
 mod send;
 mod serve;
 mod shell;
+mod tls;
 #[cfg(have_watch)]
 mod trace;
 #[cfg(have_watch)]

@@ -10,7 +10,7 @@ use enchufe_talk::{Reason, Told};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
-pub use tls::TlsFault;
+pub use tls::{TlsFault, moment};
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

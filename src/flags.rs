@@ -155,6 +155,8 @@ pub struct Serve {
     pub events: Option<String>,
     #[arg(long)]
     pub status: bool,
+    #[arg(long, value_name = "FILES", value_delimiter = ',')]
+    pub tls: Vec<std::path::PathBuf>,
     #[command(flatten)]
     pub ending: Ending,
     #[command(flatten)]
@@ -163,6 +165,15 @@ pub struct Serve {
     pub socket: SocketFlags,
     #[command(flatten)]
     pub telling: Telling,
+}
+
+/// Whom a client believes.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Trust {
+    #[arg(long)]
+    pub tls: bool,
+    #[arg(long, value_name = "FILE")]
+    pub tls_ca: Option<std::path::PathBuf>,
 }
 
 /// `enchufe send`
@@ -192,6 +203,8 @@ pub struct Send {
     pub connect_timeout: Option<String>,
     #[arg(long, value_name = "ADDR[:PORT]")]
     pub source: Option<String>,
+    #[command(flatten)]
+    pub trust: Trust,
     #[command(flatten)]
     pub ending: Ending,
     #[command(flatten)]

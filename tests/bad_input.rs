@@ -427,6 +427,184 @@ fn more_connections_than_descriptors_are_refused_with_the_line_that_raises_the_l
     );
 }
 
+/// A file of `tests/tls`.
+fn tls_file(name: &str) -> String {
+    format!("{}/tests/tls/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What a server says of its certificate and key before it listens.
+#[track_caller]
+fn identity(certificate: &str, key: &str, english: &str, spanish: &str) {
+    let files = format!("{certificate},{key}");
+    both(&["serve", "echo", "--listen", "127.0.0.1:0", "--tls", &files], english, spanish);
+}
+
+#[test]
+fn a_certificate_and_its_key_are_looked_at_before_anybody_is_let_in() {
+    let (certificate, key) = (tls_file("server.pem"), tls_file("server.key"));
+    let missing = tls_file("missing.pem");
+    identity(
+        &missing,
+        &key,
+        &format!("open {missing}: it does not exist; look at its name (ls), or name another file"),
+        &format!("open {missing}: no existe; revisa su nombre (ls) o da otro archivo"),
+    );
+    identity(
+        &certificate,
+        &missing,
+        &format!("open {missing}: it does not exist; look at its name (ls), or name another file"),
+        &format!("open {missing}: no existe; revisa su nombre (ls) o da otro archivo"),
+    );
+    identity(
+        &key,
+        &certificate,
+        &format!(
+            "{key}: there is no certificate in it; --tls wants one in PEM first, which begins with \
+             \"-----BEGIN CERTIFICATE-----\""
+        ),
+        &format!(
+            "{key}: no contiene un certificado; --tls pide primero uno en PEM, que empieza con \
+             «-----BEGIN CERTIFICATE-----»"
+        ),
+    );
+    identity(
+        &certificate,
+        &certificate,
+        &format!(
+            "{certificate}: there is no private key in it; the second file of --tls is the key in PEM, which begins with \
+             \"-----BEGIN PRIVATE KEY-----\""
+        ),
+        &format!(
+            "{certificate}: no contiene una llave privada; el segundo archivo de --tls es la llave en PEM, que empieza con \
+             «-----BEGIN PRIVATE KEY-----»"
+        ),
+    );
+    let secret = tls_file("secret.key");
+    identity(
+        &certificate,
+        &secret,
+        &format!(
+            "{secret}: the key is encrypted, and nobody is asked for its password; write it without one: \
+             openssl pkey -in FILE -out KEY"
+        ),
+        &format!(
+            "{secret}: la llave está cifrada y a nadie se le pregunta su contraseña; escríbela sin ella: \
+             openssl pkey -in ARCHIVO -out LLAVE"
+        ),
+    );
+    for other in ["self.key", "rsa.key"].map(tls_file) {
+        identity(
+            &certificate,
+            &other,
+            &format!(
+                "{other} is not the key of the certificate in {certificate}; give the one that the certificate was made with"
+            ),
+            &format!(
+                "{other} no es la llave del certificado de {certificate}; da aquella con la que se hizo el certificado"
+            ),
+        );
+    }
+}
+
+#[test]
+fn a_certificate_that_is_over_or_has_not_begun_is_refused() {
+    let (expired, early, key) = (tls_file("expired.pem"), tls_file("early.pem"), tls_file("server.key"));
+    identity(
+        &expired,
+        &key,
+        &format!("{expired}: the certificate was valid until 2021-01-01T00:00:00Z; put a new one there"),
+        &format!("{expired}: el certificado venció el 2021-01-01T00:00:00Z; pon ahí uno nuevo"),
+    );
+    identity(
+        &early,
+        &key,
+        &format!(
+            "{early}: the certificate is valid from 2500-01-01T00:00:00Z on; wait until then, or set the clock of this \
+             machine right"
+        ),
+        &format!(
+            "{early}: el certificado vale a partir del 2500-01-01T00:00:00Z; espera hasta entonces o corrige el reloj de \
+             esta computadora"
+        ),
+    );
+    // Behind a good one it is over as well.
+    let chain = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("chain-{}.pem", std::process::id()));
+    let texts = [tls_file("server.pem"), tls_file("expired.pem")].map(|path| std::fs::read(path).unwrap());
+    std::fs::write(&chain, texts.concat()).unwrap();
+    let shown = chain.display().to_string();
+    identity(
+        &shown,
+        &key,
+        &format!(
+            "{shown}: certificate 3 of those in it was valid until 2021-01-01T00:00:00Z; put a new one there"
+        ),
+        &format!(
+            "{shown}: el certificado 3 de los que contiene venció el 2021-01-01T00:00:00Z; pon ahí uno nuevo"
+        ),
+    );
+    std::fs::remove_file(chain).unwrap();
+}
+
+#[test]
+fn a_certificate_or_a_key_that_does_not_parse_is_refused() {
+    let (certificate, key) = (tls_file("server.pem"), tls_file("server.key"));
+    // Each without its second line.
+    let cut = |path: &str| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let lines: Vec<&str> =
+            text.lines().enumerate().filter(|(at, _)| *at != 1).map(|(_, line)| line).collect();
+        let name = format!("cut-{}-{}", std::process::id(), path.rsplit('/').next().unwrap());
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        path.display().to_string()
+    };
+    let serve = |files: String| run(&["serve", "echo", "--listen", "127.0.0.1:0", "--tls", &files]);
+    let (bad_certificate, bad_key) = (cut(&certificate), cut(&key));
+    let done = serve(format!("{bad_certificate},{key}"));
+    assert_eq!((done.code, done.text()), (Some(2), ""));
+    let start = format!("enchufe: {bad_certificate}: a certificate in it cannot be read (");
+    assert!(done.errors().starts_with(&start), "{}", done.errors());
+    let done = serve(format!("{certificate},{bad_key}"));
+    assert_eq!((done.code, done.text()), (Some(2), ""));
+    assert!(
+        done.errors().starts_with(&format!("enchufe: {bad_key}: the key cannot be used (")),
+        "{}",
+        done.errors()
+    );
+    for path in [bad_certificate, bad_key] {
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn tls_has_two_files_at_a_server_and_whom_to_trust_at_a_client() {
+    let files = "--tls of a server has two files, its certificate and its key; \
+                 write for example: --tls server.pem,server.key";
+    for words in [&["server.pem"][..], &["a,b,c"], &["a,b", "--tls", "c,d"]] {
+        run(&[&["serve", "echo", "--tls"], words].concat()).could_not_run(files);
+    }
+    let certificate = tls_file("server.pem");
+    run(&["serve", "exec", "--tls", &format!("{certificate},{}", tls_file("server.key")), "--", "cat"])
+        .could_not_run("--tls has no effect in exec: leave it out");
+    both(
+        &["send", "localhost:4000", "hola", "--tls-ca", &certificate],
+        "--tls-ca has an effect only with: --tls",
+        "--tls-ca solo tiene efecto con: --tls",
+    );
+    let key = tls_file("server.key");
+    run(&["send", "localhost:4000", "hola", "--tls", "--tls-ca", &key]).could_not_run(&format!(
+        "{key}: there is no certificate in it; --tls-ca wants one in PEM first, which begins with \
+         \"-----BEGIN CERTIFICATE-----\""
+    ));
+    // A system without authorities.
+    let mut client = enchufe("en", &["send", "localhost:4000", "hola", "--tls"]);
+    client.env("SSL_CERT_FILE", "/nowhere").env("SSL_CERT_DIR", "/nowhere");
+    let done = Process::start(client).finish();
+    assert_eq!((done.code, done.text()), (Some(2), ""));
+    let start = "enchufe: there is nobody here whom --tls could trust (";
+    assert!(done.errors().starts_with(start), "{}", done.errors());
+}
+
 #[test]
 fn ask_needs_a_terminal() {
     both(

@@ -124,6 +124,13 @@ rows! {
         let (_listener, address) = listener();
         run(&["send", &address, "Hello", "--idle", "100ms"]).code
     }
+    a_server_that_is_not_believed_is_one: 1 "TLS failed, or what came was cut short" {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls");
+        let (files, other) = (format!("{folder}/server.pem,{folder}/server.key"), format!("{folder}/self.pem"));
+        let server = Server::json(&["echo", "--tls", &files]);
+        let target = format!("localhost:{}", server.port());
+        run(&["send", &target, "Hello", "--tls", "--tls-ca", &other]).code
+    }
     a_capture_that_is_cut_is_one: 1 "a capture could not be read to its end" {
         let whole = include_bytes!("../docs/practica/informe.pcap");
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -178,6 +185,11 @@ rows! {
         let log = run(&["serve", "echo", "--listen", "127.0.0.1:0", "--log", "/missing/folder/log"]);
         assert_eq!(log.code, Some(2));
         run(&["send", "127.0.0.1:4000", "--file", "/missing"]).code
+    }
+    a_certificate_that_is_over_is_two: 2 "a certificate or a key is no good" {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls");
+        let files = format!("{folder}/expired.pem,{folder}/server.key");
+        run(&["serve", "echo", "--listen", "127.0.0.1:0", "--tls", &files]).code
     }
     no_terminal_is_two: 2 "there is no terminal where one is needed" {
         run(&["serve", "ask", "--listen", "127.0.0.1:0"]).code

@@ -259,6 +259,23 @@ problem-not-steered = --cpus: this system does not bring new connections to the 
 problem-processor-forbidden = --cpus { $word }: this program may run only on { $allowed }
 problem-descriptors-too-few = --max-connections { $connections } needs { $needed } descriptors and this program may have { $limit }; raise the limit of this shell with: sudo prlimit --pid $$ --nofile={ $needed }
 problem-never-comes = { $flag } { $time } would never come: { $other } { $limit } ends the connection before; leave one out, or make it longer
+problem-tls-files = --tls of a server has two files, its certificate and its key; write for example: --tls server.pem,server.key
+problem-tls-no-certificate = { $path }: there is no certificate in it; { $flag } wants one in PEM first, which begins with "-----BEGIN CERTIFICATE-----"
+problem-tls-bad-certificate = { $path }: a certificate in it cannot be read ({ $detail }); "openssl x509 -in FILE -noout -text" shows one that can be
+problem-tls-no-key = { $path }: there is no private key in it; the second file of --tls is the key in PEM, which begins with "-----BEGIN PRIVATE KEY-----"
+problem-tls-encrypted-key = { $path }: the key is encrypted, and nobody is asked for its password; write it without one: openssl pkey -in FILE -out KEY
+problem-tls-bad-key = { $path }: the key cannot be used ({ $detail }); make one of ECDSA (P-256, P-384), Ed25519 or RSA (2048 bits and more), and a certificate for it
+problem-tls-mismatch = { $key } is not the key of the certificate in { $path }; give the one that the certificate was made with
+problem-tls-expired = { $path }: { $place ->
+        [1] the certificate
+       *[other] certificate { $place } of those in it
+    } was valid until { $moment }; put a new one there
+problem-tls-not-yet-valid = { $path }: { $place ->
+        [1] the certificate
+       *[other] certificate { $place } of those in it
+    } is valid from { $moment } on; wait until then, or set the clock of this machine right
+problem-tls-nobody = there is nobody here whom --tls could trust ({ $detail }); install the system's authorities (the package ca-certificates), or name some with --tls-ca FILE
+problem-tls-bad-name = no certificate can be for the name "{ $name }"; call the server by the name in its certificate
 problem-source-in-use = bind { $address }: that address of --source is in use; choose another port, or leave it out so that the system chooses
 problem-source-not-ours = bind { $address }: --source has to be an address of this machine
 problem-resolve-failed = getaddrinfo { $name }: its address could not be found out ({ $cause }); try again or give the address in numbers
@@ -442,6 +459,7 @@ usage-completions = enchufe completions SHELL
 usage-man = enchufe man [DIRECTORY]
 
 value-FILE = FILE
+value-FILES = CERTIFICATE,KEY
 value-NAMES = NAMES
 value-ENGINE = ENGINE
 value-NUMBERS = NUMBERS
@@ -603,6 +621,8 @@ flag-drain = At the end, how much time is given to what is still open: connectio
 flag-metrics = Where to answer by HTTP: /metrics, counters for Prometheus; /healthz, whether it lives; /readyz, whether it takes connections
 flag-events = Events of connections to tell: all; none; fold: 100 a second, and how many more there were (usual; in receive, all)
 flag-status = A line a second on standard error: connections that are open, accepted, refused; bytes in and out
+flag-tls = Speak TLS: a server with its certificate and key, two files in PEM; a client with a server whose certificate is good for HOST
+flag-tls-ca = With --tls: trust whom these certificates in PEM name, authorities or the very server, and not those that the system trusts
 flag-start-timeout = How long a program may take until it listens, connects or ends, before the next one starts (10s)
 flag-start-anyway = Start the next program also when that time is over
 flag-exit-status = End with the status of the last program (128 and the number of the signal that ended it), not with 0

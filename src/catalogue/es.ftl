@@ -260,6 +260,23 @@ problem-not-steered = --cpus: este sistema no lleva las conexiones nuevas al hil
 problem-processor-forbidden = --cpus { $word }: este programa solo puede correr en { $allowed }
 problem-descriptors-too-few = --max-connections { $connections } necesita { $needed } descriptores y este programa puede tener { $limit }; sube el límite de esta terminal con: sudo prlimit --pid $$ --nofile={ $needed }
 problem-never-comes = { $flag } { $time } nunca llegaría: { $other } { $limit } termina antes la conexión; quita una de las dos o alárgala
+problem-tls-files = --tls de un servidor lleva dos archivos, su certificado y su llave; escribe por ejemplo: --tls servidor.pem,servidor.key
+problem-tls-no-certificate = { $path }: no contiene un certificado; { $flag } pide primero uno en PEM, que empieza con «-----BEGIN CERTIFICATE-----»
+problem-tls-bad-certificate = { $path }: no se puede leer un certificado de los que contiene ({ $detail }); «openssl x509 -in ARCHIVO -noout -text» muestra uno que sí
+problem-tls-no-key = { $path }: no contiene una llave privada; el segundo archivo de --tls es la llave en PEM, que empieza con «-----BEGIN PRIVATE KEY-----»
+problem-tls-encrypted-key = { $path }: la llave está cifrada y a nadie se le pregunta su contraseña; escríbela sin ella: openssl pkey -in ARCHIVO -out LLAVE
+problem-tls-bad-key = { $path }: esa llave no se puede usar ({ $detail }); haz una de ECDSA (P-256, P-384), Ed25519 o RSA (de 2048 bits o más), y un certificado para ella
+problem-tls-mismatch = { $key } no es la llave del certificado de { $path }; da aquella con la que se hizo el certificado
+problem-tls-expired = { $path }: { $place ->
+        [1] el certificado
+       *[other] el certificado { $place } de los que contiene
+    } venció el { $moment }; pon ahí uno nuevo
+problem-tls-not-yet-valid = { $path }: { $place ->
+        [1] el certificado
+       *[other] el certificado { $place } de los que contiene
+    } vale a partir del { $moment }; espera hasta entonces o corrige el reloj de esta computadora
+problem-tls-nobody = aquí no hay nadie en quien --tls pudiera confiar ({ $detail }); instala las autoridades del sistema (el paquete ca-certificates) o nombra algunas con --tls-ca ARCHIVO
+problem-tls-bad-name = ningún certificado puede ser para el nombre «{ $name }»; llama al servidor por el nombre de su certificado
 problem-source-in-use = bind { $address }: esa dirección de --source está en uso; elige otro puerto, o quítalo para que lo elija el sistema
 problem-source-not-ours = bind { $address }: --source tiene que ser una dirección de esta computadora
 problem-resolve-failed = getaddrinfo { $name }: no se pudo averiguar su dirección ({ $cause }); inténtalo de nuevo o da la dirección en números
@@ -442,6 +459,7 @@ usage-demo = enchufe demo [MENSAJE] [OPCIONES]
 usage-completions = enchufe completions INTÉRPRETE
 usage-man = enchufe man [DIRECTORIO]
 
+value-FILES = CERTIFICADO,LLAVE
 value-FILE = ARCHIVO
 value-NAMES = NOMBRES
 value-ENGINE = MOTOR
@@ -604,6 +622,8 @@ flag-drain = Al terminar, cuánto tiempo se da a lo que sigue abierto: conexione
 flag-metrics = Dónde responder por HTTP: /metrics, contadores para Prometheus; /healthz, si vive; /readyz, si admite conexiones
 flag-events = Eventos de las conexiones que se muestran: all, todos; none, ninguno; fold, 100 por segundo y cuántos más hubo (lo usual; en receive, all)
 flag-status = Una línea por segundo en la salida de errores: conexiones abiertas, aceptadas, rechazadas; bytes que entran y salen
+flag-tls = Hablar TLS: un servidor, con su certificado y su llave, dos archivos en PEM; un cliente, con un servidor cuyo certificado valga para HOST
+flag-tls-ca = Con --tls: confiar en quienes nombran estos certificados en PEM, autoridades o el servidor mismo, y no en quienes confía el sistema
 flag-start-timeout = Cuánto puede tardar un programa en escuchar, conectarse o terminar, antes de que arranque el siguiente (10s)
 flag-start-anyway = Arrancar el siguiente programa también cuando ese tiempo se acaba
 flag-exit-status = Terminar con el estado del último programa (128 más el número de la señal que lo terminó), no con 0

@@ -1,6 +1,6 @@
 //! `enchufe send`
 
-use super::{Tale, prompt, stop_on_signals, teller};
+use super::{Tale, prompt, stop_on_signals, teller, tls};
 use crate::catalogue::{Catalogue, human_time};
 use crate::exit::Code;
 use crate::flags;
@@ -13,6 +13,7 @@ use enchufe_talk::client::{self, Expect, HalfClose, Input, Outcome, Unmet, Verdi
 use enchufe_talk::connect::{self, Family};
 use enchufe_talk::options::SocketOption;
 use enchufe_talk::services::LineEnding;
+use enchufe_talk::tls::Checked;
 use enchufe_talk::told::About;
 use enchufe_talk::{ConnectionId, End, Endpoint, Reason, Reporter, TalkError, Told};
 use std::fs::File;
@@ -45,6 +46,7 @@ struct Plan {
     retry: Option<Duration>,
     timeout: Option<Duration>,
     options: Vec<SocketOption>,
+    tls: Option<Checked>,
 }
 
 pub fn send(flags: &flags::Send, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
@@ -89,7 +91,7 @@ pub fn send(flags: &flags::Send, common: Common, catalogue: &'static Catalogue) 
     // Raw bytes go to stdout where the events do not show them there.
     let raw = !flags.telling.json && matches!(audience, Audience::ClientPiped { .. });
     let mut sink = |bytes: &[u8]| if raw { write_out(bytes) } else { Ok(()) };
-    let outcome = client::talk(connected, None, &input, &plan.talk, &mut sink, &*teller, &stop);
+    let outcome = client::talk(connected, plan.tls.as_ref(), &input, &plan.talk, &mut sink, &*teller, &stop);
     teller.leave_prompt();
     drop(terminal);
     judge(&outcome, peer, &teller, catalogue)
@@ -238,7 +240,13 @@ fn plan(flags: &flags::Send) -> Result<Plan, Problem> {
             return Err(goes_with(flag, "MESSAGE"));
         }
     }
+    let flags::Trust { tls: secured, tls_ca: authorities } = &flags.trust;
+    if authorities.is_some() && !secured {
+        return Err(goes_with("--tls-ca", "--tls"));
+    }
+    let tls = secured.then(|| tls::checked(&target, authorities.as_deref())).transpose()?;
     Ok(Plan {
+        tls,
         target,
         origin,
         talk,

@@ -11,7 +11,7 @@ use self::manager::Manager;
 use self::metrics::Desk;
 #[cfg(have_watch)]
 use super::trace::cannot_run;
-use super::{Tale, stop_on_signals, teller};
+use super::{Tale, stop_on_signals, teller, tls};
 use crate::catalogue::Catalogue;
 use crate::exit::Code;
 use crate::flags;
@@ -29,6 +29,7 @@ use enchufe_talk::engine::{self, Host, Limits, Program, Summary};
 use enchufe_talk::listen::{self, Listener};
 use enchufe_talk::options::SocketOption;
 use enchufe_talk::services::{Ask, Chargen, Daytime, Discard, Echo, LineEnding, Receive, Reply, Until};
+use enchufe_talk::tls::Identity;
 use enchufe_talk::{Counters, Endpoint, Operator, Reporter, Service, Stop, Told};
 #[cfg(have_watch)]
 use enchufe_watch::trace::find;
@@ -71,6 +72,8 @@ struct Plan {
     events: Events,
     /// A line a second says how it goes.
     status: bool,
+    /// Who it is, where connections are of TLS.
+    identity: Option<Identity>,
 }
 
 pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
@@ -183,7 +186,7 @@ fn run(
         operator: (plan.service == "ask").then_some(&*operator),
         options: &plan.options,
         counters: counters.as_deref(),
-        tls: None,
+        tls: plan.identity.as_ref(),
     };
     let with = Running { engine: plan.crew.kind, listeners, host: &host };
     match plan.service {
@@ -272,6 +275,7 @@ fn plan(flags: &flags::Serve) -> Result<Plan, Problem> {
         ("--busy-poll", flags.busy_poll.is_some(), reads),
         // It would be written into what the operator types.
         ("--status", flags.status, service != "ask"),
+        ("--tls", !flags.tls.is_empty(), reads),
     ];
     if let Some((flag, ..)) = used.iter().find(|(_, given, used)| *given && !used) {
         return Err(Problem::new(Kind::FlagNotUsed).with("flag", flag).with("service", service));
@@ -291,6 +295,7 @@ fn plan(flags: &flags::Serve) -> Result<Plan, Problem> {
         backlog: backlog.map(|text| plan::number("--backlog", text, 1..=1_000_000)).transpose()?,
         options: plan::socket_options(&flags.socket)?,
         metrics: flags.metrics.as_deref().map(plan::endpoint).transpose()?,
+        identity: tls::identity(&flags.tls)?,
         events: events(flags.events.as_deref(), service)?,
         status: flags.status,
     })

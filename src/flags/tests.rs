@@ -26,6 +26,10 @@ fn a_flag_means_the_same_in_every_command() {
             let values =
                 argument.get_value_names().unwrap_or_default().iter().map(ToString::to_string).collect();
             let meaning = (argument.get_short(), values, argument.get_action().takes_values());
+            // To speak TLS a server has to be somebody, and a client has not.
+            if long == "tls" && command.get_name() == "send" {
+                continue;
+            }
             let known = meanings.entry(long.clone()).or_insert_with(|| meaning.clone());
             assert_eq!(*known, meaning, "--{long} of {}", command.get_name());
         }

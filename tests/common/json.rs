@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 /// Of each event: its name, the keys that it always has, those that it may have. In front of them
 /// all have `time` and `event`.
-const KEYS: [(&str, &str, &str); 42] = [
+const KEYS: [(&str, &str, &str); 43] = [
     ("starting", "address", ""),
     ("socket_made", "address", ""),
     ("options", "options", ""),
@@ -19,6 +19,7 @@ const KEYS: [(&str, &str, &str); 42] = [
     ("waiting", "", ""),
     ("queued", "peers", ""),
     ("accepted", "connection peer local", ""),
+    ("secured", "connection peer version cipher resumed", "server_name"),
     ("program_started", "connection peer pid", ""),
     ("program_ended", "connection peer how code", ""),
     ("received", "connection peer bytes text base64", ""),
@@ -32,7 +33,11 @@ const KEYS: [(&str, &str, &str); 42] = [
     ("operator_left", "", ""),
     ("peer_ended", "connection peer", ""),
     ("discarded", "connection peer bytes", ""),
-    ("closed", "connection peer reason received sent unsent lasted_ns", "limit_ns call error error_kind"),
+    (
+        "closed",
+        "connection peer reason received sent unsent lasted_ns",
+        "limit_ns call error error_kind tls alert names moment detail",
+    ),
     ("short", "of", "limit error error_kind"),
     ("draining", "open limit_ns", ""),
     ("queue_cut", "count", ""),

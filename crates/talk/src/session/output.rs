@@ -73,9 +73,22 @@ impl<B> Output<B> {
         self.segments.push(Segment::Bytes { bytes, from: 0, told });
     }
 
+    /// What TLS itself has to say goes with what is before or behind it, in one segment of TCP if it can be: Nagle's algorithm would
+    /// have the other wait.
     pub(super) fn push_sealed(&mut self, sealed: Sealed, answer: Option<Cow<'static, [u8]>>) {
         self.queued += sealed.bytes.len();
-        self.segments.push(Segment::Sealed { sealed, from: 0, answer });
+        match self.segments.back_mut() {
+            Some(Segment::Sealed { sealed: before, .. }) if sealed.payload == 0 => {
+                before.extend(&sealed.bytes)
+            }
+            Some(last @ Segment::Sealed { sealed: Sealed { payload: 0, .. }, from: 0, .. }) => {
+                let own = std::mem::replace(last, Segment::HalfClose);
+                let before =
+                    if let Segment::Sealed { sealed, .. } = &own { sealed.bytes.as_slice() } else { &[] };
+                *last = Segment::Sealed { sealed: sealed.behind(before), from: 0, answer };
+            }
+            _ => self.segments.push(Segment::Sealed { sealed, from: 0, answer }),
+        }
     }
 
     pub(super) fn push_half_close(&mut self) {
@@ -185,5 +198,47 @@ impl<B> Output<B> {
             }
         }
         Done::Nothing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(output: &Output<()>) -> Vec<u8> {
+        match output.next() {
+            Some(Next::Bytes(bytes)) => bytes.to_vec(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_tls_itself_says_goes_with_what_is_beside_it() {
+        let mut output: Output<()> = Output::new();
+        let own = |bytes: &[u8]| Sealed::own(bytes.to_vec());
+        output.push_sealed(own(b"ticket"), None);
+        output.push_sealed(Sealed::plain(b"hola".to_vec()), Some(b"hola".into()));
+        output.push_sealed(own(b"end"), None);
+        assert_eq!(
+            (next(&output), output.queued(), output.sealed_payload()),
+            (b"ticketholaend".to_vec(), 13, 4)
+        );
+        // Payload counts when it is through, and is told when its segment is.
+        assert!(matches!(output.advance(6), (Done::Nothing, 0)));
+        assert_eq!(output.sealed_payload(), 4);
+        assert!(matches!(output.advance(4), (Done::Nothing, 4)));
+        output.push_sealed(own(b"."), None);
+        assert_eq!(next(&output), b"end.");
+        assert!(matches!(output.advance(4), (Done::Answer(answer), 0) if *answer == *b"hola"));
+        assert!(output.is_empty() && output.queued() == 0);
+        // What is partly on its way is not touched.
+        output.push_sealed(own(b"ticket"), None);
+        output.advance(2);
+        output.push_sealed(Sealed::plain(b"hola".to_vec()), None);
+        assert_eq!((next(&output), output.queued()), (b"cket".to_vec(), 8));
+        output.advance(4);
+        output.push_half_close();
+        output.push_sealed(own(b"!"), None);
+        assert_eq!(next(&output), b"hola");
     }
 }

@@ -35,6 +35,10 @@ impl<T> Queue<T> {
         self.first.iter().chain(&self.rest)
     }
 
+    pub(super) fn back_mut(&mut self) -> Option<&mut T> {
+        self.rest.back_mut().or(self.first.as_mut())
+    }
+
     pub(super) fn pop(&mut self) -> Option<T> {
         let next = self.rest.pop_front();
         if next.is_none() {
