@@ -3,6 +3,7 @@
 use super::queue::Queue;
 use crate::tls::Sealed;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::Range;
 
 #[derive(Debug)]
@@ -51,11 +52,13 @@ pub(super) struct Output<B> {
     /// Lent buffers in the order of their segments, with how many of those are left.
     lent: Queue<(B, usize)>,
     queued: usize,
+    /// The first segment was asked for since it is the first: it may be on its way, and is not to be touched.
+    asked: Cell<bool>,
 }
 
 impl<B> Output<B> {
     pub(super) fn new() -> Self {
-        Self { segments: Queue::new(), lent: Queue::new(), queued: 0 }
+        Self { segments: Queue::new(), lent: Queue::new(), queued: 0, asked: Cell::new(false) }
     }
 
     pub(super) fn push_received(&mut self, range: Range<usize>) {
@@ -77,9 +80,10 @@ impl<B> Output<B> {
     /// have the other wait.
     pub(super) fn push_sealed(&mut self, sealed: Sealed, answer: Option<Cow<'static, [u8]>>) {
         self.queued += sealed.bytes.len();
-        match self.segments.back_mut() {
+        let may_be_away = self.asked.get() && self.segments.len() == 1;
+        match self.segments.back_mut().filter(|_| !may_be_away) {
             Some(Segment::Sealed { sealed: before, .. }) if sealed.payload == 0 => {
-                before.extend(&sealed.bytes)
+                before.extend(&sealed.bytes);
             }
             Some(last @ Segment::Sealed { sealed: Sealed { payload: 0, .. }, from: 0, .. }) => {
                 let own = std::mem::replace(last, Segment::HalfClose);
@@ -112,6 +116,7 @@ impl<B> Output<B> {
     }
 
     pub(super) fn next(&self) -> Option<Next<'_, B>> {
+        self.asked.set(true);
         Some(match self.segments.front()? {
             Segment::Received(range) => Next::Lent(&self.lent.front()?.0, range.clone()),
             Segment::Bytes { bytes, from, .. } => {
@@ -128,6 +133,7 @@ impl<B> Output<B> {
     /// them.
     pub(super) fn advance(&mut self, count: usize) -> (Done<B>, usize) {
         self.queued = self.queued.saturating_sub(count);
+        self.asked.set(false);
         match self.segments.front_mut() {
             Some(Segment::Sealed { .. }) => self.advance_sealed(count),
             _ => (self.advance_plain(count), count),
@@ -205,11 +211,25 @@ impl<B> Output<B> {
 mod tests {
     use super::*;
 
+    /// What is next, which may be on its way from then on.
     fn next(output: &Output<()>) -> Vec<u8> {
         match output.next() {
             Some(Next::Bytes(bytes)) => bytes.to_vec(),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn what_may_be_on_its_way_is_not_touched() {
+        let mut output: Output<()> = Output::new();
+        output.push_sealed(Sealed::plain(b"hola".to_vec()), None);
+        let first = next(&output);
+        output.push_sealed(Sealed::own(b"end".to_vec()), None);
+        assert_eq!((next(&output), first.as_slice()), (b"hola".to_vec(), &b"hola"[..]));
+        // Behind it there is no such thing.
+        output.push_sealed(Sealed::plain(b"more".to_vec()), None);
+        output.advance(4);
+        assert_eq!((next(&output), output.queued()), (b"endmore".to_vec(), 7));
     }
 
     #[test]

@@ -162,6 +162,10 @@ impl<S: Service, B> Session<'_, S, B> {
             if !bytes.is_empty() {
                 self.output.push_sealed(Sealed::own(bytes), None);
             }
+            if !self.peer_ended {
+                // Whose close_notify came first: the FIN is behind it, and the peer's may be faster than ours.
+                self.reason.get_or_insert(Reason::OwnEnd);
+            }
         }
     }
 
@@ -170,11 +174,15 @@ impl<S: Service, B> Session<'_, S, B> {
         if let Some(tls) = &mut self.tls {
             tls.ended = true;
         }
-        if matches!(self.phase, Phase::Open | Phase::Flushing) && self.reason.is_none() {
-            self.reason = Some(Reason::Tls(Box::new(fault)));
-        }
-        if self.phase == Phase::Open {
-            self.close();
+        match self.phase {
+            Phase::Open => {
+                self.reason = Some(Reason::Tls(Box::new(fault)));
+                self.close();
+            }
+            Phase::Flushing => {
+                self.reason.get_or_insert_with(|| Reason::Tls(Box::new(fault)));
+            }
+            Phase::Lingering(_) | Phase::Over => {}
         }
         self.settle(now);
     }

@@ -280,6 +280,34 @@ mod uring_on_three_threads_with_tls {
     for_tls!(Sockets::secured(Sockets::on(3, "uring_on_three_threads_with_tls", Kind::Uring)));
 }
 
+/// What sends small and large pieces in every order is enough where the question is what becomes of them on their way.
+mod scripted_completions_with_tls {
+    use super::*;
+    cases! { Scripted::secured();
+        bytes:
+            an_echo_is_the_same_however_the_message_is_cut
+            messages_sent_together_come_back_together_and_in_order
+            every_value_of_a_byte_comes_back_unchanged
+            a_long_stream_comes_back_byte_for_byte
+            an_empty_connection_ends_in_order
+            pieces_of_what_came_and_own_bytes_keep_their_order;
+        ends:
+            a_reset_ends_its_connection_and_no_other
+            a_service_that_half_closes_early_goes_on_reading;
+        services:
+            a_reply_does_not_need_the_peers_end_and_survives_what_comes_after
+            a_reply_is_given_at_the_peers_end
+            a_reply_is_given_at_a_newline_and_only_once
+            chargen_takes_what_comes_and_is_stopped
+            daytime_says_its_line_and_closes
+            discard_takes_everything_and_says_nothing;
+        asking:
+            an_asker_gets_the_operators_line
+            questions_are_put_one_at_a_time_and_answers_go_home
+            a_half_closed_asker_still_gets_its_answer;
+    }
+}
+
 mod scripted_completions {
     use super::*;
     for_every_engine!(Scripted::seeds());

@@ -17,6 +17,7 @@ mod wire;
 
 use crate::pattern::Pattern;
 use crate::recorder::{Recorder, Report, Seen};
+use crate::secured;
 use crate::world::{Peer, Server, Setup, World};
 use enchufe_talk::engine::Host;
 use enchufe_talk::{Operator, Service, Stop, Told};
@@ -41,11 +42,18 @@ enum Look {
 #[derive(Clone, Copy)]
 pub(crate) struct Scripted {
     seed: u64,
+    /// Connections are of TLS.
+    secured: bool,
 }
 
 impl Scripted {
     pub(crate) fn seeds() -> impl Iterator<Item = Self> {
-        (1..=SEEDS).map(|seed| Self { seed })
+        (1..=SEEDS).map(|seed| Self { seed, secured: false })
+    }
+
+    /// With TLS. What it sends and how much is not the seed's.
+    pub(crate) fn secured() -> impl Iterator<Item = Self> {
+        Self::seeds().map(|world| Self { secured: true, ..world })
     }
 }
 
@@ -68,6 +76,7 @@ impl World for Scripted {
         let mut random = Random::new(self.seed);
         let mut limits = setup.limits.clone();
         limits.read_size = limits.read_size.min(random.one_of([16, 1000, 8192]));
+        let identity = self.secured.then(secured::identity);
         let host = Host {
             reporter: &recorder,
             limits,
@@ -75,7 +84,7 @@ impl World for Scripted {
             operator: Some(&operator),
             options: &setup.options,
             counters: None,
-            tls: None,
+            tls: identity.as_ref(),
         };
         let _said = SaysSeed(self.seed);
         let running = Running {
@@ -83,6 +92,7 @@ impl World for Scripted {
             recorder: &recorder,
             stop: &stop,
             operator: &operator,
+            secured: self.secured,
         };
         if !setup.held {
             running.go();
@@ -117,6 +127,7 @@ struct Running<'h, S: Service> {
     recorder: &'h Recorder,
     stop: &'h Stop,
     operator: &'h Operator,
+    secured: bool,
 }
 
 impl<S: Service> Running<'_, S> {
@@ -152,7 +163,8 @@ impl<S: Service> Server for Running<'_, S> {
     fn try_connect(&self) -> io::Result<Box<dyn Peer + '_>> {
         let wire = self.engine.borrow_mut().knock()?;
         self.a_while();
-        Ok(Box::new(Client { running: self, wire }))
+        let client: Box<dyn Peer + '_> = Box::new(Client { running: self, wire });
+        Ok(if self.secured { Box::new(secured::Over::new(client)) } else { client })
     }
 
     fn wait(&self, what: &str, condition: &dyn Fn(&[Seen]) -> bool) {

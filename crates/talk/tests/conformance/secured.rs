@@ -293,7 +293,7 @@ impl Peer for Client<'_> {
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let result = self.line()?.read(buffer);
+        let result = self.line().and_then(|line| line.read(buffer));
         if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::UnexpectedEof) {
             self.expect_cut();
             return Ok(0);
@@ -327,6 +327,125 @@ impl Peer for Client<'_> {
                 let _ = thread.join();
             }
             here => drop(here),
+        }
+    }
+}
+
+/// A peer of TLS over one that is not, whatever carries its bytes: for a world without sockets. One thing after the other.
+pub(crate) struct Over<'a> {
+    /// Until it is reset.
+    below: Option<Box<dyn Peer + 'a>>,
+    connection: ClientConnection,
+    address: SocketAddr,
+}
+
+impl<'a> Over<'a> {
+    pub(crate) fn new(below: Box<dyn Peer + 'a>) -> Self {
+        let mut connection = connection(Arc::clone(&CONFIG));
+        connection.set_buffer_limit(None);
+        Self { address: below.address(), below: Some(below), connection }
+    }
+
+    fn below(&mut self) -> &mut (dyn Peer + 'a) {
+        &mut **self.below.as_mut().expect("it was not reset")
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        while self.connection.wants_write() {
+            self.connection.write_tls(&mut bytes)?;
+        }
+        self.below().send(&bytes)
+    }
+
+    fn take(&mut self) -> io::Result<()> {
+        let mut bytes = [0; 4096];
+        let count = self.below().read(&mut bytes)?;
+        let mut rest = &bytes[..count];
+        loop {
+            self.connection.read_tls(&mut rest)?;
+            let result = self.connection.process_new_packets();
+            result.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+            if rest.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn shake_hands(&mut self) -> io::Result<()> {
+        while self.connection.is_handshaking() {
+            self.flush()?;
+            self.take()?;
+        }
+        self.flush()
+    }
+}
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        if self.below.is_none() || self.connection.is_handshaking() || std::thread::panicking() {
+            return;
+        }
+        self.connection.send_close_notify();
+        let _ = self.flush();
+        self.below().half_close();
+        // To leave the server's own end unread would be to reset it.
+        while self.below().read(&mut [0; 4096]).is_ok_and(|count| count > 0) {}
+    }
+}
+
+impl Peer for Over<'_> {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.shake_hands()?;
+        self.connection.writer().write_all(bytes)?;
+        self.flush()
+    }
+
+    fn send_until_stuck(&mut self, _: &[u8]) -> usize {
+        unimplemented!("what is below takes whole records only")
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.shake_hands()?;
+        loop {
+            match self.connection.reader().read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.take()?,
+                other => return other,
+            }
+        }
+    }
+
+    fn exchange(&mut self, pattern: &Pattern, count: usize) {
+        let mut have = 0;
+        while have < count {
+            let piece = (count - have).min(3000);
+            let bytes = pattern.at(have, piece);
+            self.send(bytes).expect("the server reads");
+            let back = (self as &mut dyn Peer).read_exact(bytes.len());
+            pattern.expect(have, &back);
+            have += bytes.len();
+        }
+    }
+
+    fn half_close(&mut self) {
+        self.shake_hands().expect("the server goes on");
+        self.connection.send_close_notify();
+        self.flush().expect("the server goes on");
+        self.below().half_close();
+    }
+
+    fn close(mut self: Box<Self>) {
+        self.shake_hands().expect("the server goes on");
+    }
+
+    fn reset(mut self: Box<Self>) {
+        let _ = self.shake_hands();
+        if let Some(below) = self.below.take() {
+            below.reset();
         }
     }
 }

@@ -200,7 +200,8 @@ impl<'h, S: Service> Engine<'h, S> {
         let Some(at) = over else { return false };
         let connection = self.connections.swap_remove(at);
         let wire = &mut self.wires[connection.wire];
-        let end = connection.close(wire, &mut self.pool, &mut self.random, self.now);
+        let how = (self.now, self.host.tls.is_some());
+        let end = connection.close(wire, &mut self.pool, &mut self.random, how);
         self.summary.cut += u64::from(matches!(end.reason, Reason::Interrupted));
         self.summary.empty += u64::from(end.received == 0 && end.sent == 0);
         true
