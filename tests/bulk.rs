@@ -7,10 +7,10 @@
 
 mod common;
 
-use common::{Process, address_of_its_own, connect, enchufe, noise};
+use common::{Server, noise};
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -139,26 +139,16 @@ fn number(variable: &str, usual: usize) -> usize {
     std::env::var(variable).map_or(usual, |text| text.parse().expect("a number"))
 }
 
-fn connect_when_it_listens(address: SocketAddr) -> TcpStream {
-    while TcpStream::connect(address).is_err() {
-        thread::yield_now();
-    }
-    connect(address)
-}
-
 fn bulk(engine: &str) {
     let (total, times) = (number("BULK_MIB", 48) << 20, number("BULK_TIMES", 1));
     let pattern = noise(PERIOD, 7);
     for way in Way::ALL {
         let buffers = if way == Way::Narrow { "sndbuf=32768,rcvbuf=32768" } else { "nodelay" };
-        let address = address_of_its_own();
-        let listen = address.to_string();
         // To tell of every byte takes longer than to carry it.
-        let words = ["serve", "echo", "--engine", engine, "--socket", buffers, "--listen", &listen, "-q"];
-        let server = Process::start(enchufe("en", &words));
+        let server = Server::quiet(&["echo", "--engine", engine, "--socket", buffers]);
         let begun = Instant::now();
         for _ in 0..times {
-            let stream = connect_when_it_listens(address);
+            let stream = server.connect();
             if way == Way::Narrow {
                 socket2::SockRef::from(&stream).set_recv_buffer_size(32768).unwrap();
             }
@@ -171,8 +161,7 @@ fn bulk(engine: &str) {
             });
         }
         println!("{engine} {way:?}: {times} x {} MiB in {:?}", (total / way.part()) >> 20, begun.elapsed());
-        server.signal("TERM");
-        server.finish().is(0, "", "");
+        server.stop().is(0, "", "");
     }
 }
 

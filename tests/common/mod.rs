@@ -325,6 +325,19 @@ impl Server {
         Self { address: address.parse().unwrap(), process }
     }
 
+    /// `serve WORDS` that tells nothing, on an address of its own.
+    #[track_caller]
+    pub fn quiet(words: &[&str]) -> Self {
+        let address = address_of_its_own();
+        let listen = address.to_string();
+        let words = [&["serve"], words, &["--listen", &listen, "-q"]].concat();
+        let process = Process::start(enchufe("en", &words));
+        while TcpStream::connect(address).is_err() {
+            std::thread::yield_now();
+        }
+        Self { process, address }
+    }
+
     pub fn port(&self) -> String {
         self.address.port().to_string()
     }

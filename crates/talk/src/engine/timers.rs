@@ -130,4 +130,33 @@ mod tests {
         timers.arm(7, &mut armed, Some(years + TICK * u32::MAX * 1_000));
         assert!(timers.pop(years).is_none() && timers.next().is_some_and(|at| at > years));
     }
+
+    /// So many times, each 5 s after the last, something comes on each of so many connections and puts its idle limit off. How often
+    /// a time was looked at, and how many there were at most.
+    fn looks(connections: usize, times: u32, idle: Duration) -> (usize, usize) {
+        let (mut timers, mut armed) = (Timers::default(), vec![Armed::default(); connections]);
+        let (mut looks, mut most) = (0, 0);
+        for time in 0..times {
+            let now = timers.since() + Duration::from_secs(5) * time;
+            while let Some(key) = timers.pop(now) {
+                looks += 1;
+                armed[key].cleared();
+                timers.arm(key, &mut armed[key], Some(now + idle));
+            }
+            for (key, armed) in armed.iter_mut().enumerate() {
+                timers.arm(key, armed, Some(now + idle));
+            }
+            most = most.max(timers.words.len());
+        }
+        (looks, most)
+    }
+
+    #[test]
+    fn a_hundred_thousand_connections_are_looked_at_once_in_their_time_and_not_when_something_comes() {
+        const CONNECTIONS: usize = 100_000;
+        let idle = Duration::from_secs(30);
+        // After 30 s, and 60, and 90: three looks at each, while something came twenty times.
+        assert_eq!(looks(CONNECTIONS, 20, idle), (3 * CONNECTIONS, CONNECTIONS));
+        assert_eq!(looks(1, 20, idle), (3, 1));
+    }
 }

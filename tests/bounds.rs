@@ -1,0 +1,96 @@
+//! What a server keeps is bounded, however much its peers send, and as little as its documentation says.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "the figures are of interest where it fails")]
+
+mod common;
+
+use common::watched::Held;
+use common::{Server, noise};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+/// Peers at once.
+const PEERS: u64 = 40;
+/// What one is owed at most, in KiB: 256, and one read.
+const OWED: u64 = 512;
+/// What an allocator may keep of its own accord, and a thread's stack for each of them, in KiB.
+const BESIDE: u64 = 8 * 1024 + 64 * PEERS;
+/// Who finds no room for so long is taken to find none. Were it wrong, the test would see less.
+const STUCK: Duration = Duration::from_millis(100);
+
+/// A prime, so that no buffer's size fits into it.
+const PERIOD: usize = 65_521;
+
+/// A peer that sends as long as there is room, and reads nothing.
+struct Peer {
+    stream: TcpStream,
+    sent: usize,
+}
+
+impl Peer {
+    fn flood(&mut self, pattern: &[u8]) {
+        self.stream.set_write_timeout(Some(STUCK)).unwrap();
+        loop {
+            match self.stream.write(&pattern[self.sent % pattern.len()..]) {
+                Ok(count) => self.sent += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// At last: nothing is missing.
+    fn read(mut self, pattern: &[u8]) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
+        let mut all = Vec::new();
+        self.stream.read_to_end(&mut all).unwrap();
+        assert_eq!(all.len(), self.sent);
+        assert!(all.chunks(pattern.len()).all(|piece| *piece == pattern[..piece.len()]));
+    }
+}
+
+fn owed(engine: &str) {
+    let server = Server::quiet(&["echo", "--engine", engine]);
+    let pattern = noise(PERIOD, 3);
+    let flood = |count| {
+        std::thread::scope(|scope| {
+            let all: Vec<_> = (0..count)
+                .map(|_| {
+                    let mut peer = Peer { stream: server.connect(), sent: 0 };
+                    let pattern = &pattern;
+                    scope.spawn(move || {
+                        peer.flood(pattern);
+                        peer
+                    })
+                })
+                .collect();
+            all.into_iter().map(|peer| peer.join().unwrap()).collect::<Vec<_>>()
+        })
+    };
+    // The first makes what is kept from then on.
+    flood(1).into_iter().for_each(|peer| peer.read(&pattern));
+    let memory = || Held::by(server.process.id()).memory;
+    let before = memory();
+    let mut peers = flood(PEERS);
+    let (after, sent) = (memory(), peers.iter().map(|peer| peer.sent).sum::<usize>() >> 10);
+    println!(
+        "{engine}: {before} KiB, then {after} KiB with {sent} KiB sent by {PEERS} peers that do not read"
+    );
+    assert!(after <= before + PEERS * OWED + BESIDE, "{before} KiB, then {after} KiB");
+    // What the kernels keep may grow still.
+    peers.iter_mut().for_each(|peer| peer.flood(&pattern));
+    assert!(memory() <= before + PEERS * OWED + BESIDE);
+    peers.into_iter().for_each(|peer| peer.read(&pattern));
+    server.stop().is(0, "", "");
+}
+
+#[test]
+fn peers_that_do_not_read_are_owed_no_more_than_their_bound_by_threads() {
+    owed("threads");
+}
+
+#[test]
+fn peers_that_do_not_read_are_owed_no_more_than_their_bound_by_epoll() {
+    owed("epoll");
+}
