@@ -69,7 +69,9 @@ fn owed(engine: &str) {
         })
     };
     // The first makes what is kept from then on.
-    flood(1).into_iter().for_each(|peer| peer.read(&pattern));
+    for peer in flood(1) {
+        peer.read(&pattern);
+    }
     let memory = || Held::by(server.process.id()).memory;
     let before = memory();
     let mut peers = flood(PEERS);
@@ -79,9 +81,13 @@ fn owed(engine: &str) {
     );
     assert!(after <= before + PEERS * OWED + BESIDE, "{before} KiB, then {after} KiB");
     // What the kernels keep may grow still.
-    peers.iter_mut().for_each(|peer| peer.flood(&pattern));
+    for peer in &mut peers {
+        peer.flood(&pattern);
+    }
     assert!(memory() <= before + PEERS * OWED + BESIDE);
-    peers.into_iter().for_each(|peer| peer.read(&pattern));
+    for peer in peers {
+        peer.read(&pattern);
+    }
     server.stop().is(0, "", "");
 }
 

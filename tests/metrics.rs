@@ -6,6 +6,7 @@ mod common;
 use common::{Process, Server, connect, enchufe, read_all, read_exactly, run};
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::process::Command;
 use std::time::Instant;
 
 const ENGINES: [&str; 4] = ["blocking", "threads", "epoll", "uring"];
@@ -157,6 +158,54 @@ fn who_has_no_room_is_counted_as_refused_and_not_as_a_probe() {
         ];
         assert_eq!(now, expected, "{engine}");
         drop(first);
+        server.stop();
+    }
+}
+
+#[test]
+fn a_server_that_has_used_up_its_descriptors_still_says_how_it_is() {
+    for engine in ["threads", "epoll"] {
+        let mut command = Command::new("sh");
+        command.args([
+            "-c",
+            "ulimit -n 40; exec \"$@\"",
+            "sh",
+            env!("CARGO_BIN_EXE_enchufe"),
+            "--lang",
+            "en",
+            "serve",
+        ]);
+        command.args([
+            "echo",
+            "--engine",
+            engine,
+            "--listen",
+            "127.0.0.1:0",
+            "--metrics",
+            "127.0.0.1:0",
+            "--json",
+        ]);
+        let mut server = Server::of(Process::start(command));
+        let metrics = server.process.event("metrics_listening")["address"].as_str().unwrap().parse().unwrap();
+        let clients: Vec<_> = (0..40).map(|_| server.connect()).collect();
+        assert_eq!(server.process.event("short")["of"], "descriptors");
+        for _ in 0..50 {
+            assert_eq!(status(&get(metrics, "/healthz")), 200);
+            assert!(numbers(metrics).iter().any(|line| line.starts_with("connections_open ")));
+        }
+        // Two at once: one after the other.
+        let (first, second) = (connect(metrics), connect(metrics));
+        for mut stream in [first, second] {
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+            assert!(read_all(&stream).starts_with(b"HTTP/1.1 200 "));
+        }
+        // Who waited is served when others leave.
+        let mut waiting = clients;
+        drop(waiting.drain(..20));
+        for mut client in waiting {
+            client.write_all(b"hola").unwrap();
+            assert_eq!(read_exactly(&client, 4), b"hola");
+        }
         server.stop();
     }
 }

@@ -83,7 +83,7 @@ impl Crew {
             "ask" if self.kind == engine::Kind::Threads => 2,
             _ => 1,
         };
-        let beside = if plan.metrics.is_some() { 2 + metrics::MOST as u64 } else { 0 };
+        let beside = if plan.metrics.is_some() { 3 + metrics::MOST as u64 } else { 0 };
         let needed = OWN + beside + engine + each * connections as u64;
         match limit {
             Some(limit) if limit < needed => Err(Problem::new(Kind::DescriptorsTooFew)

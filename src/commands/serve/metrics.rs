@@ -10,7 +10,7 @@ use self::http::{Heard, Request};
 use super::Plan;
 use crate::problem::{Kind, Problem};
 use crate::reporter::Teller;
-use enchufe_sys::host::{self, Interest, Watch};
+use enchufe_sys::host::{self, AcceptFault, Bell, Interest, Watch};
 use enchufe_talk::listen::{self, Listener};
 use enchufe_talk::told::{About, Reach};
 use enchufe_talk::{Counters, Endpoint, Reporter, Stop, TalkError, Told};
@@ -88,7 +88,8 @@ impl Desk {
         for address in self.listeners.iter().map(Listener::address) {
             teller.tell(None, &Told::MetricsListening { address, reach: Reach::of(address) });
         }
-        let mut visitors = Visitors::default();
+        // Before anybody is let in who could have the last descriptor.
+        let mut visitors = Visitors { reserve: Bell::new().ok(), ..Visitors::default() };
         let answer = move || loop {
             if visitors.turn(&self).is_err() {
                 // No memory to wait with.
@@ -127,11 +128,16 @@ impl Desk {
 struct Visitors {
     all: VecDeque<Visitor>,
     rest_until: Option<Instant>,
+    /// A descriptor that is given up for who asks when there is no other: a server that has used up all is the one to ask.
+    reserve: Option<Bell>,
 }
 
 impl Visitors {
     /// Waits for the next thing to happen and does it.
     fn turn(&mut self, desk: &Desk) -> io::Result<()> {
+        if self.reserve.is_none() {
+            self.reserve = Bell::new().ok();
+        }
         let now = Instant::now();
         self.rest_until = self.rest_until.filter(|until| now < *until);
         let listeners = if self.rest_until.is_some() { &[][..] } else { &desk.listeners[..] };
@@ -147,7 +153,11 @@ impl Visitors {
             visitor.turn(desk);
         }
         let now = Instant::now();
+        let before = self.all.len();
         self.all.retain(|visitor| !matches!(visitor.phase, Phase::Over) && now < visitor.until);
+        if self.all.len() < before {
+            self.rest_until = None;
+        }
         for (listener, _) in desk.listeners.iter().zip(knocks).filter(|(_, ready)| **ready) {
             self.accept(listener);
         }
@@ -155,7 +165,14 @@ impl Visitors {
     }
 
     fn accept(&mut self, listener: &Listener) {
-        match listener.socket().accept().and_then(|(stream, _)| Visitor::new(stream)) {
+        let enter = || host::accept(listener.socket()).and_then(|(stream, _)| Visitor::new(stream));
+        let mut came = enter();
+        if came.as_ref().is_err_and(|error| host::accept_fault(error) == AcceptFault::Descriptors)
+            && self.give_one_up()
+        {
+            came = enter();
+        }
+        match came {
             Ok(visitor) => {
                 if self.all.len() == MOST {
                     self.all.pop_front();
@@ -163,9 +180,16 @@ impl Visitors {
                 self.all.push_back(visitor);
             }
             // It was gone before it was let in.
-            Err(error) if host::accept_fault(&error) == host::AcceptFault::Nobody => {}
+            Err(error) if host::accept_fault(&error) == AcceptFault::Nobody => {}
             Err(_) => self.rest_until = Instant::now().checked_add(SHORTAGE_PAUSE),
         }
+    }
+
+    /// Whether a descriptor could be closed: the reserve, or that of one who has its answer.
+    fn give_one_up(&mut self) -> bool {
+        let leaves = |visitor: &Visitor| matches!(visitor.phase, Phase::Leaves(_));
+        self.reserve.take().is_some()
+            || self.all.iter().position(leaves).is_some_and(|index| self.all.remove(index).is_some())
     }
 }
 
