@@ -11,7 +11,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 /// Peers at once.
-const PEERS: u64 = 40;
+const PEERS: u64 = 24;
 /// What one is owed at most, in KiB: 256, and one read.
 const OWED: u64 = 512;
 /// What an allocator may keep of its own accord, and a thread's stack for each of them, in KiB.
