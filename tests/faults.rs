@@ -77,6 +77,19 @@ fn what_an_engine_cannot_begin_without_is_named_before_anybody_is_let_in() {
 }
 
 #[test]
+fn a_thread_that_cannot_wait_any_more_says_how_its_connections_ended() {
+    let server = serve("epoll_wait:ENOMEM:20", &["--engine", "epoll", "--threads", "1"]);
+    let client = server.connect();
+    // Each time it has waited.
+    while (&client).write_all(b"hola").is_ok() && (&client).read_exact(&mut [0; 4]).is_ok() {}
+    let done = server.finish();
+    assert_eq!(done.code, Some(2));
+    assert!(done.errors().starts_with("enchufe: epoll_wait: "), "{}", done.errors());
+    let closed = json::only(done.text(), "closed");
+    assert_eq!((closed.len(), &closed[0]["call"]), (1, &"epoll_wait".into()));
+}
+
+#[test]
 fn an_accept_that_fails_on_and_on_is_told_with_its_cause() {
     let mut server = serve("accept4:EPERM:1..70", &["--engine", "threads"]);
     let client = server.connect();

@@ -34,6 +34,8 @@ pub enum Call {
     GetOption,
     /// `epoll_ctl(2)`.
     EpollCtl,
+    /// `epoll_wait(2)`.
+    EpollWait,
     /// `execve(2)`, and what leads to it.
     Exec,
 }
@@ -55,6 +57,7 @@ impl Call {
             Self::Poll => "poll",
             Self::GetOption => "getsockopt",
             Self::EpollCtl => "epoll_ctl",
+            Self::EpollWait => "epoll_wait",
             Self::Exec => "execve",
         }
     }

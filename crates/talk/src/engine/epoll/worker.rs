@@ -192,6 +192,9 @@ impl<'h, S: Service> Worker<'h, S> {
             let look = |time| epoll.wait(&mut events, time).map(|()| !events.is_empty());
             if let Err(error) = self.spinner.wait(timeout, look) {
                 self.group.close();
+                // Nothing is known of the connections any more.
+                let again = || error.raw_os_error().map_or(error.kind().into(), io::Error::from_raw_os_error);
+                self.end_all(|session| session.failed(Call::EpollWait, again()));
                 return Err(TalkError::Resources { call: "epoll_wait", error });
             }
             if let Err(error) = self.turn(&events) {
@@ -442,10 +445,14 @@ impl<'h, S: Service> Worker<'h, S> {
     fn cut(&mut self) {
         self.group.stop();
         self.is_cut = true;
+        self.end_all(Session::interrupted);
+    }
+
+    fn end_all(&mut self, end: impl Fn(&mut Session<'h, S, usize>)) {
         let places: Vec<usize> = self.connections.iter().map(|(place, _)| place).collect();
         for place in places {
             if let Some(connection) = self.key(place).and_then(|key| self.find(key)) {
-                connection.line.session.interrupted();
+                end(&mut connection.line.session);
                 self.finish(place);
             }
         }
