@@ -133,20 +133,20 @@ mod tests {
 
     /// So many times, each 5 s after the last, something comes on each of so many connections and puts its idle limit off. How often
     /// a time was looked at, and how many there were at most.
-    fn looks(connections: usize, times: u32, idle: Duration) -> (usize, usize) {
-        let (mut timers, mut armed) = (Timers::default(), vec![Armed::default(); connections]);
+    fn looks(connections: usize, rounds: u32, idle: Duration) -> (usize, usize) {
+        let (mut all, mut armed) = (Timers::default(), vec![Armed::default(); connections]);
         let (mut looks, mut most) = (0, 0);
-        for time in 0..times {
-            let now = timers.since() + Duration::from_secs(5) * time;
-            while let Some(key) = timers.pop(now) {
+        for round in 0..rounds {
+            let now = all.since() + Duration::from_secs(5) * round;
+            while let Some(key) = all.pop(now) {
                 looks += 1;
                 armed[key].cleared();
-                timers.arm(key, &mut armed[key], Some(now + idle));
+                all.arm(key, &mut armed[key], Some(now + idle));
             }
             for (key, armed) in armed.iter_mut().enumerate() {
-                timers.arm(key, armed, Some(now + idle));
+                all.arm(key, armed, Some(now + idle));
             }
-            most = most.max(timers.words.len());
+            most = most.max(all.words.len());
         }
         (looks, most)
     }
