@@ -1,7 +1,8 @@
 //! Calls that std and socket2 have, each in one place: so that a build for tests can have them fail.
 
+use super::system;
 use socket2::Socket;
-use std::io::{self, Write};
+use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
@@ -13,12 +14,11 @@ pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
 
 /// Hands a part of `bytes` to the kernel; how many. A signal does not end it.
 pub fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    let mut stream = stream;
     again(|| {
         inject!(Send);
         #[cfg(enchufe_faults)]
         let bytes = crate::faults::shortened(crate::faults::Call::Send, bytes);
-        stream.write(bytes)
+        system::send(stream, bytes)
     })
 }
 

@@ -8,7 +8,7 @@ use crate::event::{self, Event};
 use crate::tcp_table::{self, Entry};
 use crate::{job, winsock};
 use std::cell::OnceCell;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpStream};
 use std::os::windows::io::{AsHandle as _, AsRawHandle, AsSocket, BorrowedHandle, RawSocket};
@@ -220,6 +220,12 @@ pub fn receive(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
         return Err(reset());
     }
     Ok(count)
+}
+
+/// Hands bytes to a connection, as many as there is room for.
+pub(super) fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    let mut stream = stream;
+    stream.write(bytes)
 }
 
 fn reset() -> io::Error {
