@@ -103,10 +103,12 @@ fn one_run(bench: &Bench, machine: &mut Machine, case: &Case, peer: Peer, millis
     let (server_on, load_on) = match case.place {
         Place::Apart => (machine.server.clone(), machine.load.clone()),
         Place::Free => (bench.processors.clone(), bench.processors.clone()),
+        Place::LoadStays => (bench.processors.clone(), machine.load.clone()),
     };
     let server = bench.start(peer, machine.port(), &server_on)?;
     let mut words: Vec<String> = case.load.iter().map(|word| (*word).to_owned()).collect();
-    words.extend([format!("millis={millis}"), format!("warm={}", millis / 3)]);
+    // What the case says comes last, and holds.
+    words.splice(1..1, [format!("millis={millis}"), format!("warm={}", millis / 3)]);
     let start = |number| Load::start(&server, (number, &words), &load_on);
     load::run((0..case.loads).map(start).collect::<Result<_, _>>()?)
 }

@@ -20,7 +20,7 @@ pub struct Peer {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Made {
-    /// `enchufe serve echo -q` with these words; `CPUS` stands for all processors.
+    /// `enchufe serve echo -q` with these words.
     Ours(&'static [&'static str]),
     /// `echo.c`: how it waits, and its buffer.
     C(&'static str, &'static str),
@@ -39,7 +39,7 @@ const fn peer(name: &'static str, made: Made) -> Peer {
 
 pub const PEERS: &[Peer] = &[
     peer("enchufe", Made::Ours(&[])),
-    peer("enchufe --cpus", Made::Ours(&["--cpus", "CPUS"])),
+    peer("enchufe --cpus off", Made::Ours(&["--cpus", "off"])),
     peer("enchufe --busy-poll", Made::Ours(&["--busy-poll", "auto"])),
     peer("enchufe --idle", Made::Ours(&["--idle", "600s"])),
     peer("C epoll", Made::C("epoll", "65536")),
@@ -164,7 +164,7 @@ impl Bench {
                 let mut all = words(&[&self.program, "serve", "echo", "-q", "--listen"]);
                 all.push(format!("127.0.0.1:{port}"));
                 all.extend(self.ours.iter().cloned());
-                all.extend(flags.iter().map(|word| word.replace("CPUS", &self.processors)));
+                all.extend(flags.iter().map(|word| (*word).to_owned()));
                 all
             }
             Made::C(how, size) => words(&[&own("echo"), how, &port.to_string(), size]),
