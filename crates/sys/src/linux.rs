@@ -36,6 +36,7 @@ pub mod sock_diag;
 pub mod tcp_info;
 pub mod termios;
 pub mod ticks;
+pub mod timer_slack;
 pub mod tun;
 pub mod unix;
 pub mod usage;

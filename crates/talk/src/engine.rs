@@ -34,6 +34,8 @@ mod epoll;
 #[cfg(feature = "linux")]
 mod exec;
 #[cfg(feature = "linux")]
+mod gather;
+#[cfg(feature = "linux")]
 mod group;
 mod line;
 mod presence;

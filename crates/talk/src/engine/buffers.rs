@@ -14,6 +14,8 @@ pub(super) struct Buffers {
     /// Those that have given back their memory.
     empty: Vec<usize>,
     sizes: [usize; 2],
+    /// Bytes that were read into them.
+    received: u64,
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +32,13 @@ impl Buffers {
 
     /// Each of `size` bytes, or of `large` ones.
     pub(super) const fn with_large(size: usize, large: usize) -> Self {
-        Self { all: Vec::new(), whole: [const { Vec::new() }; 2], empty: Vec::new(), sizes: [size, large] }
+        Self {
+            all: Vec::new(),
+            whole: [const { Vec::new() }; 2],
+            empty: Vec::new(),
+            sizes: [size, large],
+            received: 0,
+        }
     }
 
     /// Of a usual one.
@@ -55,6 +63,17 @@ impl Buffers {
             buffer.lent = true;
         }
         index
+    }
+
+    /// So many bytes more were read.
+    pub(super) fn count(&mut self, bytes: usize) {
+        self.received += bytes as u64;
+    }
+
+    /// Bytes that were read in all.
+    #[cfg(feature = "linux")]
+    pub(super) const fn received(&self) -> u64 {
+        self.received
     }
 
     /// Nobody needs it any more.

@@ -58,6 +58,7 @@ impl<'h, S: Service> Line<'h, S> {
                 (Some(index), Read::End)
             }
             Ok(count) => {
+                buffers.count(count);
                 let room = buffers.bytes(index);
                 let bytes = room.get(..count).unwrap_or_default();
                 self.filled = count == room.len();

@@ -8,6 +8,7 @@ use crate::engine::balance::Pace;
 use crate::engine::buffers::Buffers;
 use crate::engine::busy::Spinner;
 use crate::engine::entrance::SHORTAGE_PAUSE;
+use crate::engine::gather::{Gatherer, NAP};
 use crate::engine::group::{Group, Queue};
 use crate::engine::timers::Timers;
 use crate::engine::{CutsAtPanic, Host, Tally};
@@ -19,6 +20,7 @@ use crate::told::{About, ConnectionId, Shortage};
 use enchufe_sys::affinity::run_on;
 use enchufe_sys::epoll::{Epoll, Events, Found, Watch};
 use enchufe_sys::host::Bell;
+use enchufe_sys::timer_slack;
 use hand::next_thread;
 use slab::Slab;
 use std::collections::VecDeque;
@@ -26,6 +28,7 @@ use std::io;
 use std::mem;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Events that are taken at once; the others wait in the kernel.
@@ -50,6 +53,7 @@ pub(super) struct Worker<'h, S: Service> {
     kept: VecDeque<Key>,
     timers: Timers,
     spinner: Spinner,
+    gatherer: Gatherer,
     buffers: Buffers,
     /// Connections that have more to do, which no event will tell.
     in_line: Vec<Key>,
@@ -148,6 +152,7 @@ impl<'h, S: Service> Worker<'h, S> {
             kept: VecDeque::new(),
             timers: Timers::default(),
             spinner: Spinner::new(host.limits.busy_poll),
+            gatherer: Gatherer::new(host.limits.busy_poll),
             buffers: Buffers::with_large(host.limits.read_size, host.limits.stream_size),
             in_line: Vec::new(),
             arrivals: Vec::new(),
@@ -178,6 +183,8 @@ impl<'h, S: Service> Worker<'h, S> {
         if let Some(processor) = self.host().limits.processor_of(self.thread) {
             run_on(processor).map_err(TalkError::resources("sched_setaffinity"))?;
         }
+        // With slack it sleeps longer than it wants to, which is all that comes of it.
+        let _ = timer_slack::none();
         self.pace = self.group.balance.as_ref().and_then(|balance| balance.enter(self.thread));
         Ok(())
     }
@@ -189,6 +196,9 @@ impl<'h, S: Service> Worker<'h, S> {
         let mut result = Ok(());
         while !(self.group.is_closed() && self.connections.is_empty() && self.exchange.leave(self.thread)) {
             let (timeout, epoll) = (self.timeout(), &self.epoll);
+            if self.gatherer.naps() && timeout != Some(Duration::ZERO) {
+                thread::sleep(NAP);
+            }
             let look = |time| epoll.wait(&mut events, time).map(|()| !events.is_empty());
             if let Err(error) = self.spinner.wait(timeout, look) {
                 self.group.close();
@@ -220,6 +230,7 @@ impl<'h, S: Service> Worker<'h, S> {
 
     fn turn(&mut self, events: &Events) -> Result<(), TalkError> {
         let asked = Instant::now();
+        self.gatherer.asked(asked, events.len(), self.buffers.received(), self.connections.len());
         let mut now = asked;
         let mut result = Ok(());
         for (index, found) in events.iter().enumerate() {
