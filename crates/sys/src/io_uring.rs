@@ -11,6 +11,7 @@
 //! * A send with `MSG_DONTWAIT` is done or refused when it is handed over, and never waits (`REQ_F_NOWAIT`).
 //! * `IORING_OP_SHUTDOWN` always goes to a thread of the kernel's own (`REQ_F_FORCE_ASYNC`), which costs more than to borrow a descriptor.
 //! * An operation holds its file: closing a socket does nothing before those on it are over.
+//! * A poll tells of the peer's end, too, whatever it is asked for (`IO_POLL_UNMASK`).
 //! * A ring takes at most 20 of the events that wait for it, or as many as it is asked for, each time it is entered.
 
 mod memory;
@@ -83,15 +84,6 @@ pub enum Until {
     One,
     /// With so many, or, after this time, with the first (`IORING_ENTER_EXT_ARG`'s `min_wait_usec`, Linux 6.12).
     Several(u32, Duration),
-}
-
-/// What to watch a socket for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Watch {
-    /// Room to send.
-    Room,
-    /// A pending error, or the end of both directions.
-    Failure,
 }
 
 /// What the kernel reads for a send.
@@ -217,14 +209,15 @@ impl Ring {
         self.push(opcode::PollAdd::new(fd, mask(libc::POLLIN)).build(), token);
     }
 
-    /// Tells once what a socket is watched for.
-    pub fn watch(&mut self, slot: Slot, watch: Watch, token: u64) {
-        let events = match watch {
-            Watch::Room => mask(libc::POLLOUT),
-            // These two are always told.
-            Watch::Failure => mask(libc::POLLERR | libc::POLLHUP),
-        };
-        self.push(opcode::PollAdd::new(Fixed(slot.0), events).build(), token);
+    /// Tells once that there is room to send, or will never be.
+    pub fn room(&mut self, slot: Slot, token: u64) {
+        self.push(opcode::PollAdd::new(Fixed(slot.0), mask(libc::POLLOUT)).build(), token);
+    }
+
+    /// Tells each time that something changed on a socket whose peer has ended, is gone, or has reset it ([`Completion::failed`]).
+    pub fn watch(&mut self, slot: Slot, token: u64) {
+        let events = mask(libc::POLLERR | libc::POLLHUP);
+        self.push(opcode::PollAdd::new(Fixed(slot.0), events).multi(true).build(), token);
     }
 
     /// Receives what comes, again and again, into usual buffers. Fails with `ENOBUFS` where the kernel has none: more than were lately needed at once, or all
@@ -475,6 +468,11 @@ impl Ring {
 }
 
 impl Completion {
+    /// Of a watch: whether an error is pending or both directions are over.
+    pub fn failed(&self) -> bool {
+        self.result.as_ref().is_ok_and(|events| events & mask(libc::POLLERR | libc::POLLHUP) != 0)
+    }
+
     /// Of an accept: whom it has let in. They are to be closed.
     pub fn slot(&self) -> Option<Slot> {
         self.result.as_ref().ok().map(|slot| Slot(*slot))

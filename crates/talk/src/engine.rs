@@ -32,12 +32,16 @@ mod entrance;
 #[cfg(feature = "linux")]
 mod epoll;
 #[cfg(feature = "linux")]
+mod exchange;
+#[cfg(feature = "linux")]
 mod exec;
 #[cfg(feature = "linux")]
 mod gather;
 #[cfg(feature = "linux")]
 mod group;
 mod line;
+#[cfg(feature = "linux")]
+mod moves;
 mod presence;
 #[cfg(feature = "linux")]
 mod steering;

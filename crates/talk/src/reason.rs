@@ -36,6 +36,8 @@ pub enum Call {
     EpollCtl,
     /// `epoll_wait(2)`.
     EpollWait,
+    /// `io_uring_enter(2)`, and the operations that it hands over.
+    RingEnter,
     /// `execve(2)`, and what leads to it.
     Exec,
 }
@@ -58,6 +60,7 @@ impl Call {
             Self::GetOption => "getsockopt",
             Self::EpollCtl => "epoll_ctl",
             Self::EpollWait => "epoll_wait",
+            Self::RingEnter => "io_uring_enter",
             Self::Exec => "execve",
         }
     }

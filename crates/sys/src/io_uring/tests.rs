@@ -145,9 +145,9 @@ fn more_operations_and_completions_than_there_is_room_for_are_all_told() {
 fn what_is_watched_is_told_once_and_can_be_cancelled() {
     let mut ring = ring(SIZE);
     let (client, slot) = connection(&mut ring);
-    ring.watch(slot, Watch::Room, 1);
+    ring.room(slot, 1);
     next(&mut ring, 1).result.unwrap();
-    ring.watch(slot, Watch::Failure, 2);
+    ring.watch(slot, 2);
     ring.receive(slot, 3);
     nothing_comes(&mut ring);
     ring.cancel(slot, 4);
@@ -158,10 +158,14 @@ fn what_is_watched_is_told_once_and_can_be_cancelled() {
     }
     ended.sort_unstable();
     assert_eq!(ended, [(2, Some(libc::ECANCELED)), (3, Some(libc::ECANCELED)), (4, None)]);
+    ring.watch(slot, 5);
+    client.shutdown(Shutdown::Write).unwrap();
+    let ended = next(&mut ring, 5);
+    assert!(!ended.failed() && ended.goes_on, "{ended:?}");
     socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
-    ring.watch(slot, Watch::Failure, 5);
     drop(client);
-    next(&mut ring, 5).result.unwrap();
+    let reset = next(&mut ring, 5);
+    assert!(reset.failed(), "{reset:?}");
 }
 
 #[test]

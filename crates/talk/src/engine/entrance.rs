@@ -105,8 +105,9 @@ impl<'a> Entrance<'a> {
     }
 
     fn end_unserved(&self, stream: Option<TcpStream>, about: About, reason: Reason) {
-        drop(stream);
+        // It takes no room, and its client may know of its end and come again as soon as it is closed.
         self.tally.open.fetch_sub(1, Ordering::Relaxed);
+        drop(stream);
         let end = End { reason, received: 0, sent: 0, unsent: 0, lasted: Duration::ZERO };
         self.host.ended(about, &end);
     }

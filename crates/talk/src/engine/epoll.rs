@@ -7,15 +7,14 @@
 //! what is owed to it in the session's output, which is bounded.
 
 mod connection;
-mod exchange;
 mod worker;
 
+use super::exchange::Exchange;
 use super::group::{self, Group};
 use super::{Host, Tally};
 use crate::error::TalkError;
 use crate::listen::Listener;
 use crate::service::Service;
-use exchange::Exchange;
 use worker::Worker;
 
 pub(super) fn run<S: Service>(

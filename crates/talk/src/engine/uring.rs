@@ -1,7 +1,7 @@
 //! A few threads, each with many connections: calls on them are handed to the kernel together, and it tells when they are done
 //! (`io_uring(7)`).
 //!
-//! A connection belongs to the thread whose listener it came to. It is received from by one operation that goes on, into buffers
+//! A connection belongs to one thread at a time. It is received from by one operation that goes on, into buffers
 //! that all connections of the thread share and that the kernel takes as bytes come: an idle connection has none. Sends are done
 //! or refused when they are handed over, and never wait in the kernel with a buffer: a peer that does not read its answer keeps
 //! what is owed to it in the session's output, which is bounded, in memory of its own where buffers run short.
@@ -9,14 +9,16 @@
 //! Sockets are no descriptors of the process but lie in tables of the thread's rings. A table has as many places as the process may have
 //! descriptors; a thread whose table is nearly full goes on in another ring.
 
+mod batch;
 mod connection;
 mod crowd;
 mod door;
-mod pace;
+mod hand;
 mod rings;
 mod token;
 mod worker;
 
+use super::exchange::Exchange;
 use super::group::{self, Group};
 use super::{Host, Tally};
 use crate::error::TalkError;
@@ -32,6 +34,7 @@ pub(super) fn run<S: Service>(
 ) -> Result<(), TalkError> {
     let threads = host.limits.threads_or_all();
     let group = Group::new(host, tally, listeners, threads)?;
-    let workers = (0..threads).map(|thread| Worker::new(&group, tally, service, thread));
+    let exchange = Exchange::new(threads);
+    let workers = (0..threads).map(|thread| Worker::new((&group, &exchange), tally, service, thread));
     group::run(&group, workers, Worker::settle_in, Worker::run)
 }

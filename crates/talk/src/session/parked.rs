@@ -35,12 +35,17 @@ impl<S: Service> Parked<S> {
 }
 
 impl<'h, S: Service, B> Session<'h, S, B> {
-    /// If nothing is under way but that the peer may send or end, and it is not of TLS (whose state is large and stays as it is), what is to be kept of it: the session itself is of no use then.
-    /// [`Self::deadline`] holds as it was. `since`: a time before it was opened, the same for [`Self::unpark`].
-    pub fn park(&mut self, since: Instant) -> Option<Parked<S>> {
+    /// Whether nothing is under way but that the peer may send or end, and it is not of TLS (whose state is large and stays as it is).
+    pub fn rests(&self) -> bool {
         let speaks = self.phase == Phase::Open && !self.finishing && !self.peer_ended && !self.paused;
         let waits = self.timer.is_some() || self.is_asking() || self.bell.is_some() || self.tls.is_some();
-        if !speaks || waits || !self.output.is_empty() || self.output.buffers() > 0 {
+        speaks && !waits && self.output.is_empty() && self.output.buffers() == 0
+    }
+
+    /// If it [rests](Self::rests), what is to be kept of it: the session itself is of no use then.
+    /// [`Self::deadline`] holds as it was. `since`: a time before it was opened, the same for [`Self::unpark`].
+    pub fn park(&mut self, since: Instant) -> Option<Parked<S>> {
+        if !self.rests() {
             return None;
         }
         let nanos =

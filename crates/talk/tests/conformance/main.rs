@@ -228,6 +228,16 @@ mod uring_on_three_threads {
     }
 }
 
+mod uring_that_hands_over {
+    use super::*;
+    for_every_engine!(Sockets::restless(3, "uring_that_hands_over", Kind::Uring));
+    for_real_sockets!(Sockets::restless(3, "uring_that_hands_over", Kind::Uring));
+    cases! { Sockets::restless(3, "uring_that_hands_over", Kind::Uring);
+        misbehaving:
+            peers_that_misbehave_leave_nothing_behind;
+    }
+}
+
 /// What only those of TLS have.
 macro_rules! for_tls {
     ($worlds:expr) => {

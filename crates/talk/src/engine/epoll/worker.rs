@@ -3,13 +3,14 @@
 mod hand;
 
 use super::connection::{Connection, Place, Turn};
-use super::exchange::Exchange;
 use crate::engine::balance::Pace;
 use crate::engine::buffers::Buffers;
 use crate::engine::busy::Spinner;
 use crate::engine::entrance::SHORTAGE_PAUSE;
+use crate::engine::exchange::Exchange;
 use crate::engine::gather::{Gatherer, NAP};
 use crate::engine::group::{Group, Queue};
+use crate::engine::moves::next_thread;
 use crate::engine::timers::Timers;
 use crate::engine::{CutsAtPanic, Host, Tally};
 use crate::error::TalkError;
@@ -21,7 +22,7 @@ use enchufe_sys::affinity::run_on;
 use enchufe_sys::epoll::{Epoll, Events, Found, Watch};
 use enchufe_sys::host::Bell;
 use enchufe_sys::timer_slack;
-use hand::next_thread;
+use hand::Guest;
 use slab::Slab;
 use std::collections::VecDeque;
 use std::io;
@@ -41,7 +42,7 @@ const CLOCK: usize = 32;
 pub(super) struct Worker<'h, S: Service> {
     thread: usize,
     group: &'h Group<'h>,
-    exchange: &'h Exchange<S>,
+    exchange: &'h Exchange<Guest<S>>,
     tally: &'h Tally,
     service: &'h S,
     epoll: Epoll,
@@ -128,7 +129,7 @@ fn number(id: ConnectionId) -> u32 {
 
 impl<'h, S: Service> Worker<'h, S> {
     pub(super) fn new(
-        (group, exchange): (&'h Group<'h>, &'h Exchange<S>),
+        (group, exchange): (&'h Group<'h>, &'h Exchange<Guest<S>>),
         tally: &'h Tally,
         service: &'h S,
         thread: usize,

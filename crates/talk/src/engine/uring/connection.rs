@@ -8,7 +8,7 @@ use crate::service::Service;
 use crate::session::{Next, Parked, Session};
 use crate::told::ConnectionId;
 use enchufe_sys::host;
-use enchufe_sys::io_uring::{self, Class, Completion, Piece, Ring, Slot, Watch};
+use enchufe_sys::io_uring::{self, Class, Completion, Piece, Ring, Slot};
 use socket2::SockRef;
 use std::collections::VecDeque;
 use std::io;
@@ -31,7 +31,7 @@ impl UnderWay {
     const RECEIVE: Self = Self(1);
     const SEND: Self = Self(2);
     const ROOM: Self = Self(4);
-    const FAILURE: Self = Self(8);
+    const WATCH: Self = Self(8);
     const CANCEL: Self = Self(16);
     const CLOSE: Self = Self(32);
 
@@ -60,10 +60,18 @@ pub(super) struct Connection<'h, S: Service> {
     pub(super) session: Session<'h, S, Piece>,
     pub(super) spot: Spot,
     pub(super) armed: Armed,
-    /// The last window of [`Pace`](super::pace::Pace) in which something came.
+    /// The last window of [`Pace`](super::batch::Batch) in which something came.
     pub(super) window: u32,
     /// It had something to do lately: more may come soon, and is not to begin with unpacking it.
     pub(super) is_kept: bool,
+    /// Since it was asked last whether it is to go elsewhere, how often it had something to do.
+    pub(super) turns: u32,
+    /// The thread that it is to go to as soon as nothing is under way.
+    pub(super) goes: Option<usize>,
+    /// The thread of the processor that handles its packets, if that is another, when this was asked last.
+    pub(super) strays: Option<usize>,
+    /// It was handed over, and stays until then.
+    pub(super) stays: Option<Instant>,
     /// It is to be received from when there are buffers again.
     pub(super) is_starved: bool,
     under_way: UnderWay,
@@ -71,8 +79,6 @@ pub(super) struct Connection<'h, S: Service> {
     again: bool,
     /// What is received fills buffers: it is received piece by piece, so that no more comes than is wanted.
     streams: bool,
-    /// Both directions are over, which would be told for ever.
-    hung_up: bool,
     /// Something came that nobody will hear of, as if it had not been read.
     is_unread: bool,
     /// What came while the session did not want to hear of it, in that order. No more than one receive that goes on brings before it is cancelled.
@@ -113,11 +119,14 @@ impl<'h, S: Service> Connection<'h, S> {
             armed: Armed::default(),
             window: 0,
             is_kept: false,
+            turns: 0,
+            goes: None,
+            strays: None,
+            stays: None,
             is_starved: false,
             under_way: UnderWay::default(),
             again: false,
             streams: false,
-            hung_up: false,
             is_unread: false,
             late: VecDeque::new(),
             presence: Presence::default(),
@@ -164,7 +173,7 @@ impl<'h, S: Service> Connection<'h, S> {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if !self.session.is_over() {
-                    ring.watch(self.spot.slot, Watch::Room, Token::Room(place).word());
+                    ring.room(self.spot.slot, Token::Room(place).word());
                     self.under_way.add(UnderWay::ROOM);
                     self.relieve(ring);
                 }
@@ -178,16 +187,17 @@ impl<'h, S: Service> Connection<'h, S> {
         self.under_way.remove(UnderWay::ROOM);
     }
 
-    /// An error is pending or both directions are over, or it is no longer watched for.
-    pub(super) fn failed(&mut self, came: &Completion, ring: &mut Ring) {
-        self.under_way.remove(UnderWay::FAILURE);
+    /// Something changed on a connection that is not received from, or it is no longer watched.
+    pub(super) fn changed(&mut self, came: &Completion, ring: &mut Ring) {
+        if !came.goes_on {
+            self.under_way.remove(UnderWay::WATCH);
+        }
         // Who receives learns of it there.
-        if came.result.is_err() || self.session.is_over() || self.under_way.has(UnderWay::RECEIVE) {
+        if !came.failed() || self.session.is_over() || self.under_way.has(UnderWay::RECEIVE) {
             return;
         }
-        match self.borrowed(ring, |socket| host::take_error(&SockRef::from(socket))) {
-            Ok(Ok(Some(error))) => self.session.failed(Call::Recv, error),
-            _ => self.hung_up = true,
+        if let Ok(Ok(Some(error))) = self.borrowed(ring, |socket| host::take_error(&SockRef::from(socket))) {
+            self.session.failed(Call::Recv, error);
         }
     }
 
@@ -289,11 +299,33 @@ impl<'h, S: Service> Connection<'h, S> {
         }
     }
 
+    /// Whether nothing keeps it here but a receive.
+    fn is_ready_to_go(&self) -> bool {
+        let UnderWay(rest) = self.under_way;
+        let waits = UnderWay::RECEIVE.0 | UnderWay::CANCEL.0;
+        rest & !waits == 0 && self.late.is_empty() && !self.is_starved && self.session.rests()
+    }
+
+    /// Whether it is to go, and nothing is under way.
+    pub(super) fn goes_now(&self) -> bool {
+        self.goes.is_some() && self.under_way == UnderWay::default() && self.is_ready_to_go()
+    }
+
+    /// If it is to go, and nothing is under way: what is to be kept of its session, and where it goes.
+    pub(super) fn leave(&mut self, since: Instant) -> Option<(Parked<S>, usize)> {
+        let to = self.goes.filter(|_| self.goes_now())?;
+        Some((self.session.park(since)?, to))
+    }
+
     /// Has the kernel receive, or not, as the session wants it.
     fn listen(&mut self, ring: &mut Ring, place: usize) {
         let receives = self.under_way.has(UnderWay::RECEIVE);
-        if self.session.wants_read() {
-            self.hung_up = false;
+        if self.goes.is_some() && self.is_ready_to_go() {
+            if receives && !self.under_way.has(UnderWay::CANCEL) {
+                ring.cancel(self.spot.slot, Token::Cancel(place).word());
+                self.under_way.add(UnderWay::CANCEL);
+            }
+        } else if self.session.wants_read() {
             if !receives && !self.is_starved && self.late.is_empty() {
                 self.again = !self.streams;
                 let (slot, token) = (self.spot.slot, Token::Receive(place).word());
@@ -305,15 +337,19 @@ impl<'h, S: Service> Connection<'h, S> {
                 }
                 self.under_way.add(UnderWay::RECEIVE);
             }
+            if self.under_way.has(UnderWay::WATCH) && !self.under_way.has(UnderWay::CANCEL) {
+                ring.cancel_one(Token::Watch(place).word(), Token::Cancel(place).word());
+                self.under_way.add(UnderWay::CANCEL);
+            }
         } else if receives {
             // One that does not go on brings one piece at most, and tells of an end as well.
             if self.again && !self.under_way.has(UnderWay::CANCEL) {
                 ring.cancel_one(Token::Receive(place).word(), Token::Cancel(place).word());
                 self.under_way.add(UnderWay::CANCEL);
             }
-        } else if !self.under_way.has(UnderWay::FAILURE) && !self.hung_up {
-            ring.watch(self.spot.slot, Watch::Failure, Token::Failure(place).word());
-            self.under_way.add(UnderWay::FAILURE);
+        } else if !self.under_way.has(UnderWay::WATCH) && !self.is_answering() {
+            ring.watch(self.spot.slot, Token::Watch(place).word());
+            self.under_way.add(UnderWay::WATCH);
         }
     }
 

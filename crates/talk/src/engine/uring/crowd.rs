@@ -129,7 +129,12 @@ impl<'h, S: Service> Crowd<'h, S> {
         }
     }
 
-    /// Its socket is closed.
+    /// Those that are whole between what they do.
+    pub(super) fn kept(&self) -> Vec<Key> {
+        self.kept.iter().copied().collect()
+    }
+
+    /// It is here no longer.
     pub(super) fn remove(&mut self, place: usize) -> Option<Connection<'h, S>> {
         match self.places.try_remove(place)? {
             Place::Busy(index, _) => self.busy.try_remove(index),

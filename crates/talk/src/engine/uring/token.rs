@@ -19,7 +19,7 @@ pub(super) enum Token {
     Send(usize),
     /// There is room to send.
     Room(usize),
-    Failure(usize),
+    Watch(usize),
     Cancel(usize),
     Close(usize),
 }
@@ -39,7 +39,7 @@ impl Token {
             Self::Receive(place) => (7, place),
             Self::Send(place) => (8, place),
             Self::Room(place) => (9, place),
-            Self::Failure(place) => (10, place),
+            Self::Watch(place) => (10, place),
             Self::Cancel(place) => (11, place),
             Self::Close(place) => (12, place),
         };
@@ -60,7 +60,7 @@ impl Token {
             7 => Self::Receive(value),
             8 => Self::Send(value),
             9 => Self::Room(value),
-            10 => Self::Failure(value),
+            10 => Self::Watch(value),
             11 => Self::Cancel(value),
             12 => Self::Close(value),
             _ => Self::Ignored,
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn a_token_is_read_as_it_was_written() {
         let of_places = [Token::Knock, Token::Arrival, Token::Ring, Token::Receive, Token::Send];
-        let more = [Token::Room, Token::Failure, Token::Cancel, Token::Close];
+        let more = [Token::Room, Token::Watch, Token::Cancel, Token::Close];
         let places = [0, 1, u32::MAX as usize];
         let all = of_places.into_iter().chain(more).flat_map(|token: fn(usize) -> Token| places.map(token));
         for token in all.chain([Token::Ignored, Token::Begun, Token::Cutting, Token::Bell]) {

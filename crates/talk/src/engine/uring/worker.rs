@@ -1,22 +1,27 @@
 //! One thread: its rings, its connections, and the loop that turns what is done into what is to be done.
 
+use super::batch::Batch;
 use super::connection::{Connection, Spot};
 use super::crowd::{Crowd, Key};
 use super::door::Doors;
-use super::pace::Pace;
+use super::hand::Guest;
 use super::rings::Rings;
 use super::token::Token;
+use crate::engine::balance::Pace;
 use crate::engine::busy::Spinner;
 use crate::engine::entrance::{Nobody, SHORTAGE_PAUSE};
+use crate::engine::exchange::Exchange;
 use crate::engine::group::{Group, Queue};
+use crate::engine::moves::next_thread;
 use crate::engine::{CutsAtPanic, Host, Tally};
 use crate::error::TalkError;
+use crate::reason::Call;
 use crate::service::Service;
 use crate::session::Session;
 use crate::told::{About, Shortage};
 use enchufe_sys::affinity::run_on;
 use enchufe_sys::host::Bell;
-use enchufe_sys::io_uring::{self, Class, Completion, Ring, Slot};
+use enchufe_sys::io_uring::{self, Class, Completion, Ring, Slot, Until};
 use std::io;
 use std::mem;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -30,14 +35,15 @@ const MOST_ARRIVALS: usize = 64;
 /// Completions between two looks at the clock.
 const CLOCK: usize = 32;
 pub(super) struct Worker<'h, S: Service> {
-    thread: usize,
-    group: &'h Group<'h>,
-    tally: &'h Tally,
-    service: &'h S,
-    rings: Rings,
+    pub(super) thread: usize,
+    pub(super) group: &'h Group<'h>,
+    pub(super) exchange: &'h Exchange<Guest<S>>,
+    pub(super) tally: &'h Tally,
+    pub(super) service: &'h S,
+    pub(super) rings: Rings,
     doors: Doors,
     bell: Arc<Bell>,
-    crowd: Crowd<'h, S>,
+    pub(super) crowd: Crowd<'h, S>,
     spinner: Spinner,
     /// Connections that found no buffer.
     starved: Vec<Key>,
@@ -46,7 +52,12 @@ pub(super) struct Worker<'h, S: Service> {
     batch: usize,
     /// The queue is left alone until then.
     short_until: Option<Instant>,
-    pace: Pace,
+    /// What a wait is for.
+    waits: Batch,
+    /// Where connections may be handed over.
+    pub(super) pace: Option<Pace<'h>>,
+    /// What runs was ended: who comes from another thread is, too.
+    pub(super) is_cut: bool,
     /// There has been more to tell than fits into one turn since then, and so many turns were full.
     asking_since: Option<Instant>,
     full_turns: usize,
@@ -54,7 +65,7 @@ pub(super) struct Worker<'h, S: Service> {
 
 impl<'h, S: Service> Worker<'h, S> {
     pub(super) fn new(
-        group: &'h Group<'h>,
+        (group, exchange): (&'h Group<'h>, &'h Exchange<Guest<S>>),
         tally: &'h Tally,
         service: &'h S,
         thread: usize,
@@ -68,6 +79,7 @@ impl<'h, S: Service> Worker<'h, S> {
         Ok(Self {
             thread,
             group,
+            exchange,
             tally,
             service,
             rings,
@@ -79,13 +91,15 @@ impl<'h, S: Service> Worker<'h, S> {
             arrivals: Vec::new(),
             batch: 1,
             short_until: None,
-            pace: Pace::new(),
+            waits: Batch::new(),
+            pace: None,
+            is_cut: false,
             asking_since: None,
             full_turns: 0,
         })
     }
 
-    fn host(&self) -> &'h Host<'h> {
+    pub(super) fn host(&self) -> &'h Host<'h> {
         self.group.entrance.host
     }
 
@@ -94,9 +108,10 @@ impl<'h, S: Service> Worker<'h, S> {
         let _cut = CutsAtPanic(self.host().stop);
         let mut result = Ok(());
         self.open_doors(Instant::now());
-        while !(self.group.is_closed() && self.crowd.is_empty()) {
+        while !(self.group.is_closed() && self.crowd.is_empty() && self.exchange.leave(self.thread)) {
             if let Err(error) = self.wait() {
                 self.group.close();
+                self.lose_all(&error);
                 return Err(TalkError::Resources { call: "io_uring_enter", error });
             }
             if let Err(error) = self.turn() {
@@ -105,6 +120,8 @@ impl<'h, S: Service> Worker<'h, S> {
                 result = result.and(Err(error));
             }
         }
+        // A connection that went to another thread is not closed before its slot here is empty.
+        let _ = self.rings.wait(Some(Duration::ZERO), Until::One);
         result
     }
 
@@ -119,6 +136,7 @@ impl<'h, S: Service> Worker<'h, S> {
         ring.readable(stop.begun(), Token::Begun.word());
         ring.readable(stop.cutting(), Token::Cutting.word());
         ring.readable(&*self.bell, Token::Bell.word());
+        self.pace = self.group.balance.as_ref().and_then(|balance| balance.enter(self.thread));
         Ok(())
     }
 
@@ -129,7 +147,7 @@ impl<'h, S: Service> Worker<'h, S> {
         } else {
             next.map(|next| next.saturating_duration_since(Instant::now()))
         };
-        let until = self.pace.until();
+        let until = self.waits.until();
         let rings = &mut self.rings;
         self.spinner.wait(timeout, |time| {
             if time != Some(Duration::ZERO) || rings.is_worth_a_look() {
@@ -155,6 +173,7 @@ impl<'h, S: Service> Worker<'h, S> {
         }
         self.feed(now);
         self.expire_as_of(asked, count < MOST);
+        self.look_around(asked);
         result
     }
 
@@ -174,7 +193,7 @@ impl<'h, S: Service> Worker<'h, S> {
             Token::Receive(place)
             | Token::Send(place)
             | Token::Room(place)
-            | Token::Failure(place)
+            | Token::Watch(place)
             | Token::Cancel(place) => self.done(place, came, now),
         }
         Ok(())
@@ -182,26 +201,35 @@ impl<'h, S: Service> Worker<'h, S> {
 
     /// An operation on a connection has told something.
     fn done(&mut self, at: usize, came: Completion, now: Instant) {
-        let pace = &mut self.pace;
+        let waits = &mut self.waits;
         let begin = |connection: &mut Connection<'h, S>, ring: &mut Ring| match Token::of(came.token) {
             Token::Receive(_) => {
                 if came.piece.is_some() {
                     let ahead = connection.is_answering();
-                    pace.came(&mut connection.window, ahead);
+                    waits.came(&mut connection.window, ahead);
                 }
                 connection.received(came, ring, now);
             }
             Token::Send(_) => connection.sent(came, ring, at, now),
             Token::Room(_) => connection.has_room(),
-            Token::Failure(_) => connection.failed(&came, ring),
+            Token::Watch(_) => connection.changed(&came, ring),
             _ => connection.cancelled(),
         };
-        work(&mut self.crowd, &mut self.rings, &mut self.starved, at, now, begin);
+        if work(&mut self.crowd, &mut self.rings, &mut self.starved, at, now, begin) {
+            self.hand_over(at, now);
+        }
     }
 
     /// Does something with a connection, and begins what is to be done on it then.
-    fn work(&mut self, place: usize, now: Instant, begin: impl FnOnce(&mut Connection<'h, S>, &mut Ring)) {
-        work(&mut self.crowd, &mut self.rings, &mut self.starved, place, now, begin);
+    pub(super) fn work(
+        &mut self,
+        place: usize,
+        now: Instant,
+        begin: impl FnOnce(&mut Connection<'h, S>, &mut Ring),
+    ) {
+        if work(&mut self.crowd, &mut self.rings, &mut self.starved, place, now, begin) {
+            self.hand_over(place, now);
+        }
     }
 
     /// The socket of a connection is closed.
@@ -366,7 +394,9 @@ impl<'h, S: Service> Worker<'h, S> {
         let bell = S::ASKS.then(|| Arc::clone(&self.bell));
         let session = Session::open(self.host(), self.service, about, bell, (now, SystemTime::now()));
         let ring = u8::try_from(ring).unwrap_or(u8::MAX);
-        let place = self.crowd.insert(Connection::new(session, Spot { ring, slot }));
+        let mut connection = Connection::new(session, Spot { ring, slot });
+        connection.goes = next_thread(self.group, self.thread);
+        let place = self.crowd.insert(connection);
         self.work(place, now, |_, _| {});
     }
 
@@ -396,6 +426,7 @@ impl<'h, S: Service> Worker<'h, S> {
     /// Something changed at the door, or the operator has something to say.
     fn rang(&mut self, now: Instant) {
         self.bell.silence();
+        self.take_in(now);
         self.rings.first().readable(&*self.bell, Token::Bell.word());
         self.look_at_queue(now);
         if self.group.is_closed() {
@@ -409,9 +440,22 @@ impl<'h, S: Service> Worker<'h, S> {
         }
     }
 
+    /// Nothing is known of the connections any more.
+    fn lose_all(&mut self, error: &io::Error) {
+        for place in self.crowd.places() {
+            let again = error.raw_os_error().map_or(error.kind().into(), io::Error::from_raw_os_error);
+            let found = self.crowd.get(place).is_some();
+            if let Some(mut connection) = self.crowd.remove(place).filter(|_| found) {
+                connection.session.failed(Call::RingEnter, again);
+                self.tally.ended(connection.session);
+            }
+        }
+    }
+
     /// Ends what still runs.
     fn cut(&mut self, now: Instant) {
         self.group.stop();
+        self.is_cut = true;
         self.doors.shut(&mut self.rings);
         for place in self.crowd.places() {
             self.work(place, now, |connection, _| connection.session.interrupted());
@@ -419,7 +463,8 @@ impl<'h, S: Service> Worker<'h, S> {
     }
 }
 
-/// Does something with a connection, begins what is to be done on it then, and has its time watched.
+/// Does something with a connection, begins what is to be done on it then, and has its time watched. Whether it is to go to another
+/// thread, now that nothing is under way on it.
 fn work<'h, S: Service>(
     crowd: &mut Crowd<'h, S>,
     rings: &mut Rings,
@@ -427,11 +472,12 @@ fn work<'h, S: Service>(
     place: usize,
     now: Instant,
     begin: impl FnOnce(&mut Connection<'h, S>, &mut Ring),
-) {
-    let Some((connection, timers)) = crowd.get(place) else { return };
+) -> bool {
+    let Some((connection, timers)) = crowd.get(place) else { return false };
     let was_starved = connection.is_starved;
-    let Some(ring) = rings.get(connection.spot.ring.into()) else { return };
+    let Some(ring) = rings.get(connection.spot.ring.into()) else { return false };
     begin(connection, ring);
+    connection.turns = connection.turns.saturating_add(1);
     connection.go_on(ring, place, now);
     if connection.session.is_over() {
         timers.disarm(&mut connection.armed);
@@ -439,11 +485,12 @@ fn work<'h, S: Service>(
         let at = connection.deadline(now);
         timers.arm(place, &mut connection.armed, at);
     }
-    let (is_starved, is_kept) = (connection.is_starved, connection.is_kept);
+    let (is_starved, is_kept, goes) = (connection.is_starved, connection.is_kept, connection.goes_now());
     if is_starved && !was_starved {
         starved.extend(crowd.key(place));
     }
     if !is_kept {
         crowd.keep(place);
     }
+    goes
 }

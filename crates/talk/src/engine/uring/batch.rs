@@ -17,7 +17,7 @@ const MOST: u32 = 32;
 const TRUSTED: u32 = 64;
 
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct Batch {
     /// Windows so far; none is zero.
     window: u32,
     pieces: u32,
@@ -28,7 +28,7 @@ pub(super) struct Pace {
     until: Until,
 }
 
-impl Pace {
+impl Batch {
     pub(super) const fn new() -> Self {
         Self { window: 1, pieces: 0, ahead: 0, connections: 0, trusted: 0, until: Until::One }
     }
@@ -68,25 +68,25 @@ mod tests {
     use super::*;
 
     /// A window of pieces from so many connections in turn, of which so many came ahead.
-    fn window(pace: &mut Pace, connections: usize, ahead: u32) -> Until {
+    fn window(batch: &mut Batch, connections: usize, ahead: u32) -> Until {
         let mut last = vec![0; connections];
         for piece in 0..WINDOW {
-            pace.came(&mut last[piece as usize % connections], piece < ahead);
+            batch.came(&mut last[piece as usize % connections], piece < ahead);
         }
-        pace.until()
+        batch.until()
     }
 
     #[test]
     fn many_that_do_not_wait_are_waited_for_and_others_are_not() {
-        let mut pace = Pace::new();
-        assert_eq!(window(&mut pace, 50, AHEAD - 1), Until::One, "they wait for their answers");
-        assert_eq!(window(&mut pace, 7, WINDOW), Until::One, "they are few");
-        assert_eq!(window(&mut pace, 50, AHEAD), Until::Several(25, WHILE));
+        let mut batch = Batch::new();
+        assert_eq!(window(&mut batch, 50, AHEAD - 1), Until::One, "they wait for their answers");
+        assert_eq!(window(&mut batch, 7, WINDOW), Until::One, "they are few");
+        assert_eq!(window(&mut batch, 50, AHEAD), Until::Several(25, WHILE));
         for _ in 1..TRUSTED {
-            assert_eq!(window(&mut pace, 50, 0), Until::Several(25, WHILE));
+            assert_eq!(window(&mut batch, 50, 0), Until::Several(25, WHILE));
         }
-        assert_eq!(window(&mut pace, 50, 0), Until::One);
-        assert_eq!(window(&mut pace, 64, WINDOW), Until::Several(32, WHILE));
-        assert_eq!(window(&mut pace, 7, 0), Until::One, "most have left");
+        assert_eq!(window(&mut batch, 50, 0), Until::One);
+        assert_eq!(window(&mut batch, 64, WINDOW), Until::Several(32, WHILE));
+        assert_eq!(window(&mut batch, 7, 0), Until::One, "most have left");
     }
 }

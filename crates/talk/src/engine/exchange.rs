@@ -1,37 +1,27 @@
 //! Connections on their way from one thread to another.
 
-use super::connection::Idle;
-use crate::service::Service;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 /// Connections that a thread has been handed and has not looked at yet.
 const MOST: usize = 256;
 
-/// A connection between two threads: nobody watches it.
-pub(super) struct Guest<S: Service> {
-    pub(super) idle: Idle<S>,
-    /// Its times count from then.
-    pub(super) since: Instant,
-}
+/// What each thread is handed: connections that nobody watches meanwhile, as the engine packs them.
+pub(super) struct Exchange<G>(Vec<Mutex<Inbox<G>>>);
 
-/// What each thread is handed.
-pub(super) struct Exchange<S: Service>(Vec<Mutex<Inbox<S>>>);
-
-struct Inbox<S: Service> {
-    guests: Vec<Guest<S>>,
+struct Inbox<G> {
+    guests: Vec<G>,
     /// Its thread is gone, or about to go.
     left: bool,
 }
 
-impl<S: Service> Exchange<S> {
+impl<G> Exchange<G> {
     pub(super) fn new(threads: usize) -> Self {
         let inbox = |_| Mutex::new(Inbox { guests: Vec::new(), left: false });
         Self((0..threads).map(inbox).collect())
     }
 
-    fn inbox(&self, thread: usize) -> Option<MutexGuard<'_, Inbox<S>>> {
+    fn inbox(&self, thread: usize) -> Option<MutexGuard<'_, Inbox<G>>> {
         Some(self.0.get(thread)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -41,7 +31,7 @@ impl<S: Service> Exchange<S> {
     }
 
     /// Hands one over; gives it back where it cannot be.
-    pub(super) fn put(&self, thread: usize, guest: Guest<S>) -> Option<Guest<S>> {
+    pub(super) fn put(&self, thread: usize, guest: G) -> Option<G> {
         match self.inbox(thread) {
             Some(mut inbox) if !inbox.left => {
                 inbox.guests.push(guest);
@@ -52,7 +42,7 @@ impl<S: Service> Exchange<S> {
     }
 
     /// All that a thread was handed.
-    pub(super) fn take(&self, thread: usize) -> Vec<Guest<S>> {
+    pub(super) fn take(&self, thread: usize) -> Vec<G> {
         self.inbox(thread).map_or_else(Vec::new, |mut inbox| mem::take(&mut inbox.guests))
     }
 

@@ -1,0 +1,93 @@
+//! Which connections of a thread are to go to another: what another would do better, and what is too much.
+
+use super::HandOver;
+use super::balance::{Load, Pace};
+use super::group::Group;
+use std::cmp::Reverse;
+use std::time::{Duration, Instant};
+
+/// A connection that was handed over stays for so long: were it wrong, it is not to go to and fro.
+pub(super) const STAY: Duration = Duration::from_secs(2);
+/// Connections that are asked which processor handles their packets, each time.
+const MOST_ASKED: usize = 64;
+/// One with fewer turns is served as well anywhere.
+const MANY_TURNS: u32 = 20;
+/// So much of a processor's time is left for its own.
+const LEFT_ALONE: f64 = 0.1;
+
+/// A connection that had something to do and may go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Active<K> {
+    pub(super) key: K,
+    /// How often.
+    pub(super) turns: u32,
+}
+
+/// A connection whose packets the processor of another thread handles.
+#[derive(Clone, Copy, Debug)]
+struct Stray<K> {
+    active: Active<K>,
+    to: usize,
+    /// It was so when this was asked before.
+    for_long: bool,
+}
+
+/// A connection, and the thread that it is to go to; none: it stays after all.
+pub(super) type Move<K> = (K, Option<usize>);
+
+/// Where every connection of a thread is to go after its turn, where each is.
+pub(super) fn next_thread(group: &Group<'_>, thread: usize) -> Option<usize> {
+    let always = group.entrance.host.limits.hand_over == HandOver::Always;
+    always.then(|| (thread + 1) % group.threads()).filter(|next| *next != thread)
+}
+
+/// Looks, once in a while, whether this thread has too much to do or what another would do better.
+///
+/// `active`: since this was asked last. `at_home` says of one of them which other thread's processor handles its packets, and what it
+/// said of it before.
+pub(super) fn moves<K: Copy>(
+    pace: &mut Pace<'_>,
+    thread: usize,
+    now: Instant,
+    mut active: Vec<Active<K>>,
+    mut at_home: impl FnMut(K, &Pace<'_>) -> [Option<usize>; 2],
+) -> Vec<Move<K>> {
+    let Some(load) = pace.load(now) else { return Vec::new() };
+    active.sort_by_key(|one| Reverse(one.turns));
+    let busy = active.iter().take(MOST_ASKED).take_while(|one| one.turns >= MANY_TURNS);
+    let stray = |one: &Active<K>| {
+        let [home, before] = at_home(one.key, pace);
+        home.map(|to| Stray { active: *one, to, for_long: before == home })
+    };
+    let strays: Vec<Stray<K>> = busy.filter_map(stray).collect();
+    if !load.is_full() && strays.is_empty() {
+        pace.rest();
+        return Vec::new();
+    }
+    let Some(left) = pace.left(now) else { return Vec::new() };
+    let moves = home(&strays, load, left.clone(), &active);
+    if moves.is_empty() && load.is_full() { relief(thread, load, &left, &active) } else { moves }
+}
+
+/// What is at home elsewhere and has been so for a while, as far as there is room.
+fn home<K: Copy>(strays: &[Stray<K>], load: Load, mut left: Vec<f64>, active: &[Active<K>]) -> Vec<Move<K>> {
+    let all: f64 = active.iter().map(|one| f64::from(one.turns)).sum();
+    let mut moves = Vec::new();
+    for stray in strays.iter().filter(|stray| stray.for_long) {
+        let takes = load.at_home(f64::from(stray.active.turns) / all);
+        if let Some(room) = left.get_mut(stray.to).filter(|left| **left >= takes + LEFT_ALONE) {
+            *room -= takes;
+            moves.push((stray.active.key, Some(stray.to)));
+        }
+    }
+    moves
+}
+
+/// To the thread whose processor has most time left, if that is worth it.
+fn relief<K: Copy>(thread: usize, load: Load, left: &[f64], active: &[Active<K>]) -> Vec<Move<K>> {
+    let others = left.iter().copied().enumerate().filter(|(other, _)| *other != thread);
+    let Some((to, left)) = others.max_by(|one, other| one.1.total_cmp(&other.1)) else { return Vec::new() };
+    let work: Vec<u32> = active.iter().map(|one| one.turns).collect();
+    let goes = load.going(left, &work);
+    active.iter().zip(goes).map(|(one, goes)| (one.key, goes.then_some(to))).collect()
+}
