@@ -84,6 +84,11 @@ const FAST: &[&str] = &["enchufe", "C epoll", "tokio", "mio", "Go net"];
 const CHURN: &[&str] =
     &["enchufe", "enchufe --busy-poll", "C epoll", "C threads", "tokio", "mio", "Go net", "asyncio"];
 const BULK: &[&str] = &["enchufe", "C epoll 256 KiB", "C epoll", "tokio", "mio", "Go net", "asyncio"];
+const TLS: &[&str] = &["enchufe --tls", "tokio-rustls", "socat OPENSSL"];
+const TLS_GOALS: &[Goal] = &[
+    goal(Figure::Rate, "enchufe --tls", None, Wanted::AtLeast(0.97)),
+    goal(Figure::Cost, "enchufe --tls", Some("tokio-rustls"), Wanted::AtMost(1.0)),
+];
 const TWO: &[&str] = &["enchufe", "enchufe --cpus off", "C epoll", "tokio", "mio", "Go net"];
 
 const fn apart(
@@ -164,6 +169,8 @@ pub const CASES: &[Case] = &[
         ..apart("bulk", "1 GiB through one connection, cubic", &["bulk"], BULK, BULK_GOALS)
     },
     apart("bulk-system", "1 GiB through one connection", &["bulk"], BULK, BULK_GOALS),
+    apart("tls", "TLS, 50 connections, 19 bytes", &["rounds", "connections=50", "tls=1"], TLS, TLS_GOALS),
+    apart("tls-bulk", "TLS, 1 GiB through one connection", &["bulk", "tls=1"], TLS, TLS_GOALS),
     two(
         "two-one",
         "two loads of 1 connection, 19 bytes",

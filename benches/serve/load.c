@@ -8,6 +8,7 @@
  *     bulk     `bytes` through one connection, read while it writes
  *     idle     `connections` that have each had one message back, and stay open
  *
+ * `tls`: 1 for connections of TLS, where it is built with OpenSSL; `rounds`, `bulk` and `idle` have that. The server's certificate is not looked at.
  * `port`, and `server`: the process whose processor time is told. `host`: the last number of the 127.0.0.N that it connects from.
  * It prints "ready" (with `idle`, once its connections are there) and begins when a line comes; then one line of NAME=NUMBER: times are seconds, latencies
  * microseconds. `busy` is what all processors did meanwhile, to find what others did. Any byte that is not right, or is missing, ends it with 1. */
@@ -17,6 +18,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +28,10 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef WITH_TLS
+#include <fcntl.h>
+#include <openssl/ssl.h>
+#endif
 
 /* A prime, so that no two messages of a stream that are near each other are equal. */
 #define PERIOD 65521
@@ -37,11 +43,13 @@
 #define NO_PORT 24
 
 static struct {
-    long port, server, host, connections, depth, size, millis, warm, bytes;
+    long port, server, host, connections, depth, size, millis, warm, bytes, tls;
 } plan = {.host = 1, .connections = 1, .depth = 1, .size = 19, .millis = 500, .warm = 200, .bytes = 1L << 30};
 
 struct connection {
     int fd, waits_for_room;
+    /* Of TLS, if it is. */
+    void *secured;
     /* How many bytes are to be sent, are sent, and have come back. */
     uint64_t wanted, sent, got;
     /* When each message that is on its way was sent. */
@@ -159,6 +167,47 @@ static int dial(uint64_t host, int flags) {
     return fd;
 }
 
+#ifdef WITH_TLS
+/* After what OpenSSL said: -1, and EAGAIN where it is to be asked again. */
+static ssize_t of_tls(struct connection *one, int result) {
+    if (result > 0) return result;
+    int why = SSL_get_error(one->secured, result);
+    errno = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? EAGAIN : EPROTO;
+    return why == SSL_ERROR_ZERO_RETURN ? 0 : -1;
+}
+
+static void secure(struct connection *one) {
+    static SSL_CTX *context;
+    if (context == NULL) context = SSL_CTX_new(TLS_client_method());
+    one->secured = SSL_new(context);
+    SSL_set_mode(one->secured, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    if (SSL_set_fd(one->secured, one->fd) != 1 || SSL_connect(one->secured) != 1) fail("the handshake", one - all);
+    fcntl(one->fd, F_SETFL, O_NONBLOCK);
+}
+
+static ssize_t send_secured(struct connection *one, const void *bytes, size_t count) {
+    return of_tls(one, SSL_write(one->secured, bytes, (int)count));
+}
+
+static ssize_t receive_secured(struct connection *one, void *bytes, size_t count) {
+    return of_tls(one, SSL_read(one->secured, bytes, (int)count));
+}
+#else
+static void secure(struct connection *one) { fail("built without OpenSSL", one - all); }
+static ssize_t send_secured(struct connection *one, const void *, size_t) { return one - all; }
+static ssize_t receive_secured(struct connection *one, void *, size_t) { return one - all; }
+#endif
+
+static ssize_t send_some(struct connection *one, const void *bytes, size_t count) {
+    if (one->secured != NULL) return send_secured(one, bytes, count);
+    return send(one->fd, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static ssize_t receive_some(struct connection *one, void *bytes, size_t count) {
+    if (one->secured != NULL) return receive_secured(one, bytes, count);
+    return recv(one->fd, bytes, count, MSG_DONTWAIT);
+}
+
 static void watch(int how, int fd, uint64_t connection, uint32_t events) {
     struct epoll_event event = {.events = events, .data.u64 = connection};
     if (epoll_ctl(epoll, how, fd, &event) != 0) fail("epoll_ctl", connection);
@@ -167,7 +216,7 @@ static void watch(int how, int fd, uint64_t connection, uint32_t events) {
 /* Compares what came. */
 static ssize_t take(uint64_t number) {
     struct connection *one = &all[number];
-    ssize_t count = recv(one->fd, received, sizeof received, MSG_DONTWAIT);
+    ssize_t count = receive_some(one, received, sizeof received);
     if (count < 0 && errno == EAGAIN) return 0;
     if (count <= 0) fail("the server ended", number);
     if (one->got + count > one->sent) fail("more came back than was sent", number);
@@ -183,7 +232,7 @@ static void push(uint64_t number, uint64_t most) {
         uint64_t part = one->sent % plan.size, left = plan.size - part;
         if (left > one->wanted - one->sent) left = one->wanted - one->sent;
         if (part == 0 && one->since != NULL) one->since[one->sent / plan.size % plan.depth] = now();
-        ssize_t count = send(one->fd, expected(number, one->sent), left, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t count = send_some(one, expected(number, one->sent), left);
         if (count < 0 && errno != EAGAIN) fail("send", number);
         if (count > 0) one->sent += count;
         if (count == (ssize_t)left) continue;
@@ -253,6 +302,7 @@ static void on_round(uint64_t number, uint32_t events) {
 static void connect_all(int with_times) {
     for (long number = 0; number < plan.connections; number++) {
         all[number].fd = dial(plan.host, 0);
+        if (plan.tls) secure(&all[number]);
         all[number].since = with_times ? calloc(plan.depth, sizeof(uint64_t)) : NULL;
         watch(EPOLL_CTL_ADD, all[number].fd, number, EPOLLIN);
     }
@@ -328,10 +378,14 @@ static void run_idle(void) {
     for (long number = 0; number < plan.connections; number++) {
         struct connection *one = &all[number];
         one->fd = dial(plan.host, 0);
-        if (send(one->fd, expected(number, 0), plan.size, MSG_NOSIGNAL) != plan.size) fail("send", number);
+        if (plan.tls) secure(one);
+        if (send_some(one, expected(number, 0), plan.size) != plan.size) fail("send", number);
         one->sent = plan.size;
-        ssize_t count = recv(one->fd, received, plan.size, MSG_WAITALL);
-        if (count != plan.size || memcmp(received, expected(number, 0), count) != 0) fail("no echo, or a wrong one", number);
+        while (one->got < one->sent) {
+            struct pollfd waits = {.fd = one->fd, .events = POLLIN};
+            if (poll(&waits, 1, 5000) < 1) fail("no echo", number);
+            take(number);
+        }
         rounds++;
     }
     wait_for_go();
@@ -344,7 +398,7 @@ static long *named(const char *name) {
         long *value;
     } names[] = {{"port", &plan.port},   {"server", &plan.server}, {"host", &plan.host},
                  {"connections", &plan.connections}, {"depth", &plan.depth}, {"size", &plan.size},
-                 {"millis", &plan.millis}, {"warm", &plan.warm},     {"bytes", &plan.bytes}};
+                 {"millis", &plan.millis}, {"warm", &plan.warm},     {"bytes", &plan.bytes},   {"tls", &plan.tls}};
     for (size_t at = 0; at < sizeof names / sizeof *names; at++)
         if (strcmp(names[at].name, name) == 0) return names[at].value;
     fprintf(stderr, "there is no %s\n", name);

@@ -20,17 +20,20 @@ pub struct Peer {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Made {
-    /// `enchufe serve echo -q` with these words.
+    /// `enchufe serve echo -q` with these words; `FILES` stands for a certificate and its key.
     Ours(&'static [&'static str]),
     /// `echo.c`: how it waits, and its buffer.
     C(&'static str, &'static str),
     /// Of the package in `peers/`.
     Rust(&'static str),
+    /// Of that package, with TLS.
+    RustTls(&'static str),
     Go,
     Asyncio,
     /// The server of the report that this program began with.
     Report,
     Socat,
+    SocatTls,
 }
 
 const fn peer(name: &'static str, made: Made) -> Peer {
@@ -51,6 +54,9 @@ pub const PEERS: &[Peer] = &[
     peer("asyncio", Made::Asyncio),
     peer("socat", Made::Socat),
     peer("report 1", Made::Report),
+    peer("enchufe --tls", Made::Ours(&["--tls", "FILES"])),
+    peer("tokio-rustls", Made::RustTls("tokio_rustls_echo")),
+    peer("socat OPENSSL", Made::SocatTls),
 ];
 
 impl Peer {
@@ -104,17 +110,24 @@ impl Server {
     }
 }
 
+/// The programs of the package in `peers/`.
+const RUST: [&str; 3] = ["tokio_echo", "mio_echo", "tokio_rustls_echo"];
+
 /// Builds what can be, in a folder that stays: the network is needed for it, and the measuring has another one.
 pub fn build() -> io::Result<()> {
     fs::create_dir_all(path(""))?;
     for name in ["load", "echo"] {
-        let mut compiler = Command::new("cc");
-        compiler.args(["-O2", "-Wall", "-Wextra", "-pthread", "-o"]).arg(path(name));
-        if !succeeds(compiler.arg(source(&format!("{name}.c")))) {
+        let compile = |more: &[&str]| {
+            let mut compiler = Command::new("cc");
+            compiler.args(["-O2", "-Wall", "-Wextra", "-pthread", "-o"]).arg(path(name));
+            succeeds(compiler.arg(source(&format!("{name}.c"))).args(more))
+        };
+        // Without OpenSSL's headers it has no TLS, and says so when it is asked for some.
+        if !compile(&["-DWITH_TLS", "-lssl", "-lcrypto"]) && !compile(&[]) {
             return Err(io::Error::other(format!("cc cannot build benches/serve/{name}.c")));
         }
     }
-    for old in ["tokio_echo", "mio_echo", "go"] {
+    for old in RUST.into_iter().chain(["go"]) {
         // What was built before may be of another version.
         let _ = fs::remove_file(path(old));
     }
@@ -122,7 +135,7 @@ pub fn build() -> io::Result<()> {
     cargo.args(["build", "--release", "--locked", "--quiet", "--manifest-path"]);
     cargo.arg(source("peers/Cargo.toml")).env("CARGO_TARGET_DIR", path("cargo"));
     if succeeds(&mut cargo) {
-        for name in ["tokio_echo", "mio_echo"] {
+        for name in RUST {
             fs::copy(path("cargo/release").join(name), path(name))?;
         }
     }
@@ -141,10 +154,12 @@ impl Bench {
             let missing = match peer.made {
                 Made::Ours(words) => lacks(&bench.program, words),
                 Made::C(..) => None,
-                Made::Rust(name) => (!path(name).exists()).then(|| "cargo cannot build it".into()),
+                Made::Rust(name) | Made::RustTls(name) => {
+                    (!path(name).exists()).then(|| "cargo cannot build it".into())
+                }
                 Made::Go => (!path("go").exists()).then(|| "go is missing, or cannot build it".into()),
                 Made::Asyncio | Made::Report => is_missing("python3", "--version"),
-                Made::Socat => is_missing("socat", "-V"),
+                Made::Socat | Made::SocatTls => is_missing("socat", "-V"),
             };
             bench.absent.extend(missing.map(|why| (peer.name, why)));
         }
@@ -159,16 +174,22 @@ impl Bench {
     fn words(&self, made: Made, port: u16) -> io::Result<Vec<String>> {
         let own = |name: &str| path(name).display().to_string();
         let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let [certificate, key] = ["server.pem", "server.key"]
+            .map(|name| root().join("tests/tls").join(name).display().to_string());
         Ok(match made {
             Made::Ours(flags) => {
                 let mut all = words(&[&self.program, "serve", "echo", "-q", "--listen"]);
                 all.push(format!("127.0.0.1:{port}"));
                 all.extend(self.ours.iter().cloned());
-                all.extend(flags.iter().map(|word| (*word).to_owned()));
+                all.extend(flags.iter().map(|word| {
+                    let files = format!("{certificate},{key}");
+                    word.replace("FILES", &files)
+                }));
                 all
             }
             Made::C(how, size) => words(&[&own("echo"), how, &port.to_string(), size]),
             Made::Rust(name) => words(&[&own(name), &port.to_string()]),
+            Made::RustTls(name) => words(&[&own(name), &port.to_string(), &certificate, &key]),
             Made::Go => words(&[&own("go"), &port.to_string()]),
             Made::Asyncio => words(&["python3", &source("echo.py").display().to_string(), &port.to_string()]),
             Made::Report => {
@@ -178,6 +199,12 @@ impl Bench {
             }
             Made::Socat => {
                 let listen = format!("TCP4-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr,backlog=512,nodelay");
+                words(&["socat", &listen, "EXEC:cat"])
+            }
+            Made::SocatTls => {
+                let listen = format!(
+                    "OPENSSL-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr,backlog=512,nodelay,verify=0,cert={certificate},key={key}"
+                );
                 words(&["socat", &listen, "EXEC:cat"])
             }
         })
