@@ -15,13 +15,17 @@ enum Segment {
         from: usize,
         told: bool,
     },
-    /// Of TLS; with the answer in it, if that is to be told.
-    Sealed {
-        sealed: Sealed,
-        from: usize,
-        answer: Option<Cow<'static, [u8]>>,
-    },
+    /// Of TLS; apart, for a segment of others is moved with each message.
+    Sealed(Box<Record>),
     HalfClose,
+}
+
+/// What was sealed, how much of it is with the kernel, and the answer in it, if that is to be told.
+#[derive(Debug)]
+struct Record {
+    sealed: Sealed,
+    from: usize,
+    answer: Option<Cow<'static, [u8]>>,
 }
 
 /// What to do next for the output.
@@ -82,16 +86,12 @@ impl<B> Output<B> {
         self.queued += sealed.bytes.len();
         let may_be_away = self.asked.get() && self.segments.len() == 1;
         match self.segments.back_mut().filter(|_| !may_be_away) {
-            Some(Segment::Sealed { sealed: before, .. }) if sealed.payload == 0 => {
-                before.extend(&sealed.bytes);
+            Some(Segment::Sealed(before)) if sealed.payload == 0 => before.sealed.extend(&sealed.bytes),
+            Some(Segment::Sealed(own)) if own.sealed.payload == 0 && own.from == 0 => {
+                let sealed = sealed.behind(&own.sealed.bytes);
+                **own = Record { sealed, from: 0, answer };
             }
-            Some(last @ Segment::Sealed { sealed: Sealed { payload: 0, .. }, from: 0, .. }) => {
-                let own = std::mem::replace(last, Segment::HalfClose);
-                let before =
-                    if let Segment::Sealed { sealed, .. } = &own { sealed.bytes.as_slice() } else { &[] };
-                *last = Segment::Sealed { sealed: sealed.behind(before), from: 0, answer };
-            }
-            _ => self.segments.push(Segment::Sealed { sealed, from: 0, answer }),
+            _ => self.segments.push(Segment::Sealed(Box::new(Record { sealed, from: 0, answer }))),
         }
     }
 
@@ -122,8 +122,8 @@ impl<B> Output<B> {
             Segment::Bytes { bytes, from, .. } => {
                 Next::Bytes(bytes.as_ref().get(*from..).unwrap_or_default())
             }
-            Segment::Sealed { sealed, from, .. } => {
-                Next::Bytes(sealed.bytes.get(*from..).unwrap_or_default())
+            Segment::Sealed(record) => {
+                Next::Bytes(record.sealed.bytes.get(record.from..).unwrap_or_default())
             }
             Segment::HalfClose => Next::HalfClose,
         })
@@ -135,24 +135,27 @@ impl<B> Output<B> {
         self.queued = self.queued.saturating_sub(count);
         self.asked.set(false);
         match self.segments.front_mut() {
-            Some(Segment::Sealed { .. }) => self.advance_sealed(count),
+            Some(Segment::Sealed(record)) => {
+                let before = record.sealed.carried(record.from);
+                record.from += count;
+                let payload = record.sealed.carried(record.from) - before;
+                (
+                    if record.from < record.sealed.bytes.len() {
+                        Done::Nothing
+                    } else {
+                        self.finish_sealed()
+                    },
+                    payload,
+                )
+            }
             _ => (self.advance_plain(count), count),
         }
     }
 
-    fn advance_sealed(&mut self, count: usize) -> (Done<B>, usize) {
-        let Some(Segment::Sealed { sealed, from, .. }) = self.segments.front_mut() else {
-            return (Done::Nothing, 0);
-        };
-        let before = sealed.carried(*from);
-        *from += count;
-        let payload = sealed.carried(*from) - before;
-        if *from < sealed.bytes.len() {
-            return (Done::Nothing, payload);
-        }
+    fn finish_sealed(&mut self) -> Done<B> {
         match self.segments.pop() {
-            Some(Segment::Sealed { answer: Some(answer), .. }) => (Done::Answer(answer), payload),
-            _ => (Done::Nothing, payload),
+            Some(Segment::Sealed(record)) => record.answer.map_or(Done::Nothing, Done::Answer),
+            _ => Done::Nothing,
         }
     }
 
@@ -176,14 +179,14 @@ impl<B> Output<B> {
                 self.segments.pop();
                 Done::Nothing
             }
-            Some(Segment::Sealed { .. }) | None => Done::Nothing,
+            Some(Segment::Sealed(_)) | None => Done::Nothing,
         }
     }
 
     /// Payload that was to be sent with the ciphertext that is still here.
     pub(super) fn sealed_payload(&self) -> u64 {
         let left = self.segments.iter().map(|segment| match segment {
-            Segment::Sealed { sealed, from, .. } => sealed.payload - sealed.carried(*from),
+            Segment::Sealed(record) => record.sealed.payload - record.sealed.carried(record.from),
             _ => 0,
         });
         left.sum::<usize>() as u64
