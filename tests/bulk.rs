@@ -7,7 +7,7 @@
 
 mod common;
 
-use common::{Server, noise};
+use common::{Server, again, noise};
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -65,7 +65,7 @@ impl Bulk<'_> {
         let mut sent = 0;
         while sent < self.total {
             let piece = piece(self.pattern, sent, self.way.written_at_once().min(self.total - sent));
-            sent += self.moved((&self.stream).write(piece), "send");
+            sent += self.moved("send", || (&self.stream).write(piece));
             self.written.store(sent, Ordering::Relaxed);
         }
         self.stream.shutdown(Shutdown::Write).unwrap();
@@ -79,7 +79,7 @@ impl Bulk<'_> {
                 self.wait_until_stuck();
                 burst = have + self.total / 16;
             }
-            let count = self.moved((&self.stream).read(&mut room), "recv");
+            let count = self.moved("recv", || (&self.stream).read(&mut room));
             if count == 0 {
                 break;
             }
@@ -112,11 +112,11 @@ impl Bulk<'_> {
     }
 
     /// How much a call has moved. One that gave up after a minute would never have.
-    fn moved(&self, result: io::Result<usize>, call: &str) -> usize {
-        match result {
+    fn moved(&self, name: &str, call: impl FnMut() -> io::Result<usize>) -> usize {
+        match again(call) {
             Ok(count) => count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.tell_stall(call),
-            Err(error) => panic!("{call}: {error}"),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.tell_stall(name),
+            Err(error) => panic!("{name}: {error}"),
         }
     }
 

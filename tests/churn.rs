@@ -8,8 +8,8 @@
 
 mod common;
 
-use common::noise;
 use common::watched::{Told, Watched};
+use common::{again, noise};
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -74,7 +74,7 @@ impl Seen {
             let mut have = 0;
             let mut room = vec![0; message.len()];
             while have < message.len() {
-                let more = stream.read(&mut room[have..])?;
+                let more = again(|| stream.read(&mut room[have..]))?;
                 if more == 0 {
                     return Ok(false);
                 }
@@ -84,7 +84,7 @@ impl Seen {
             }
         }
         stream.shutdown(Shutdown::Write)?;
-        Ok(stream.read(&mut [0])? == 0)
+        Ok(again(|| stream.read(&mut [0]))? == 0)
     }
 }
 

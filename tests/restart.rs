@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::{GUARD, Process, Server, address_of_its_own, enchufe};
+use common::{GUARD, Process, Server, address_of_its_own, again, enchufe};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -71,7 +71,7 @@ impl Seen {
             self.trips.fetch_add(1, Ordering::Relaxed);
         }
         stream.shutdown(Shutdown::Write)?;
-        Ok(stream.read(&mut [0])? == 0)
+        Ok(again(|| stream.read(&mut [0]))? == 0)
     }
 }
 

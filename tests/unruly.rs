@@ -6,8 +6,8 @@
 
 mod common;
 
-use common::connect;
 use common::watched::Watched;
+use common::{again, connect};
 use socket2::SockRef;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -115,7 +115,7 @@ fn behave(address: SocketAddr, client: u64) {
             stream.write_all(&bytes).unwrap();
             stream.shutdown(Shutdown::Write).unwrap();
             expect(&stream, &bytes);
-            assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+            assert_eq!(again(|| stream.read(&mut [0])).unwrap(), 0);
         }
         Habit::Probe => end(&stream),
         Habit::ResetAtOnce => reset(stream),
@@ -166,14 +166,14 @@ fn expect(mut stream: &TcpStream, bytes: &[u8]) {
 /// Ends its own direction, and the server ends the other.
 fn end(mut stream: &TcpStream) {
     stream.shutdown(Shutdown::Write).unwrap();
-    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    assert_eq!(again(|| stream.read(&mut [0])).unwrap(), 0);
 }
 
 /// Reads until the server ends or resets.
 fn drain(mut stream: &TcpStream) {
     let mut room = vec![0; 64 * 1024];
     loop {
-        match stream.read(&mut room) {
+        match again(|| stream.read(&mut room)) {
             Ok(0) => return,
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::ConnectionReset => return,

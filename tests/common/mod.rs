@@ -7,7 +7,7 @@ pub mod json;
 pub mod watched;
 
 use std::ffi::OsStr;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -366,6 +366,16 @@ impl Server {
 /// A connection of the test's own.
 pub fn connect(address: SocketAddr) -> TcpStream {
     guarded(TcpStream::connect_timeout(&address, GUARD).unwrap())
+}
+
+/// Until a stop of this process has not ended it: one with a time limit ends then, without a handler too (signal(7)).
+pub fn again<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
 }
 
 /// The next one who comes.
