@@ -413,7 +413,7 @@ pub fn read_all(mut stream: &TcpStream) -> Vec<u8> {
 /// Resets a connection: the kernel answers so to a close with bytes unread (RFC 9293 §3.10.4), which
 /// are waited for here.
 pub fn reset(stream: TcpStream) {
-    assert_eq!(stream.peek(&mut [0]).unwrap(), 1, "there is something unread");
+    assert_eq!(again(|| stream.peek(&mut [0])).unwrap(), 1, "there is something unread");
     drop(stream);
 }
 
