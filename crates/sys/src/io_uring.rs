@@ -25,7 +25,7 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::mem::{self, ManuallyDrop};
 use std::ops::Range;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -113,14 +113,6 @@ impl std::fmt::Debug for Ring {
     }
 }
 
-impl AsFd for Ring {
-    /// Readable while there are completions.
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: the descriptor is the ring's, which lives as long as this reference.
-        unsafe { BorrowedFd::borrow_raw(self.kernel.as_raw_fd()) }
-    }
-}
-
 /// Makes a ring and does with it what is newest of what it can: a connection is taken in, echoes, is borrowed and closed.
 ///
 /// Fails with `ENOSYS` where the kernel has none, with `EPERM` where the system forbids it to this user
@@ -190,6 +182,11 @@ impl Ring {
     /// From now on it is of the thread that calls this.
     pub fn enable(&mut self) -> io::Result<()> {
         self.kernel.submitter().register_enable_rings()
+    }
+
+    /// Has it ring an eventfd(2) whenever there is something new to take, or would be after a [`Self::wait`].
+    pub fn tell(&self, bell: &impl AsFd) -> io::Result<()> {
+        self.kernel.submitter().register_eventfd(bell.as_fd().as_raw_fd())
     }
 
     /// Whether [`Until::Several`] is known here (Linux 6.12); otherwise it is [`Until::One`].

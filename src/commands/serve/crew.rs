@@ -77,10 +77,11 @@ impl Crew {
         let of_a_thread = OF_A_THREAD + if threads > 1 { BESIDE_OTHERS } else { 0 };
         let engine =
             if self.kind.has_few_threads() { threads * (of_a_thread + addresses) } else { addresses };
-        // Beside its socket: to wait for the program; to be told of the operator's answer.
+        // Beside its socket: to wait for the program; to be told of the operator's answer. Those of `uring` are no descriptors.
         let each = match plan.service {
             "exec" => 2,
             "ask" if self.kind == engine::Kind::Threads => 2,
+            _ if self.kind == engine::Kind::Uring => 0,
             _ => 1,
         };
         let beside = if plan.metrics.is_some() { 3 + metrics::MOST as u64 } else { 0 };

@@ -1,4 +1,5 @@
 use super::*;
+use crate::eventfd::EventFd;
 use std::io::Read;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -205,4 +206,24 @@ fn a_ring_that_goes_ends_what_is_under_way() {
     nothing_comes(&mut ring);
     drop(ring);
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn one_ring_is_waited_for_and_tells_of_another() {
+    let (mut first, mut other) = (ring(SIZE), ring(SIZE));
+    let bell = EventFd::new().unwrap();
+    other.tell(&bell).unwrap();
+    let (mut client, slot) = connection(&mut other);
+    other.receive(slot, 1);
+    nothing_comes(&mut other);
+    for turn in 0..5 {
+        first.readable(&bell, 9);
+        assert!(!other.has_news());
+        client.write_all(&[turn]).unwrap();
+        next(&mut first, 9).result.unwrap();
+        assert!(bell.take().unwrap() > 0 && other.has_news());
+        other.wait(NOW, Until::One).unwrap();
+        let came = other.take().unwrap();
+        other.give(came.piece.unwrap());
+    }
 }

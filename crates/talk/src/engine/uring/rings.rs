@@ -1,11 +1,12 @@
 //! The rings of one thread: one at first, and another whenever the tables of those that there are are nearly full.
 
-use super::token::Token;
 use crate::engine::Limits;
+use enchufe_sys::host::Bell;
 use enchufe_sys::io_uring::{Ring, Size, Slot, Until};
 use enchufe_sys::rlimit;
 use std::io;
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Places of a table at most: what the kernel takes for it is taken at once.
@@ -22,6 +23,8 @@ const BUFFERS: [usize; 2] = [16, 256];
 pub(super) struct Rings {
     size: Size,
     list: Vec<Used>,
+    /// Rings when one of those that are not waited for has something to tell.
+    bell: Arc<Bell>,
 }
 
 /// A ring, and how many of its places are taken.
@@ -31,7 +34,7 @@ struct Used {
 }
 
 impl Rings {
-    pub(super) fn new(limits: &Limits) -> io::Result<Self> {
+    pub(super) fn new(limits: &Limits, bell: Arc<Bell>) -> io::Result<Self> {
         let descriptors = rlimit::descriptor_limit()?.soft;
         let sockets = u32::try_from(descriptors).unwrap_or(u32::MAX).clamp(1, MOST_SOCKETS);
         let usual = limits.read_size.max(1);
@@ -47,7 +50,7 @@ impl Rings {
             usual: buffers(MEMORY[0], usual),
             large: buffers(MEMORY[1], large),
         };
-        Ok(Self { list: vec![Used { ring: Ring::new(&size)?, taken: 0 }], size })
+        Ok(Self { list: vec![Used { ring: Ring::new(&size)?, taken: 0 }], size, bell })
     }
 
     /// From now on they are of this thread.
@@ -63,7 +66,7 @@ impl Rings {
         self.list.get_mut(index).map(|used| &mut used.ring)
     }
 
-    /// The one that is waited for, and that tells of the others.
+    /// The one that is waited for.
     pub(super) fn first(&mut self) -> &mut Ring {
         &mut self.list[0].ring
     }
@@ -112,19 +115,9 @@ impl Rings {
         }
         let mut ring = Ring::new(&self.size)?;
         ring.enable()?;
-        let index = self.list.len();
+        ring.tell(&*self.bell)?;
         self.list.push(Used { ring, taken: 0 });
-        self.watch(index);
-        Ok(Some(index))
-    }
-
-    /// The first one is to tell of another.
-    pub(super) fn watch(&mut self, index: usize) {
-        if let [first, others @ ..] = self.list.as_mut_slice()
-            && let Some(other) = others.get(index.wrapping_sub(1))
-        {
-            first.ring.readable(&other.ring, Token::Ring(index).word());
-        }
+        Ok(Some(self.list.len() - 1))
     }
 
     /// Takes a socket into a table; `None` where all are full.

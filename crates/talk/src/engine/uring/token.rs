@@ -13,8 +13,6 @@ pub(super) enum Token {
     Knock(usize),
     /// Somebody was let in at a listener.
     Arrival(usize),
-    /// Another ring of this thread has something to tell.
-    Ring(usize),
     Receive(usize),
     Send(usize),
     /// There is room to send.
@@ -35,7 +33,6 @@ impl Token {
             Self::Bell => (3, 0),
             Self::Knock(listener) => (4, listener),
             Self::Arrival(listener) => (5, listener),
-            Self::Ring(ring) => (6, ring),
             Self::Receive(place) => (7, place),
             Self::Send(place) => (8, place),
             Self::Room(place) => (9, place),
@@ -56,7 +53,6 @@ impl Token {
             3 => Self::Bell,
             4 => Self::Knock(value),
             5 => Self::Arrival(value),
-            6 => Self::Ring(value),
             7 => Self::Receive(value),
             8 => Self::Send(value),
             9 => Self::Room(value),
@@ -74,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_token_is_read_as_it_was_written() {
-        let of_places = [Token::Knock, Token::Arrival, Token::Ring, Token::Receive, Token::Send];
+        let of_places = [Token::Knock, Token::Arrival, Token::Receive, Token::Send];
         let more = [Token::Room, Token::Watch, Token::Cancel, Token::Close];
         let places = [0, 1, u32::MAX as usize];
         let all = of_places.into_iter().chain(more).flat_map(|token: fn(usize) -> Token| places.map(token));

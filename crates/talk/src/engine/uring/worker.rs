@@ -71,11 +71,12 @@ impl<'h, S: Service> Worker<'h, S> {
         thread: usize,
     ) -> Result<Self, TalkError> {
         let host = group.entrance.host;
-        let rings = Rings::new(&host.limits).map_err(TalkError::resources("io_uring_setup"))?;
         let bell = match group.bell(thread) {
             Some(bell) => bell,
             None => Bell::new().map(Arc::new).map_err(TalkError::resources("eventfd"))?,
         };
+        let rings =
+            Rings::new(&host.limits, Arc::clone(&bell)).map_err(TalkError::resources("io_uring_setup"))?;
         Ok(Self {
             thread,
             group,
@@ -186,7 +187,6 @@ impl<'h, S: Service> Worker<'h, S> {
             }
             Token::Cutting => self.cut(now),
             Token::Bell => self.rang(now),
-            Token::Ring(index) => self.rings.watch(index),
             Token::Knock(index) => return self.knocked(index, &came, now),
             Token::Arrival(index) => return self.arrived(ring, index, came, now),
             Token::Close(place) => self.closed(place),
@@ -423,7 +423,7 @@ impl<'h, S: Service> Worker<'h, S> {
         }
     }
 
-    /// Something changed at the door, or the operator has something to say.
+    /// Something changed at the door, another ring or thread has something, or the operator has something to say.
     fn rang(&mut self, now: Instant) {
         self.bell.silence();
         self.take_in(now);
