@@ -417,7 +417,7 @@ fn more_connections_than_descriptors_are_refused_with_the_line_that_raises_the_l
         let start = ["-c", &script, "sh", env!("CARGO_BIN_EXE_enchufe"), "--lang", "en"];
         Process::start(other("sh", &start)).finish()
     };
-    limited("--max-connections 100 --threads 1").could_not_run(
+    limited("--max-connections 100 --engine epoll --threads 1").could_not_run(
         "--max-connections 100 needs 136 descriptors and this program may have 100; \
          raise the limit of this shell with: sudo prlimit --pid $$ --nofile=136",
     );

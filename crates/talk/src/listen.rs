@@ -13,10 +13,11 @@ use crate::options::{self, Refusal, SocketOption};
 use crate::reason::Call;
 use crate::stop::Stop;
 use crate::told::{Reach, Reporter, Told};
-use enchufe_sys::host::{self, Denial};
+use enchufe_sys::host::{self, Denial, PortUse};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 /// A socket in LISTEN, not blocking.
 #[derive(Debug)]
@@ -116,6 +117,10 @@ pub(crate) fn start_sockets(reporter: &dyn Reporter) -> Result<(), TalkError> {
     Ok(())
 }
 
+/// How often a port that nobody is found to have is tried anew, and how long after the try before.
+const BIND_TRIES: u32 = 40;
+const BIND_PAUSE: Duration = Duration::from_millis(5);
+
 /// How often port 0 is tried anew because the port that one family gave is taken in the other.
 const PORT_TRIES: u32 = 16;
 
@@ -184,7 +189,7 @@ fn open_one(address: SocketAddr, plan: &Plan<'_>, reporter: &dyn Reporter) -> Re
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).map_err(at(Call::Socket))?;
     reporter.tell(None, &Told::SocketMade { address });
     set_up(&socket, address, plan.options)?;
-    socket.bind(&address.into()).map_err(at(Call::Bind))?;
+    bind(&socket, address).map_err(at(Call::Bind))?;
     let asked = i32::try_from(plan.backlog).unwrap_or(i32::MAX);
     let bound = socket.local_addr().map_err(at(Call::Bind))?.as_socket().unwrap_or(address);
     reporter.tell(None, &Told::Bound { address: bound });
@@ -196,6 +201,28 @@ fn open_one(address: SocketAddr, plan: &Plan<'_>, reporter: &dyn Reporter) -> Re
     }
     let backlog = queue_limit(&socket).unwrap_or(asked);
     Ok(Listener { socket: socket.into(), address: bound, backlog, inherited: false })
+}
+
+/// Binds. Where nobody is found that has the port it is tried again for a while: after a server of rings was killed the kernel takes some
+/// ms to take its sockets away.
+fn bind(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    for _ in 0..BIND_TRIES {
+        match socket.bind(&address.into()) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_nobodys(address) => {
+                std::thread::sleep(BIND_PAUSE);
+            }
+            result => return result,
+        }
+    }
+    socket.bind(&address.into())
+}
+
+/// Whether nobody is found who has this address.
+fn is_nobodys(address: SocketAddr) -> bool {
+    matches!(
+        host::port_use(address),
+        None | Some(PortUse::Listening { owner: None } | PortUse::Bound { owner: None })
+    )
 }
 
 /// What every listener is before it is bound.

@@ -166,7 +166,8 @@ mod threads {
         sockets_only:
             without_a_descriptor_for_the_bell_an_asker_waits_outside;
         misbehaving:
-            peers_that_misbehave_leave_nothing_behind;
+            peers_that_misbehave_leave_nothing_behind
+            peers_that_do_not_read_leave_room_for_others;
     }
 }
 
@@ -180,7 +181,8 @@ mod epoll {
     for_real_sockets!(Sockets::of("epoll", Kind::Epoll));
     cases! { Sockets::of("epoll", Kind::Epoll);
         misbehaving:
-            peers_that_misbehave_leave_nothing_behind;
+            peers_that_misbehave_leave_nothing_behind
+            peers_that_do_not_read_leave_room_for_others;
     }
 }
 
@@ -194,7 +196,8 @@ mod epoll_on_three_threads {
     for_real_sockets!(Sockets::on(3, "epoll_on_three_threads", Kind::Epoll));
     cases! { Sockets::on(3, "epoll_on_three_threads", Kind::Epoll);
         misbehaving:
-            peers_that_misbehave_leave_nothing_behind;
+            peers_that_misbehave_leave_nothing_behind
+            peers_that_do_not_read_leave_room_for_others;
     }
 }
 
@@ -204,7 +207,8 @@ mod epoll_that_hands_over {
     for_real_sockets!(Sockets::restless(3, "epoll_that_hands_over", Kind::Epoll));
     cases! { Sockets::restless(3, "epoll_that_hands_over", Kind::Epoll);
         misbehaving:
-            peers_that_misbehave_leave_nothing_behind;
+            peers_that_misbehave_leave_nothing_behind
+            peers_that_do_not_read_leave_room_for_others;
     }
 }
 
@@ -214,7 +218,8 @@ mod uring {
     for_real_sockets!(Sockets::of("uring", Kind::Uring));
     cases! { Sockets::of("uring", Kind::Uring);
         misbehaving:
-            peers_that_misbehave_leave_nothing_behind;
+            peers_that_misbehave_leave_nothing_behind
+            peers_that_do_not_read_leave_room_for_others;
     }
 }
 
@@ -224,7 +229,8 @@ mod uring_on_three_threads {
     for_real_sockets!(Sockets::on(3, "uring_on_three_threads", Kind::Uring));
     cases! { Sockets::on(3, "uring_on_three_threads", Kind::Uring);
         misbehaving:
-            peers_that_misbehave_leave_nothing_behind;
+            peers_that_misbehave_leave_nothing_behind
+            peers_that_do_not_read_leave_room_for_others;
     }
 }
 
@@ -234,7 +240,8 @@ mod uring_that_hands_over {
     for_real_sockets!(Sockets::restless(3, "uring_that_hands_over", Kind::Uring));
     cases! { Sockets::restless(3, "uring_that_hands_over", Kind::Uring);
         misbehaving:
-            peers_that_misbehave_leave_nothing_behind;
+            peers_that_misbehave_leave_nothing_behind
+            peers_that_do_not_read_leave_room_for_others;
     }
 }
 

@@ -89,9 +89,11 @@ pub(super) struct Connection<'h, S: Service> {
 /// What is kept of a connection on which nothing is under way but that its peer may send.
 pub(super) struct Idle<S: Service> {
     session: Parked<S>,
-    spot: Spot,
-    again: bool,
     armed: Armed,
+    /// A [`Spot`], which by itself would not leave room for what follows.
+    slot: Slot,
+    ring: u8,
+    again: bool,
 }
 
 impl<S: Service> Idle<S> {
@@ -104,7 +106,8 @@ impl<S: Service> Idle<S> {
         self,
         unpark: impl FnOnce(Parked<S>) -> Session<'h, S, Piece>,
     ) -> Connection<'h, S> {
-        let mut connection = Connection::new(unpark(self.session), self.spot);
+        let spot = Spot { ring: self.ring, slot: self.slot };
+        let mut connection = Connection::new(unpark(self.session), spot);
         connection.under_way.add(UnderWay::RECEIVE);
         (connection.armed, connection.again) = (self.armed, self.again);
         connection
@@ -140,7 +143,8 @@ impl<'h, S: Service> Connection<'h, S> {
             return None;
         }
         let session = self.session.park(since)?;
-        Some(Idle { session, spot: self.spot, again: self.again, armed: self.armed })
+        let Spot { ring, slot } = self.spot;
+        Some(Idle { session, armed: self.armed, slot, ring, again: self.again })
     }
 
     /// What was received before is not answered yet.

@@ -1,21 +1,25 @@
 //! How a worker lets in who comes.
 //!
 //! Where somebody hears of connections, or something is to be done with each, the kernel tells that somebody waits, and each is
-//! accepted by a call, with its address. Where nobody does, the kernel lets in by itself.
+//! accepted by a call, with its address. Where nobody does, the kernel lets in by itself, as long as a table has places for all who may come before it can
+//! be told to stop.
 
 use super::rings::Rings;
 use super::token::Token;
 use crate::engine::Host;
 use crate::engine::group::Group;
 use crate::service::Service;
+use std::convert::Infallible;
 
 /// A thread's listeners.
 pub(super) struct Doors {
     thread: usize,
     /// The kernel lets in by itself.
-    pub(super) is_open: bool,
-    /// Of each listener: the ring whose operation waits for who comes.
-    armed: Vec<Option<usize>>,
+    is_open: bool,
+    /// Of each listener: the ring whose operation waits for who comes, and its token.
+    armed: Vec<Option<(usize, u64)>>,
+    /// How many may wait at all of them.
+    queue: u32,
 }
 
 impl Doors {
@@ -24,32 +28,43 @@ impl Doors {
             && host.options.is_empty()
             && host.limits.accept.is_none()
             && !S::ASKS;
-        Self { thread, is_open, armed: Vec::new() }
+        Self { thread, is_open, armed: Vec::new(), queue: 0 }
     }
 
-    /// Has each listener that has no operation wait for who comes. Whether there are places for them.
-    pub(super) fn wait(&mut self, group: &Group<'_>, rings: &mut Rings) -> bool {
-        let mut has_room = true;
-        // It cannot fail: what is to be done with each does not.
-        let _ = group.each_listener::<std::convert::Infallible>(self.thread, |(index, listener)| {
+    /// Has each listener that has no operation wait for who comes.
+    pub(super) fn wait(&mut self, group: &Group<'_>, rings: &mut Rings) {
+        self.queue = 0;
+        // Neither can fail: what is done with each does not.
+        let _ = group.each_listener::<Infallible>(self.thread, |(_, listener)| {
+            self.queue = self.queue.saturating_add(listener.backlog.max(0).cast_unsigned());
+            Ok(())
+        });
+        let _ = group.each_listener::<Infallible>(self.thread, |(index, listener)| {
             if self.armed.len() <= index {
                 self.armed.resize(index + 1, None);
             }
             let Some(armed @ None) = self.armed.get_mut(index) else { return Ok(()) };
-            if !self.is_open {
-                rings.first().readable(&listener.socket, Token::Knock(index).word());
-                *armed = Some(0);
-            } else if let Ok(Some(ring)) = rings.roomy()
+            let roomy = if self.is_open { rings.roomy(self.queue).ok().flatten() } else { None };
+            if let Some(ring) = roomy
                 && let Some(chosen) = rings.get(ring)
             {
-                chosen.accept(&listener.socket, Token::Arrival(index).word());
-                *armed = Some(ring);
+                let token = Token::Arrival(index).word();
+                chosen.accept(&listener.socket, token);
+                *armed = Some((ring, token));
             } else {
-                has_room = false;
+                let token = Token::Knock(index).word();
+                rings.first().readable(&listener.socket, token);
+                *armed = Some((0, token));
             }
             Ok(())
         });
-        has_room
+    }
+
+    /// If the places of this ring are not enough for who may come, it lets in nobody more, and tells of it by ending.
+    pub(super) fn leave(&self, ring: usize, rings: &mut Rings) {
+        if !rings.is_roomy(ring, self.queue) {
+            self.cancel(rings, |token| matches!(Token::of(token), Token::Arrival(_)), |armed| armed == ring);
+        }
     }
 
     /// The operation of a listener is over.
@@ -59,22 +74,16 @@ impl Doors {
         }
     }
 
-    /// The places of this ring are nearly taken: it lets in nobody more, and tells of it by ending.
-    pub(super) fn leave(&self, ring: usize, rings: &mut Rings) {
-        self.cancel(rings, |armed| armed == ring);
-    }
-
     /// Nobody is let in any more.
     pub(super) fn shut(&mut self, rings: &mut Rings) {
-        self.cancel(rings, |_| true);
+        self.cancel(rings, |_| true, |_| true);
         self.armed.clear();
     }
 
-    fn cancel(&self, rings: &mut Rings, which: impl Fn(usize) -> bool) {
-        for (index, armed) in self.armed.iter().enumerate() {
-            let token = if self.is_open { Token::Arrival(index) } else { Token::Knock(index) };
-            if let Some(ring) = armed.filter(|armed| which(*armed)).and_then(|armed| rings.get(armed)) {
-                ring.cancel_one(token.word(), Token::Ignored.word());
+    fn cancel(&self, rings: &mut Rings, what: impl Fn(u64) -> bool, which: impl Fn(usize) -> bool) {
+        for (ring, token) in self.armed.iter().flatten().copied() {
+            if let Some(chosen) = rings.get(ring).filter(|_| what(token) && which(ring)) {
+                chosen.cancel_one(token, Token::Ignored.word());
             }
         }
     }

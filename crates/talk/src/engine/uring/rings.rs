@@ -11,8 +11,11 @@ use std::time::Duration;
 
 /// Places of a table at most: what the kernel takes for it is taken at once.
 const MOST_SOCKETS: u32 = 32 * 1024;
-/// Places that are left free where the kernel lets in by itself: whom it lets in without one it resets, and it goes on until it is told not to.
-const MARGIN: u32 = 2048;
+/// Queues' worth of places that are free where the kernel lets in by itself: whom it lets in without a place it closes. It takes a whole
+/// queue before it is told not to, and may take another before it hears of that.
+const QUEUES: u32 = 2;
+/// And those who come meanwhile.
+const MORE: u32 = 1024;
 /// Rings of one thread at most.
 const MOST_RINGS: usize = 64;
 /// Memory for what comes, of one ring, in usual buffers and in large ones. It is taken as it is used, and given back with the ring.
@@ -94,19 +97,18 @@ impl Rings {
         self.list.iter_mut().any(|used| used.ring.has_news())
     }
 
-    /// One with places for whoever is let in by the kernel itself; `None` where there are as many rings as may be.
-    pub(super) fn roomy(&mut self) -> io::Result<Option<usize>> {
-        let most = self.size.sockets - MARGIN.min(self.size.sockets / 2);
-        if let Some(index) = self.list.iter().position(|used| used.taken < most) {
+    /// One with places for whoever is let in by the kernel itself, from a queue of this length; `None` where there is none, and cannot be.
+    pub(super) fn roomy(&mut self, queue: u32) -> io::Result<Option<usize>> {
+        if let Some(index) = (0..self.list.len()).find(|index| self.is_roomy(*index, queue)) {
             return Ok(Some(index));
         }
-        self.grow()
+        if self.size.sockets < wanted(queue) { Ok(None) } else { self.grow() }
     }
 
     /// Whether a ring has places for whoever is let in by the kernel itself.
-    pub(super) fn is_roomy(&self, index: usize) -> bool {
-        let most = self.size.sockets - MARGIN.min(self.size.sockets / 2);
-        self.list.get(index).is_some_and(|used| used.taken < most)
+    pub(super) fn is_roomy(&self, index: usize, queue: u32) -> bool {
+        let free = |used: &Used| self.size.sockets.saturating_sub(used.taken);
+        self.list.get(index).is_some_and(|used| free(used) >= wanted(queue))
     }
 
     fn grow(&mut self) -> io::Result<Option<usize>> {
@@ -130,6 +132,11 @@ impl Rings {
         Ok(Some((index, slot)))
     }
 
+    /// Of all its tables.
+    pub(super) fn places(&self) -> usize {
+        self.list.len() * self.size.sockets as usize
+    }
+
     /// The kernel took a place by itself.
     pub(super) fn taken(&mut self, index: usize) {
         if let Some(used) = self.list.get_mut(index) {
@@ -143,4 +150,9 @@ impl Rings {
             used.taken = used.taken.saturating_sub(1);
         }
     }
+}
+
+/// Places for a queue of this length.
+const fn wanted(queue: u32) -> u32 {
+    queue.saturating_mul(QUEUES).saturating_add(MORE)
 }

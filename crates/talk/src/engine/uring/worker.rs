@@ -22,6 +22,7 @@ use crate::told::{About, Shortage};
 use enchufe_sys::affinity::run_on;
 use enchufe_sys::host::Bell;
 use enchufe_sys::io_uring::{self, Class, Completion, Ring, Slot, Until};
+use std::convert::Infallible;
 use std::io;
 use std::mem;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -108,7 +109,7 @@ impl<'h, S: Service> Worker<'h, S> {
     pub(super) fn run(mut self) -> Result<(), TalkError> {
         let _cut = CutsAtPanic(self.host().stop);
         let mut result = Ok(());
-        self.open_doors(Instant::now());
+        self.open_doors();
         while !(self.group.is_closed() && self.crowd.is_empty() && self.exchange.leave(self.thread)) {
             if let Err(error) = self.wait() {
                 self.group.close();
@@ -275,7 +276,7 @@ impl<'h, S: Service> Worker<'h, S> {
 
     fn expire(&mut self, now: Instant) {
         if self.short_until.is_some_and(|until| now >= until) {
-            self.look_at_queue(now);
+            self.look_at_queue();
         }
         while let Some(place) = self.crowd.timers.pop(now) {
             self.work(place, now, |connection, ring| {
@@ -294,14 +295,12 @@ impl<'h, S: Service> Worker<'h, S> {
         let mut arrivals = mem::take(&mut self.arrivals);
         let queue = self.group.accept((self.thread, index), self.batch, &mut arrivals);
         for (stream, about) in arrivals.drain(..) {
-            match self.rings.adopt(&stream) {
-                Ok(Some((ring, slot))) => {
-                    drop(stream);
-                    self.open(ring, slot, about, now);
-                }
-                Ok(None) | Err(_) => {
-                    self.group.entrance.turn_away(Some(stream), about, Shortage::Watches);
-                }
+            if let Ok(Some((ring, slot))) = self.rings.adopt(&stream) {
+                drop(stream);
+                self.open(ring, slot, about, now);
+            } else {
+                let most = Shortage::Connections(self.rings.places());
+                self.group.entrance.turn_away(Some(stream), about, most);
             }
         }
         self.arrivals = arrivals;
@@ -313,7 +312,7 @@ impl<'h, S: Service> Worker<'h, S> {
                 return Ok(());
             }
         }
-        self.open_doors(now);
+        self.open_doors();
         Ok(())
     }
 
@@ -332,9 +331,7 @@ impl<'h, S: Service> Worker<'h, S> {
             Some(slot) => {
                 self.rings.taken(ring);
                 self.let_in(ring, slot, now);
-                if !self.rings.is_roomy(ring) {
-                    self.doors.leave(ring, &mut self.rings);
-                }
+                self.doors.leave(ring, &mut self.rings);
                 false
             }
             None => self.could_not(index, came.result)?,
@@ -342,7 +339,7 @@ impl<'h, S: Service> Worker<'h, S> {
         if stuck {
             self.leave_queue(now);
         } else if !came.goes_on && !self.group.is_closed() {
-            self.open_doors(now);
+            self.open_doors();
         }
         Ok(())
     }
@@ -351,7 +348,7 @@ impl<'h, S: Service> Worker<'h, S> {
     fn could_not(&self, index: usize, result: io::Result<u32>) -> Result<bool, TalkError> {
         let mut address = None;
         // It cannot fail: what is done with each does not.
-        let _ = self.group.each_listener::<std::convert::Infallible>(self.thread, |(at, listener)| {
+        let _ = self.group.each_listener::<Infallible>(self.thread, |(at, listener)| {
             if at == index {
                 address = Some(listener.address());
             }
@@ -400,11 +397,10 @@ impl<'h, S: Service> Worker<'h, S> {
         self.work(place, now, |_, _| {});
     }
 
-    fn open_doors(&mut self, now: Instant) {
+    fn open_doors(&mut self) {
         // A listener that was inherited is still there then, and who comes to it is somebody else's.
-        if !self.group.is_closed() && !self.doors.wait(self.group, &mut self.rings) {
-            self.group.entrance.tell_short(Shortage::Descriptors);
-            self.leave_queue(now);
+        if !self.group.is_closed() {
+            self.doors.wait(self.group, &mut self.rings);
         }
     }
 
@@ -416,10 +412,10 @@ impl<'h, S: Service> Worker<'h, S> {
         self.short_until = Some(now + SHORTAGE_PAUSE);
     }
 
-    fn look_at_queue(&mut self, now: Instant) {
+    fn look_at_queue(&mut self) {
         if self.short_until.take().is_some() {
             self.group.waits(false);
-            self.open_doors(now);
+            self.open_doors();
         }
     }
 
@@ -428,7 +424,7 @@ impl<'h, S: Service> Worker<'h, S> {
         self.bell.silence();
         self.take_in(now);
         self.rings.first().readable(&*self.bell, Token::Bell.word());
-        self.look_at_queue(now);
+        self.look_at_queue();
         if self.group.is_closed() {
             self.doors.shut(&mut self.rings);
         }

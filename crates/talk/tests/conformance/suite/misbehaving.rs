@@ -22,6 +22,40 @@ const MUCH: usize = 16 << 20;
 /// What a peer that never reads, or never speaks, is given.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// Peers that do not read, and what each sends at a time.
+const IDLE_READERS: usize = 6;
+const PIECE: usize = 4 * 1024;
+
+/// Buffers that connections share are no peer's to keep. Large ones are few.
+pub(crate) fn peers_that_do_not_read_leave_room_for_others<W: World>(world: &W) {
+    let setup = Setup::with(|limits| limits.read_size = 1 << 20).narrow();
+    let report = world.run(&Echo, &setup, |server| {
+        let pattern = Pattern::new();
+        let stuck: Vec<_> = (0..IDLE_READERS)
+            .map(|_| {
+                let mut peer = server.connect();
+                let (id, mut sent) = (server.accepted(&*peer), 0);
+                // Each piece is read by itself, as long as the server reads.
+                loop {
+                    let piece = pattern.at(sent, PIECE);
+                    let more = peer.send_until_stuck(piece);
+                    sent += more;
+                    if more < piece.len() {
+                        break;
+                    }
+                }
+                (id, peer, sent)
+            })
+            .collect();
+        server.connect().expect_echo(b"there is room");
+        for (_, mut peer, sent) in stuck {
+            let back = peer.read_exact(sent);
+            pattern.expect(0, &back);
+        }
+    });
+    assert_eq!(report.outcomes().len(), IDLE_READERS + 1);
+}
+
 /// Most of them come to the echo, which is the one that is held to every byte.
 const OTHERS_SHARE: u64 = 8;
 

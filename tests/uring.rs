@@ -1,0 +1,99 @@
+//! The engine `uring`: what its connections are not, and where it is refused.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and says why"
+)]
+
+mod common;
+
+use common::Process;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// The server's own, and not twenty connections more.
+const LIMIT: usize = 64;
+const CLIENTS: usize = 500;
+
+/// Tells nothing, so that the kernel lets in by itself.
+fn quiet(address: SocketAddr, words: &str) -> Process {
+    let program = env!("CARGO_BIN_EXE_enchufe");
+    let line = format!(
+        "ulimit -n {LIMIT}; exec '{program}' serve echo -q --engine uring --threads 1 --listen {address} {words}"
+    );
+    Process::start(common::other("sh", &["-c", &line]))
+}
+
+/// It does not say when it listens.
+fn connect(address: SocketAddr) -> TcpStream {
+    loop {
+        match TcpStream::connect(address) {
+            Ok(stream) => return stream,
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused, "{error}"),
+        }
+    }
+}
+
+fn echo(mut client: &TcpStream, message: &[u8]) {
+    client.write_all(message).unwrap();
+    let mut back = vec![0; message.len()];
+    client.read_exact(&mut back).unwrap();
+    assert_eq!(back, message);
+}
+
+#[test]
+#[cfg_attr(not(have_io_uring), ignore = "needs io_uring")]
+fn there_may_be_more_connections_than_descriptors() {
+    let address = common::address_of_its_own();
+    let server = quiet(address, "");
+    let clients: Vec<TcpStream> = (0..CLIENTS).map(|_| connect(address)).collect();
+    for (number, client) in clients.iter().enumerate() {
+        echo(client, &number.to_be_bytes());
+    }
+    // Those of one table between those of the others.
+    for number in (0..CLIENTS).map(|number| number * 211 % CLIENTS) {
+        echo(&clients[number], &[7; 5000]);
+    }
+    let descriptors = std::fs::read_dir(format!("/proc/{}/fd", server.id())).unwrap().count();
+    assert!(descriptors < LIMIT, "{descriptors}");
+    drop(clients);
+    echo(&connect(address), b"and there is room for more");
+    server.signal("TERM");
+    server.finish().is(0, "", "");
+}
+
+#[test]
+#[cfg_attr(not(have_io_uring), ignore = "needs io_uring")]
+fn whom_the_kernel_lets_in_past_the_limit_is_reset() {
+    let address = common::address_of_its_own();
+    let server = quiet(address, "--max-connections 2 --drain 1m");
+    let clients = [connect(address), connect(address)];
+    for client in &clients {
+        echo(client, b"hola");
+    }
+    let refused = connect(address).read(&mut [0]).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionReset);
+    server.signal("TERM");
+    for client in &clients {
+        echo(client, b"who is there may end in order");
+    }
+    drop(clients);
+    server.finish().is(0, "", "");
+}
+
+/// The tracer answers as a kernel that has none.
+#[test]
+#[cfg_attr(not(have_namespaces), ignore = "needs user and network namespaces")]
+fn where_there_is_no_ring_that_is_said_with_what_works() {
+    let server = format!("'{}' --lang en serve echo --engine uring", env!("CARGO_BIN_EXE_enchufe"));
+    let done = common::run(&["trace", &server]);
+    let said = "enchufe: --engine uring cannot serve here: io_uring_setup: ";
+    let way = "; it needs the io_uring of Linux 6.8 or later: use a newer kernel, or use --engine epoll";
+    // In its column of the ladder.
+    let words =
+        done.text().split(|sign: char| sign.is_whitespace() || sign == '│').filter(|word| !word.is_empty());
+    let told = words.collect::<Vec<_>>().join(" ");
+    assert!(told.contains(said) && told.contains(way), "{told}");
+}
