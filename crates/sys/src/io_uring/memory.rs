@@ -9,7 +9,7 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Bytes that came, by their place in [`Memory`]: theirs from the completion that brought them until they are given back.
+/// Bytes that came, by their place in the memory of a ring ([`Ring`](super::Ring)): theirs from the completion that brought them until they are given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece(u32);
 
