@@ -130,6 +130,15 @@ impl Kind {
         }
     }
 
+    /// Whether each of its connections is a descriptor of the process.
+    pub const fn takes_descriptors(self) -> bool {
+        match self {
+            #[cfg(feature = "linux")]
+            Self::Uring => false,
+            _ => true,
+        }
+    }
+
     /// Whether it has a few threads, as many as [`Limits::threads`].
     pub const fn has_few_threads(self) -> bool {
         !matches!(self, Self::Blocking | Self::Threads)

@@ -81,7 +81,7 @@ impl Crew {
         let each = match plan.service {
             "exec" => 2,
             "ask" if self.kind == engine::Kind::Threads => 2,
-            _ if self.kind == engine::Kind::Uring => 0,
+            _ if !self.kind.takes_descriptors() => 0,
             _ => 1,
         };
         let beside = if plan.metrics.is_some() { 3 + metrics::MOST as u64 } else { 0 };

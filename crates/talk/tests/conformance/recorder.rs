@@ -171,7 +171,7 @@ impl Report {
         let unserved = |reason: &str| reason == "Limit" || reason.starts_with("Failed(SetOption,");
         let refused = report.outcomes().iter().filter(|(_, outcome)| unserved(&outcome.reason)).count();
         assert_eq!((accepted - refused) as u64, summary.served, "{}", story(&report.seen));
-        let is_empty = |outcome: &Outcome| outcome.reason != "Limit" && outcome.received + outcome.sent == 0;
+        let is_empty = |outcome: &Outcome| !unserved(&outcome.reason) && outcome.received + outcome.sent == 0;
         let empty = report.outcomes().iter().filter(|(_, outcome)| is_empty(outcome)).count();
         assert_eq!(empty as u64, summary.empty, "{}", story(&report.seen));
         assert_eq!(report.outcomes().len(), accepted, "one end for each; {}", story(&report.seen));
