@@ -118,7 +118,7 @@ pub(crate) fn start_sockets(reporter: &dyn Reporter) -> Result<(), TalkError> {
 }
 
 /// How often a port that nobody is found to have is tried anew, and how long after the try before.
-const BIND_TRIES: u32 = 40;
+const BIND_TRIES: u32 = if cfg!(feature = "linux") { 40 } else { 0 };
 const BIND_PAUSE: Duration = Duration::from_millis(5);
 
 /// How often port 0 is tried anew because the port that one family gave is taken in the other.
