@@ -10,8 +10,8 @@
  *
  * `tls`: 1 for connections of TLS, where it is built with OpenSSL; `rounds`, `bulk` and `idle` have that. The server's certificate is not looked at.
  * `port`, and `server`: the process whose processor time is told. `host`: the last number of the 127.0.0.N that it connects from.
- * It prints "ready" (with `idle`, once its connections are there) and begins when a line comes; then one line of NAME=NUMBER: times are seconds, latencies
- * microseconds. `busy` is what all processors did meanwhile, to find what others did. Any byte that is not right, or is missing, ends it with 1. */
+ * It prints "ready" (with `idle`, once its connections are there) and begins when a line comes; `rounds` and `churn` print "warm" then, and measure from when
+ * another line comes. Then one line of NAME=NUMBER: times are seconds, `began` by the system's monotonic clock, latencies microseconds. `busy` is what all processors did meanwhile, to find what others did. Any byte that is not right, or is missing, ends it with 1. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -39,6 +39,8 @@
 /* Steps of the histogram in each doubling: an error under 1 %. */
 #define STEPS 128
 #define EVENTS 512
+/* Instead of a connection: there is a line to read. */
+#define TOLD UINT64_MAX
 /* What a kernel of Linux 4.2 or later calls IP_BIND_ADDRESS_NO_PORT: the port is chosen by connect, for both ends. */
 #define NO_PORT 24
 
@@ -132,8 +134,8 @@ static double percentile(double part) {
 static void finish(void) {
     double wall = (now() - begun.wall) / 1e9, server = (used_by(plan.server) - begun.server) / 1e9;
     double own = (clock_of(CLOCK_PROCESS_CPUTIME_ID) - begun.own) / 1e9;
-    printf("rounds=%llu wall=%.6f server=%.6f own=%.6f busy=%.3f p50=%.2f p99=%.2f\n", (unsigned long long)rounds,
-           wall, server, own, busy() - begun.busy, percentile(0.5), percentile(0.99));
+    printf("rounds=%llu began=%.6f wall=%.6f server=%.6f own=%.6f busy=%.3f p50=%.2f p99=%.2f\n", (unsigned long long)rounds,
+           begun.wall / 1e9, wall, server, own, busy() - begun.busy, percentile(0.5), percentile(0.99));
     exit(0);
 }
 
@@ -265,11 +267,19 @@ static void answer(uint64_t number) {
     push(number, UINT64_MAX);
 }
 
-/* Takes turns with whoever else connects: all begin at once. */
-static void wait_for_go(void) {
-    printf("ready\n");
+static void say(const char *word) {
+    printf("%s\n", word);
     fflush(stdout);
-    if (getchar() == EOF) exit(0);
+}
+
+static void read_line(void) {
+    char line[8];
+    if (read(STDIN_FILENO, line, sizeof line) < 1) exit(0);
+}
+
+static void wait_for_go(void) {
+    say("ready");
+    read_line();
 }
 
 static int wait_events(struct epoll_event *events, uint64_t until) {
@@ -286,8 +296,28 @@ static void run_until(uint64_t until, void (*act)(uint64_t, uint32_t)) {
         for (int at = 0; at < count; at++) act(events[at].data.u64, events[at].events);
 }
 
+/* Several loads are measured in the same time: a server whose queue is full lets one connect a second later than another. Who has
+ * connected and is warm goes on until all are: who sleeps may wake on another processor. */
+static void run_until_told(void (*act)(uint64_t, uint32_t)) {
+    struct epoll_event events[EVENTS];
+    uint64_t patience = now() + 30000000000ULL;
+    say("warm");
+    watch(EPOLL_CTL_ADD, STDIN_FILENO, TOLD, EPOLLIN);
+    for (int told = 0; !told;) {
+        int count = wait_events(events, patience);
+        if (count < 0) fail("nobody said when to begin", 0);
+        for (int at = 0; at < count; at++) {
+            if (events[at].data.u64 == TOLD) told = 1;
+            else act(events[at].data.u64, events[at].events);
+        }
+    }
+    read_line();
+    watch(EPOLL_CTL_DEL, STDIN_FILENO, TOLD, 0);
+}
+
 static void run_timed(void (*act)(uint64_t, uint32_t)) {
     run_until(now() + plan.warm * 1000000ULL, act);
+    run_until_told(act);
     begin();
     run_until(begun.wall + plan.millis * 1000000ULL, act);
     if (rounds == 0) fail("nothing came back", 0);

@@ -20,6 +20,8 @@ pub struct Run {
 /// A load that waits for the word to begin.
 pub struct Load {
     child: Child,
+    /// It says when it is warm, and waits for a word again.
+    warms: bool,
     out: BufReader<ChildStdout>,
 }
 
@@ -41,8 +43,14 @@ impl Load {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let out = BufReader::new(child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?);
-        let mut load = Self { child, out };
-        if load.line()? == "ready" { Ok(load) } else { Err(load.failure()) }
+        let warms = words.first().is_some_and(|mode| mode == "rounds" || mode == "churn");
+        let mut load = Self { child, warms, out };
+        load.says("ready")?;
+        Ok(load)
+    }
+
+    fn says(&mut self, word: &str) -> io::Result<()> {
+        if self.line()? == word { Ok(()) } else { Err(self.failure()) }
     }
 
     fn line(&mut self) -> io::Result<String> {
@@ -64,8 +72,8 @@ impl Load {
         self.child.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?.write_all(b"\n")
     }
 
-    /// Its line, as a run; and the processor time of its own and of all.
-    fn finish(&mut self) -> io::Result<(Run, f64, f64)> {
+    /// Its line, as a run; when that began; and the processor time of its own and of all.
+    fn finish(&mut self) -> io::Result<(Run, f64, f64, f64)> {
         let line = self.line()?;
         if line.is_empty() {
             return Err(self.failure());
@@ -82,26 +90,36 @@ impl Load {
             p50: value("p50"),
             p99: value("p99"),
         };
-        Ok((run, value("own"), value("busy")))
+        Ok((run, value("began"), value("own"), value("busy")))
     }
 }
 
-/// Lets all of them begin, and adds up what they found: rounds of all, latencies of the worst, the server's time as the first saw it.
+/// Lets all of them begin, and adds up what they found: rounds of all in the time from the first's beginning to the last's end, latencies of
+/// the worst, the server's time as the first saw it.
 pub fn run(mut loads: Vec<Load>) -> io::Result<Run> {
     for load in &mut loads {
         load.go()?;
     }
+    for load in loads.iter_mut().filter(|load| load.warms) {
+        load.says("warm")?;
+    }
+    for load in loads.iter_mut().filter(|load| load.warms) {
+        load.go()?;
+    }
     let (mut sum, mut own_of_all, mut busy_of_all) = (Run::default(), 0.0, 0.0);
+    let (mut first, mut last) = (f64::INFINITY, 0.0_f64);
     for (at, load) in loads.iter_mut().enumerate() {
-        let (run, own, busy) = load.finish()?;
+        let (run, began, own, busy) = load.finish()?;
         own_of_all += own;
         sum.rounds += run.rounds;
         sum.p50 = sum.p50.max(run.p50);
         sum.p99 = sum.p99.max(run.p99);
+        (first, last) = (first.min(began), last.max(began + run.wall));
         if at == 0 {
-            (sum.wall, sum.server, busy_of_all) = (run.wall, run.server, busy);
+            (sum.server, busy_of_all) = (run.server, busy);
         }
     }
+    sum.wall = last - first;
     sum.others = (busy_of_all - sum.server - own_of_all) / sum.wall;
     Ok(sum)
 }

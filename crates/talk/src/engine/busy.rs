@@ -10,8 +10,11 @@ use std::time::{Duration, Instant};
 const MOST: Duration = Duration::from_micros(100);
 /// The waits that are remembered, a bit each.
 const REMEMBERED: u32 = u16::BITS;
-/// A thread that looks has its turn within some µs. After this long the processor had something else to do.
+/// A thread that yields to nobody has its turn again within a µs; after this long the processor had something else to do.
 const TAKEN_AWAY: Duration = Duration::from_micros(30);
+/// Of so much time others may have so much: more is not what the kernel itself does now and then, but somebody who wants the processor.
+const WINDOW: Duration = Duration::from_millis(5);
+const OTHERS: Duration = Duration::from_millis(1);
 /// For how long a processor that others want is left to them: at first, and at most.
 const RESTS: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(160)];
 
@@ -21,13 +24,15 @@ pub(super) struct Spinner {
     policy: BusyPoll,
     /// Of the last waits, those after which something came soon: one long silence says little of the next.
     soon: u16,
+    /// Others had so much since then.
+    taken: (Duration, Option<Instant>),
     rest: Duration,
     rest_until: Option<Instant>,
 }
 
 impl Spinner {
     pub(super) const fn new(policy: BusyPoll) -> Self {
-        Self { policy, soon: 0, rest: RESTS[0], rest_until: None }
+        Self { policy, soon: 0, taken: (Duration::ZERO, None), rest: RESTS[0], rest_until: None }
     }
 
     /// Waits until there is something, or for `timeout`. `look` does so: for the time that it is told, and tells whether it found
@@ -57,23 +62,34 @@ impl Spinner {
         look: &mut impl FnMut(Option<Duration>) -> io::Result<bool>,
     ) -> io::Result<bool> {
         let limit = self.limit(begun).min(timeout.unwrap_or(Duration::MAX));
-        let mut before = begun;
-        while before.saturating_duration_since(begun) < limit {
+        let mut now = begun;
+        while now.saturating_duration_since(begun) < limit {
+            // That may take its time: sends are begun by it.
             if look(Some(Duration::ZERO))? {
                 self.rest = RESTS[0];
                 return Ok(true);
             }
+            let before = Instant::now();
             // Whoever else wants this processor has it: perhaps the one that is waited for.
             thread::yield_now();
-            let at = Instant::now();
-            if self.policy == BusyPoll::Auto && at.saturating_duration_since(before) > TAKEN_AWAY {
-                self.rest_until = at.checked_add(self.rest);
+            now = Instant::now();
+            let away = now.saturating_duration_since(before);
+            if self.policy == BusyPoll::Auto && away > TAKEN_AWAY && self.is_wanted_elsewhere(before, away) {
+                self.rest_until = now.checked_add(self.rest);
                 self.rest = (self.rest * 2).min(RESTS[1]);
                 return Ok(false);
             }
-            before = at;
         }
         Ok(false)
+    }
+
+    /// Whether others want the processor, which they had from then on for so long.
+    fn is_wanted_elsewhere(&mut self, from: Instant, away: Duration) -> bool {
+        let (taken, since) = self.taken;
+        let since = since.filter(|since| from.saturating_duration_since(*since) < WINDOW);
+        let taken = since.map_or(Duration::ZERO, |_| taken) + away;
+        self.taken = (taken, since.or(Some(from)));
+        taken > OTHERS
     }
 
     /// For how long to look.
@@ -123,6 +139,21 @@ mod tests {
         assert_eq!(told(&mut spinner, NONE, 1), [NONE], "there is more to do");
         let short = told(&mut Spinner::new(BusyPoll::For(Duration::from_nanos(1))), None, 2);
         assert_eq!(short, [NONE, None]);
+    }
+
+    #[test]
+    fn what_the_kernel_does_now_and_then_is_no_sign_of_others() {
+        let mut spinner = Spinner::new(BusyPoll::Auto);
+        let begun = Instant::now();
+        let mut wanted = |after, away| {
+            spinner.is_wanted_elsewhere(begun + Duration::from_micros(after), Duration::from_micros(away))
+        };
+        assert!(!wanted(0, 400));
+        assert!(!wanted(2_000, 500), "together no more than they may have");
+        assert!(!wanted(5_000, 400), "another window");
+        assert!(!wanted(7_000, 600));
+        assert!(wanted(9_999, 31), "more than they may have");
+        assert!(wanted(20_000, 1_001), "at once");
     }
 
     #[test]
