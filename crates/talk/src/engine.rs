@@ -28,6 +28,8 @@ mod buffers;
 #[cfg(feature = "linux")]
 mod busy;
 mod connection;
+#[cfg(feature = "linux")]
+mod crowd;
 mod entrance;
 #[cfg(feature = "linux")]
 mod epoll;

@@ -7,6 +7,7 @@
 //! what is owed to it in the session's output, which is bounded.
 
 mod connection;
+mod token;
 mod worker;
 
 use super::exchange::Exchange;

@@ -4,8 +4,8 @@
 //! of both ends. One socket that all threads wait on would give connections that are made while little is going
 //! on all to the same thread, and they stay where they were accepted.
 
-use super::balance::Balance;
-use super::entrance::{Entrance, Nobody};
+use super::balance::{Balance, Pace};
+use super::entrance::{Entrance, Nobody, SHORTAGE_PAUSE};
 use super::{Host, Tally};
 use crate::error::TalkError;
 use crate::listen::{self, Failure, Listener};
@@ -13,6 +13,7 @@ use crate::options::SocketOption;
 use crate::reason::Call;
 use crate::told::{About, Told};
 use enchufe_sys::accept::accept;
+use enchufe_sys::affinity::run_on;
 use enchufe_sys::host::{self, Bell};
 use enchufe_sys::reuseport;
 use socket2::{Domain, SockRef, Socket, Type};
@@ -23,8 +24,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::thread::Builder;
+use std::time::Instant;
 
 type Listeners = Vec<Vec<Listener>>;
+
+/// Connections that are let in before those that are there have their turn.
+const MOST_ARRIVALS: usize = 64;
 
 /// What the threads share.
 pub(super) struct Group<'a> {
@@ -40,7 +45,7 @@ pub(super) struct Group<'a> {
     /// Whether anybody wants to know which of our addresses was connected to.
     hears: bool,
     /// Where connections may be handed over.
-    pub(super) balance: Option<Balance>,
+    balance: Option<Balance>,
 }
 
 /// What is left of a queue that somebody was taken from.
@@ -52,6 +57,58 @@ pub(super) enum Queue {
     Empty,
     /// Who waits cannot be let in now.
     Stuck,
+}
+
+/// How a thread lets in who comes: as many at once as lately came, and none for a while where there is no room for them, of whom the
+/// kernel would tell again and again.
+#[derive(Debug)]
+pub(super) struct Intake {
+    most: usize,
+    /// The queue is left alone until then.
+    short_until: Option<Instant>,
+}
+
+impl Intake {
+    pub(super) const fn new() -> Self {
+        Self { most: 1, short_until: None }
+    }
+
+    /// So many are let in at once.
+    pub(super) const fn most(&self) -> usize {
+        self.most
+    }
+
+    /// When the queue is to be looked at again.
+    pub(super) const fn until(&self) -> Option<Instant> {
+        self.short_until
+    }
+
+    /// What was left of the queue then.
+    pub(super) fn learn(&mut self, queue: Queue) {
+        match queue {
+            Queue::More => self.most = (self.most * 2).min(MOST_ARRIVALS),
+            Queue::Empty => self.most = (self.most / 2).max(1),
+            Queue::Stuck => {}
+        }
+    }
+
+    /// Leaves the queue alone for a while, unless a connection ends before. Whether it was looked at until now.
+    pub(super) fn leave(&mut self, group: &Group<'_>, now: Instant) -> bool {
+        let looked = self.short_until.replace(now + SHORTAGE_PAUSE).is_none();
+        if looked {
+            group.waiting.fetch_add(1, Ordering::Relaxed);
+        }
+        looked
+    }
+
+    /// Looks at it from now on. Whether it was left alone.
+    pub(super) fn come_back(&mut self, group: &Group<'_>) -> bool {
+        let left = self.short_until.take().is_some();
+        if left {
+            group.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        left
+    }
 }
 
 impl<'a> Group<'a> {
@@ -89,8 +146,17 @@ impl<'a> Group<'a> {
     }
 
     /// The bell of a thread.
-    pub(super) fn bell(&self, thread: usize) -> Option<Arc<Bell>> {
-        self.bells.get(thread).cloned()
+    pub(super) fn bell(&self, thread: usize) -> Result<Arc<Bell>, TalkError> {
+        let own = self.bells.get(thread).cloned();
+        own.map_or_else(|| Bell::new().map(Arc::new).map_err(TalkError::resources("eventfd")), Ok)
+    }
+
+    /// The calling thread is this one from now on. How it looks at its load, where that is of any use.
+    pub(super) fn settle_in(&self, thread: usize) -> Result<Option<Pace<'_>>, TalkError> {
+        if let Some(processor) = self.entrance.host.limits.processor_of(thread) {
+            run_on(processor).map_err(TalkError::resources("sched_setaffinity"))?;
+        }
+        Ok(self.balance.as_ref().and_then(|balance| balance.enter(thread)))
     }
 
     /// Wakes a thread.
@@ -200,15 +266,6 @@ impl<'a> Group<'a> {
     fn ring(&self) {
         for bell in &self.bells {
             bell.ring();
-        }
-    }
-
-    /// A thread leaves its queue alone from now on, or no longer.
-    pub(super) fn waits(&self, waits: bool) {
-        if waits {
-            self.waiting.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
         }
     }
 

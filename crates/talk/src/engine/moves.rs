@@ -2,8 +2,10 @@
 
 use super::HandOver;
 use super::balance::{Load, Pace};
+use super::crowd::{Crowd, Key, Member};
 use super::group::Group;
 use std::cmp::Reverse;
+use std::mem;
 use std::time::{Duration, Instant};
 
 /// A connection that was handed over stays for so long: were it wrong, it is not to go to and fro.
@@ -17,23 +19,23 @@ const LEFT_ALONE: f64 = 0.1;
 
 /// A connection that had something to do and may go.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Active<K> {
-    pub(super) key: K,
+pub(super) struct Active {
+    pub(super) key: Key,
     /// How often.
     pub(super) turns: u32,
 }
 
 /// A connection whose packets the processor of another thread handles.
 #[derive(Clone, Copy, Debug)]
-struct Stray<K> {
-    active: Active<K>,
+struct Stray {
+    active: Active,
     to: usize,
     /// It was so when this was asked before.
     for_long: bool,
 }
 
 /// A connection, and the thread that it is to go to; none: it stays after all.
-pub(super) type Move<K> = (K, Option<usize>);
+pub(super) type Move = (Key, Option<usize>);
 
 /// Where every connection of a thread is to go after its turn, where each is.
 pub(super) fn next_thread(group: &Group<'_>, thread: usize) -> Option<usize> {
@@ -41,25 +43,29 @@ pub(super) fn next_thread(group: &Group<'_>, thread: usize) -> Option<usize> {
     always.then(|| (thread + 1) % group.threads()).filter(|next| *next != thread)
 }
 
-/// Looks, once in a while, whether this thread has too much to do or what another would do better.
-///
-/// `active`: since this was asked last. `at_home` says of one of them which other thread's processor handles its packets, and what it
-/// said of it before.
-pub(super) fn moves<K: Copy>(
+/// Looks, once in a while, whether this thread has too much to do or what another would do better. `handled` says which processor
+/// handles the packets of a connection.
+pub(super) fn moves<'h, C: Member<'h>>(
     pace: &mut Pace<'_>,
     thread: usize,
     now: Instant,
-    mut active: Vec<Active<K>>,
-    mut at_home: impl FnMut(K, &Pace<'_>) -> [Option<usize>; 2],
-) -> Vec<Move<K>> {
+    crowd: &mut Crowd<'h, C>,
+    mut handled: impl FnMut(&C) -> Option<usize>,
+) -> Vec<Move> {
+    if !pace.is_due(now) {
+        return Vec::new();
+    }
+    let mut active = crowd.active(now);
     let Some(load) = pace.load(now) else { return Vec::new() };
     active.sort_by_key(|one| Reverse(one.turns));
     let busy = active.iter().take(MOST_ASKED).take_while(|one| one.turns >= MANY_TURNS);
-    let stray = |one: &Active<K>| {
-        let [home, before] = at_home(one.key, pace);
+    let stray = |one: &Active| {
+        let connection = crowd.find(one.key)?;
+        let home = handled(connection).and_then(|processor| pace.thread_on(processor));
+        let before = mem::replace(&mut connection.standing().strays, home);
         home.map(|to| Stray { active: *one, to, for_long: before == home })
     };
-    let strays: Vec<Stray<K>> = busy.filter_map(stray).collect();
+    let strays: Vec<Stray> = busy.filter_map(stray).collect();
     if !load.is_full() && strays.is_empty() {
         pace.rest();
         return Vec::new();
@@ -70,7 +76,7 @@ pub(super) fn moves<K: Copy>(
 }
 
 /// What is at home elsewhere and has been so for a while, as far as there is room.
-fn home<K: Copy>(strays: &[Stray<K>], load: Load, mut left: Vec<f64>, active: &[Active<K>]) -> Vec<Move<K>> {
+fn home(strays: &[Stray], load: Load, mut left: Vec<f64>, active: &[Active]) -> Vec<Move> {
     let all: f64 = active.iter().map(|one| f64::from(one.turns)).sum();
     let mut moves = Vec::new();
     for stray in strays.iter().filter(|stray| stray.for_long) {
@@ -84,7 +90,7 @@ fn home<K: Copy>(strays: &[Stray<K>], load: Load, mut left: Vec<f64>, active: &[
 }
 
 /// To the thread whose processor has most time left, if that is worth it.
-fn relief<K: Copy>(thread: usize, load: Load, left: &[f64], active: &[Active<K>]) -> Vec<Move<K>> {
+fn relief(thread: usize, load: Load, left: &[f64], active: &[Active]) -> Vec<Move> {
     let others = left.iter().copied().enumerate().filter(|(other, _)| *other != thread);
     let Some((to, left)) = others.max_by(|one, other| one.1.total_cmp(&other.1)) else { return Vec::new() };
     let work: Vec<u32> = active.iter().map(|one| one.turns).collect();

@@ -24,6 +24,29 @@ pub(super) struct Timers {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Armed(Option<NonZeroU64>);
 
+/// Times are over only where the kernel was asked since, and had told all: what has come while a thread was held up, by a slow reader
+/// of what it tells, is there and not known.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// There has been more to tell than fits into one answer since then, and so many answers were full.
+    since: Option<Instant>,
+    full: usize,
+}
+
+impl Asked {
+    /// The kernel was asked at this time, and told all, or gave a full answer. As of when times are over, if they are; at the latest
+    /// after `most` full answers, in which it tells of each in its turn, however many there are.
+    pub(super) fn as_of(&mut self, asked: Instant, told_all: bool, most: usize) -> Option<Instant> {
+        let since = *self.since.get_or_insert(asked);
+        self.full += 1;
+        if !told_all && self.full <= most {
+            return None;
+        }
+        *self = Self::default();
+        Some(since)
+    }
+}
+
 impl Default for Timers {
     fn default() -> Self {
         Self { since: Instant::now(), words: BTreeSet::new() }

@@ -11,9 +11,7 @@
 
 mod batch;
 mod connection;
-mod crowd;
 mod door;
-mod hand;
 mod rings;
 mod token;
 mod worker;

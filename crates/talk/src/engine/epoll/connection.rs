@@ -1,12 +1,10 @@
 //! One connection of a worker: what the kernel has said of its socket, and what can be done now.
 
-use crate::engine::Host;
 use crate::engine::buffers::Buffers;
+use crate::engine::crowd::{Member, Standing};
 use crate::engine::line::{Line, Read, Sent};
-use crate::engine::timers::Armed;
 use crate::service::Service;
 use crate::session::{Parked, Session};
-use crate::told::ConnectionId;
 use enchufe_sys::epoll::Found;
 use std::net::TcpStream;
 use std::time::Instant;
@@ -16,65 +14,23 @@ const READS: usize = 16;
 
 pub(super) struct Connection<'h, S: Service> {
     pub(super) line: Line<'h, S>,
-    pub(super) armed: Armed,
+    pub(super) standing: Standing,
     /// It has more to do, which no event will tell.
     pub(super) in_line: bool,
     /// The kernel tells of room too.
     pub(super) watches_room: bool,
-    /// It had a turn lately: the next may come soon, and is not to begin with unpacking it.
-    pub(super) is_kept: bool,
-    /// Turns since its thread looked last.
-    pub(super) turns: u32,
-    /// The thread that is to have it as soon as nothing is under way.
-    pub(super) goes: Option<usize>,
-    /// Another thread's processor handled its packets when that was looked at last.
-    pub(super) strays: Option<usize>,
-    /// It came from another thread, and stays until then.
-    pub(super) stays: Option<Instant>,
     known: Known,
 }
 
-/// A connection between its turns.
-pub(super) enum Place<S: Service> {
-    /// Nothing is under way: as small as it can be, for it may be for long.
-    Parked(Idle<S>),
-    /// Where it is as a whole, and which one it is.
-    Busy(usize, ConnectionId),
-}
-
-impl<S: Service> Place<S> {
-    /// Which connection it is.
-    pub(super) const fn id(&self) -> ConnectionId {
-        match self {
-            Self::Parked(idle) => idle.id(),
-            Self::Busy(_, id) => *id,
-        }
-    }
-}
-
-/// What is kept of a connection that is parked, or on its way to another thread.
-pub(super) struct Idle<S: Service> {
-    session: Parked<S>,
-    pub(super) stream: TcpStream,
-    armed: Armed,
+/// What is kept of a connection that is parked, beside its session.
+pub(super) struct Rest {
+    stream: TcpStream,
     known: Known,
     watches_room: bool,
 }
 
-impl<S: Service> Idle<S> {
-    /// Which connection it is.
-    pub(super) const fn id(&self) -> ConnectionId {
-        self.session.id()
-    }
-
-    /// No epoll watches it, and it has no timer.
-    pub(super) fn leave(&mut self) {
-        (self.armed, self.watches_room) = (Armed::default(), false);
-    }
-}
-
 /// What is known of the socket, not what is: a read or a send that finds otherwise says so.
-pub(super) struct Known {
+struct Known {
     readable: bool,
     writable: bool,
     /// A read that does not fill its buffer has not read all: there is an end behind the bytes, or TCP's urgent
@@ -93,38 +49,43 @@ pub(super) enum Turn {
     Full,
 }
 
+impl<'h, S: Service> Member<'h> for Connection<'h, S> {
+    type Service = S;
+    type Buffer = usize;
+    type Rest = Rest;
+
+    fn session(&self) -> &Session<'h, S, usize> {
+        &self.line.session
+    }
+
+    fn standing(&mut self) -> &mut Standing {
+        &mut self.standing
+    }
+
+    fn park(&mut self, since: Instant) -> Option<Parked<S>> {
+        if self.in_line { None } else { self.line.session.park(since) }
+    }
+
+    fn into_rest(self) -> Rest {
+        let Self { line, known, watches_room, .. } = self;
+        Rest { stream: line.stream, known, watches_room }
+    }
+
+    fn wake(session: Session<'h, S, usize>, rest: Rest) -> Self {
+        let Rest { stream, known, watches_room } = rest;
+        Self { watches_room, known, ..Self::new(session, stream) }
+    }
+}
+
 impl<'h, S: Service> Connection<'h, S> {
     pub(super) fn new(session: Session<'h, S, usize>, stream: TcpStream) -> Self {
         Self {
             line: Line::new(session, stream),
-            armed: Armed::default(),
+            standing: Standing::default(),
             in_line: false,
             watches_room: false,
-            is_kept: false,
-            turns: 0,
-            goes: None,
-            strays: None,
-            stays: None,
             known: Known { readable: false, writable: true, read_on: false },
         }
-    }
-
-    /// One that was parked.
-    pub(super) fn wake(idle: Idle<S>, host: &'h Host<'h>, service: &'h S, since: Instant) -> Self {
-        let Idle { session, stream, armed, known, watches_room } = idle;
-        let session = Session::unpark(session, host, service, since);
-        Self { armed, watches_room, known, ..Self::new(session, stream) }
-    }
-
-    /// What is to be kept of it, if nothing is under way and no turn is to come soon: the connection is of no use then.
-    pub(super) fn park(&mut self, since: Instant) -> Option<Parked<S>> {
-        if self.is_kept || self.in_line { None } else { self.line.session.park(since) }
-    }
-
-    /// With what [`Self::park`] gave.
-    pub(super) fn into_idle(self, session: Parked<S>) -> Idle<S> {
-        let Self { line, armed, known, watches_room, .. } = self;
-        Idle { session, stream: line.stream, armed, known, watches_room }
     }
 
     /// The kernel told this.
@@ -183,5 +144,17 @@ impl<'h, S: Service> Connection<'h, S> {
                 None
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::crowd::Crowd;
+    use crate::services::Echo;
+
+    #[test]
+    fn a_parked_connection_is_small() {
+        assert_eq!(Crowd::<Connection<'_, Echo>>::PARKED, 72);
     }
 }

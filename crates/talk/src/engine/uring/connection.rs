@@ -1,12 +1,11 @@
 //! One connection of a worker: which operations on it are under way, and which are to be.
 
 use super::token::Token;
+use crate::engine::crowd::{Member, Standing};
 use crate::engine::presence::Presence;
-use crate::engine::timers::Armed;
 use crate::reason::Call;
 use crate::service::Service;
 use crate::session::{Next, Parked, Session};
-use crate::told::ConnectionId;
 use enchufe_sys::host;
 use enchufe_sys::io_uring::{self, Class, Completion, Piece, Ring, Slot};
 use socket2::SockRef;
@@ -59,19 +58,9 @@ enum News {
 pub(super) struct Connection<'h, S: Service> {
     pub(super) session: Session<'h, S, Piece>,
     pub(super) spot: Spot,
-    pub(super) armed: Armed,
+    pub(super) standing: Standing,
     /// The last window of [`Pace`](super::batch::Batch) in which something came.
     pub(super) window: u32,
-    /// It had something to do lately: more may come soon, and is not to begin with unpacking it.
-    pub(super) is_kept: bool,
-    /// Since it was asked last whether it is to go elsewhere, how often it had something to do.
-    pub(super) turns: u32,
-    /// The thread that it is to go to as soon as nothing is under way.
-    pub(super) goes: Option<usize>,
-    /// The thread of the processor that handles its packets, if that is another, when this was asked last.
-    pub(super) strays: Option<usize>,
-    /// It was handed over, and stays until then.
-    pub(super) stays: Option<Instant>,
     /// It is to be received from when there are buffers again.
     pub(super) is_starved: bool,
     under_way: UnderWay,
@@ -86,31 +75,39 @@ pub(super) struct Connection<'h, S: Service> {
     presence: Presence,
 }
 
-/// What is kept of a connection on which nothing is under way but that its peer may send.
-pub(super) struct Idle<S: Service> {
-    session: Parked<S>,
-    armed: Armed,
+/// What is kept of a connection that is parked, beside its session: it is received from.
+pub(super) struct Rest {
     /// A [`Spot`], which by itself would not leave room for what follows.
     slot: Slot,
     ring: u8,
     again: bool,
 }
 
-impl<S: Service> Idle<S> {
-    pub(super) const fn id(&self) -> ConnectionId {
-        self.session.id()
+impl<'h, S: Service> Member<'h> for Connection<'h, S> {
+    type Service = S;
+    type Buffer = Piece;
+    type Rest = Rest;
+
+    fn session(&self) -> &Session<'h, S, Piece> {
+        &self.session
     }
 
-    /// The session, to go on with, and what is to be known beside it.
-    pub(super) fn wake<'h>(
-        self,
-        unpark: impl FnOnce(Parked<S>) -> Session<'h, S, Piece>,
-    ) -> Connection<'h, S> {
-        let spot = Spot { ring: self.ring, slot: self.slot };
-        let mut connection = Connection::new(unpark(self.session), spot);
-        connection.under_way.add(UnderWay::RECEIVE);
-        (connection.armed, connection.again) = (self.armed, self.again);
-        connection
+    fn standing(&mut self) -> &mut Standing {
+        &mut self.standing
+    }
+
+    fn park(&mut self, since: Instant) -> Option<Parked<S>> {
+        let rests = self.under_way == UnderWay::RECEIVE && self.late.is_empty();
+        if rests { self.session.park(since) } else { None }
+    }
+
+    fn into_rest(self) -> Rest {
+        let Spot { ring, slot } = self.spot;
+        Rest { slot, ring, again: self.again }
+    }
+
+    fn wake(session: Session<'h, S, Piece>, Rest { slot, ring, again }: Rest) -> Self {
+        Self { under_way: UnderWay::RECEIVE, again, ..Self::new(session, Spot { ring, slot }) }
     }
 }
 
@@ -119,13 +116,8 @@ impl<'h, S: Service> Connection<'h, S> {
         Self {
             session,
             spot,
-            armed: Armed::default(),
+            standing: Standing::default(),
             window: 0,
-            is_kept: false,
-            turns: 0,
-            goes: None,
-            strays: None,
-            stays: None,
             is_starved: false,
             under_way: UnderWay::default(),
             again: false,
@@ -134,17 +126,6 @@ impl<'h, S: Service> Connection<'h, S> {
             late: VecDeque::new(),
             presence: Presence::default(),
         }
-    }
-
-    /// What is to be kept of it, if nothing is under way and nothing is to come soon: the connection is of no use then.
-    pub(super) fn park(&mut self, since: Instant) -> Option<Idle<S>> {
-        let rests = self.under_way == UnderWay::RECEIVE && self.late.is_empty();
-        if self.is_kept || !rests {
-            return None;
-        }
-        let session = self.session.park(since)?;
-        let Spot { ring, slot } = self.spot;
-        Some(Idle { session, armed: self.armed, slot, ring, again: self.again })
     }
 
     /// What was received before is not answered yet.
@@ -312,19 +293,19 @@ impl<'h, S: Service> Connection<'h, S> {
 
     /// Whether it is to go, and nothing is under way.
     pub(super) fn goes_now(&self) -> bool {
-        self.goes.is_some() && self.under_way == UnderWay::default() && self.is_ready_to_go()
+        self.standing.goes.is_some() && self.under_way == UnderWay::default() && self.is_ready_to_go()
     }
 
     /// If it is to go, and nothing is under way: what is to be kept of its session, and where it goes.
     pub(super) fn leave(&mut self, since: Instant) -> Option<(Parked<S>, usize)> {
-        let to = self.goes.filter(|_| self.goes_now())?;
+        let to = self.standing.goes.filter(|_| self.goes_now())?;
         Some((self.session.park(since)?, to))
     }
 
     /// Has the kernel receive, or not, as the session wants it.
     fn listen(&mut self, ring: &mut Ring, place: usize) {
         let receives = self.under_way.has(UnderWay::RECEIVE);
-        if self.goes.is_some() && self.is_ready_to_go() {
+        if self.standing.goes.is_some() && self.is_ready_to_go() {
             if receives && !self.under_way.has(UnderWay::CANCEL) {
                 ring.cancel(self.spot.slot, Token::Cancel(place).word());
                 self.under_way.add(UnderWay::CANCEL);
@@ -400,5 +381,17 @@ impl<'h, S: Service> Connection<'h, S> {
         let local =
             || -> Option<SocketAddr> { TcpStream::from(ring.descriptor(slot).ok()?).local_addr().ok() };
         self.presence.expire(&mut self.session, local, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::crowd::Crowd;
+    use crate::services::Echo;
+
+    #[test]
+    fn a_parked_connection_is_small() {
+        assert_eq!(Crowd::<Connection<'_, Echo>>::PARKED, 72);
     }
 }

@@ -1,25 +1,26 @@
 //! One thread: its rings, its connections, and the loop that turns what is done into what is to be done.
 
+mod hand;
+
 use super::batch::Batch;
 use super::connection::{Connection, Spot};
-use super::crowd::{Crowd, Key};
 use super::door::Doors;
-use super::hand::Guest;
 use super::rings::Rings;
 use super::token::Token;
 use crate::engine::balance::Pace;
 use crate::engine::busy::Spinner;
-use crate::engine::entrance::{Nobody, SHORTAGE_PAUSE};
+use crate::engine::crowd::{Crowd, Key};
+use crate::engine::entrance::Nobody;
 use crate::engine::exchange::Exchange;
-use crate::engine::group::{Group, Queue};
+use crate::engine::group::{Group, Intake, Queue};
 use crate::engine::moves::next_thread;
+use crate::engine::timers::Asked;
 use crate::engine::{CutsAtPanic, Host, Tally};
 use crate::error::TalkError;
 use crate::reason::Call;
 use crate::service::Service;
 use crate::session::Session;
 use crate::told::{About, Shortage};
-use enchufe_sys::affinity::run_on;
 use enchufe_sys::host::Bell;
 use enchufe_sys::io_uring::{self, Class, Completion, Ring, Slot, Until};
 use std::convert::Infallible;
@@ -31,51 +32,42 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Completions of one turn; the others are taken in the next.
 const MOST: usize = 4096;
-/// Connections that are let in before those that are there have their turn.
-const MOST_ARRIVALS: usize = 64;
 /// Completions between two looks at the clock.
 const CLOCK: usize = 32;
+
 pub(super) struct Worker<'h, S: Service> {
-    pub(super) thread: usize,
-    pub(super) group: &'h Group<'h>,
-    pub(super) exchange: &'h Exchange<Guest<S>>,
-    pub(super) tally: &'h Tally,
-    pub(super) service: &'h S,
-    pub(super) rings: Rings,
+    thread: usize,
+    group: &'h Group<'h>,
+    exchange: &'h Exchange<S>,
+    tally: &'h Tally,
+    service: &'h S,
+    rings: Rings,
     doors: Doors,
     bell: Arc<Bell>,
-    pub(super) crowd: Crowd<'h, S>,
+    crowd: Crowd<'h, Connection<'h, S>>,
     spinner: Spinner,
     /// Connections that found no buffer.
     starved: Vec<Key>,
     arrivals: Vec<(TcpStream, About)>,
-    /// How many are let in at once: as many as lately came.
-    batch: usize,
-    /// The queue is left alone until then.
-    short_until: Option<Instant>,
+    intake: Intake,
     /// What a wait is for.
     waits: Batch,
     /// Where connections may be handed over.
-    pub(super) pace: Option<Pace<'h>>,
+    pace: Option<Pace<'h>>,
     /// What runs was ended: who comes from another thread is, too.
-    pub(super) is_cut: bool,
-    /// There has been more to tell than fits into one turn since then, and so many turns were full.
-    asking_since: Option<Instant>,
-    full_turns: usize,
+    is_cut: bool,
+    asked: Asked,
 }
 
 impl<'h, S: Service> Worker<'h, S> {
     pub(super) fn new(
-        (group, exchange): (&'h Group<'h>, &'h Exchange<Guest<S>>),
+        (group, exchange): (&'h Group<'h>, &'h Exchange<S>),
         tally: &'h Tally,
         service: &'h S,
         thread: usize,
     ) -> Result<Self, TalkError> {
         let host = group.entrance.host;
-        let bell = match group.bell(thread) {
-            Some(bell) => bell,
-            None => Bell::new().map(Arc::new).map_err(TalkError::resources("eventfd"))?,
-        };
+        let bell = group.bell(thread)?;
         let rings =
             Rings::new(&host.limits, Arc::clone(&bell)).map_err(TalkError::resources("io_uring_setup"))?;
         Ok(Self {
@@ -87,21 +79,19 @@ impl<'h, S: Service> Worker<'h, S> {
             rings,
             doors: Doors::new::<S>(host, thread),
             bell,
-            crowd: Crowd::new(host, service),
+            crowd: Crowd::new(host, service, next_thread(group, thread)),
             spinner: Spinner::new(host.limits.busy_poll),
             starved: Vec::new(),
             arrivals: Vec::new(),
-            batch: 1,
-            short_until: None,
+            intake: Intake::new(),
             waits: Batch::new(),
             pace: None,
             is_cut: false,
-            asking_since: None,
-            full_turns: 0,
+            asked: Asked::default(),
         })
     }
 
-    pub(super) fn host(&self) -> &'h Host<'h> {
+    fn host(&self) -> &'h Host<'h> {
         self.group.entrance.host
     }
 
@@ -129,21 +119,18 @@ impl<'h, S: Service> Worker<'h, S> {
 
     /// What its own thread is to do before anybody is let in.
     pub(super) fn settle_in(&mut self) -> Result<(), TalkError> {
-        if let Some(processor) = self.host().limits.processor_of(self.thread) {
-            run_on(processor).map_err(TalkError::resources("sched_setaffinity"))?;
-        }
+        self.pace = self.group.settle_in(self.thread)?;
         self.rings.enable().map_err(TalkError::resources("io_uring_register"))?;
         let stop = self.host().stop;
         let ring = self.rings.first();
         ring.readable(stop.begun(), Token::Begun.word());
         ring.readable(stop.cutting(), Token::Cutting.word());
         ring.readable(&*self.bell, Token::Bell.word());
-        self.pace = self.group.balance.as_ref().and_then(|balance| balance.enter(self.thread));
         Ok(())
     }
 
     fn wait(&mut self) -> io::Result<()> {
-        let next = [self.crowd.timers.next(), self.short_until].into_iter().flatten().min();
+        let next = [self.crowd.next_time(), self.intake.until()].into_iter().flatten().min();
         let timeout = if self.rings.has_news() {
             Some(Duration::ZERO)
         } else {
@@ -174,7 +161,10 @@ impl<'h, S: Service> Worker<'h, S> {
             }
         }
         self.feed(now);
-        self.expire_as_of(asked, count < MOST);
+        let told_all = count < MOST && !self.rings.has_news();
+        if let Some(since) = self.asked.as_of(asked, told_all, self.crowd.len() / MOST + 16) {
+            self.expire(since);
+        }
         self.look_around(asked);
         result
     }
@@ -222,12 +212,7 @@ impl<'h, S: Service> Worker<'h, S> {
     }
 
     /// Does something with a connection, and begins what is to be done on it then.
-    pub(super) fn work(
-        &mut self,
-        place: usize,
-        now: Instant,
-        begin: impl FnOnce(&mut Connection<'h, S>, &mut Ring),
-    ) {
+    fn work(&mut self, place: usize, now: Instant, begin: impl FnOnce(&mut Connection<'h, S>, &mut Ring)) {
         if work(&mut self.crowd, &mut self.rings, &mut self.starved, place, now, begin) {
             self.hand_over(place, now);
         }
@@ -261,28 +246,12 @@ impl<'h, S: Service> Worker<'h, S> {
         }
     }
 
-    /// Times are over only where the kernel was asked since, and had told all: what has come while this thread was held
-    /// up, by a slow reader of what it tells, is there and not known.
-    fn expire_as_of(&mut self, asked: Instant, told_all: bool) {
-        let since = *self.asking_since.get_or_insert(asked);
-        self.full_turns += 1;
-        let told_all = told_all && !self.rings.has_news();
-        // It tells of each in its turn, however many there are.
-        if told_all || self.full_turns > self.crowd.len() / MOST + 16 {
-            (self.asking_since, self.full_turns) = (None, 0);
-            self.expire(since);
-        }
-    }
-
     fn expire(&mut self, now: Instant) {
-        if self.short_until.is_some_and(|until| now >= until) {
+        if self.intake.until().is_some_and(|until| now >= until) {
             self.look_at_queue();
         }
-        while let Some(place) = self.crowd.timers.pop(now) {
-            self.work(place, now, |connection, ring| {
-                connection.armed.cleared();
-                connection.expire(ring, now);
-            });
+        while let Some(key) = self.crowd.expired(now) {
+            self.work(key.place, now, |connection, ring| connection.expire(ring, now));
         }
     }
 
@@ -293,7 +262,7 @@ impl<'h, S: Service> Worker<'h, S> {
             return Ok(());
         }
         let mut arrivals = mem::take(&mut self.arrivals);
-        let queue = self.group.accept((self.thread, index), self.batch, &mut arrivals);
+        let queue = self.group.accept((self.thread, index), self.intake.most(), &mut arrivals);
         for (stream, about) in arrivals.drain(..) {
             if let Ok(Some((ring, slot))) = self.rings.adopt(&stream) {
                 drop(stream);
@@ -304,15 +273,13 @@ impl<'h, S: Service> Worker<'h, S> {
             }
         }
         self.arrivals = arrivals;
-        match queue? {
-            Queue::More => self.batch = (self.batch * 2).min(MOST_ARRIVALS),
-            Queue::Empty => self.batch = (self.batch / 2).max(1),
-            Queue::Stuck => {
-                self.leave_queue(now);
-                return Ok(());
-            }
+        let queue = queue?;
+        self.intake.learn(queue);
+        if queue == Queue::Stuck {
+            self.intake.leave(self.group, now);
+        } else {
+            self.open_doors();
         }
-        self.open_doors();
         Ok(())
     }
 
@@ -337,7 +304,7 @@ impl<'h, S: Service> Worker<'h, S> {
             None => self.could_not(index, came.result)?,
         };
         if stuck {
-            self.leave_queue(now);
+            self.intake.leave(self.group, now);
         } else if !came.goes_on && !self.group.is_closed() {
             self.open_doors();
         }
@@ -392,7 +359,7 @@ impl<'h, S: Service> Worker<'h, S> {
         let session = Session::open(self.host(), self.service, about, bell, (now, SystemTime::now()));
         let ring = u8::try_from(ring).unwrap_or(u8::MAX);
         let mut connection = Connection::new(session, Spot { ring, slot });
-        connection.goes = next_thread(self.group, self.thread);
+        connection.standing.goes = self.crowd.next_thread();
         let place = self.crowd.insert(connection);
         self.work(place, now, |_, _| {});
     }
@@ -404,17 +371,8 @@ impl<'h, S: Service> Worker<'h, S> {
         }
     }
 
-    /// There is no room for who waits: the kernel would tell of them again and again.
-    fn leave_queue(&mut self, now: Instant) {
-        if self.short_until.is_none() {
-            self.group.waits(true);
-        }
-        self.short_until = Some(now + SHORTAGE_PAUSE);
-    }
-
     fn look_at_queue(&mut self) {
-        if self.short_until.take().is_some() {
-            self.group.waits(false);
+        if self.intake.come_back(self.group) {
             self.open_doors();
         }
     }
@@ -431,8 +389,8 @@ impl<'h, S: Service> Worker<'h, S> {
         if !S::ASKS {
             return;
         }
-        for place in self.crowd.busy_places(|connection| connection.session.is_asking()) {
-            self.work(place, now, |connection, _| connection.session.rang(now));
+        for key in self.crowd.asking() {
+            self.work(key.place, now, |connection, _| connection.session.rang(now));
         }
     }
 
@@ -462,7 +420,7 @@ impl<'h, S: Service> Worker<'h, S> {
 /// Does something with a connection, begins what is to be done on it then, and has its time watched. Whether it is to go to another
 /// thread, now that nothing is under way on it.
 fn work<'h, S: Service>(
-    crowd: &mut Crowd<'h, S>,
+    crowd: &mut Crowd<'h, Connection<'h, S>>,
     rings: &mut Rings,
     starved: &mut Vec<Key>,
     place: usize,
@@ -473,15 +431,16 @@ fn work<'h, S: Service>(
     let was_starved = connection.is_starved;
     let Some(ring) = rings.get(connection.spot.ring.into()) else { return false };
     begin(connection, ring);
-    connection.turns = connection.turns.saturating_add(1);
+    connection.standing.turns = connection.standing.turns.saturating_add(1);
     connection.go_on(ring, place, now);
     if connection.session.is_over() {
-        timers.disarm(&mut connection.armed);
+        timers.disarm(&mut connection.standing.armed);
     } else {
         let at = connection.deadline(now);
-        timers.arm(place, &mut connection.armed, at);
+        timers.arm(place, &mut connection.standing.armed, at);
     }
-    let (is_starved, is_kept, goes) = (connection.is_starved, connection.is_kept, connection.goes_now());
+    let (is_starved, is_kept, goes) =
+        (connection.is_starved, connection.standing.is_kept, connection.goes_now());
     if is_starved && !was_starved {
         starved.extend(crowd.key(place));
     }
