@@ -1,24 +1,26 @@
 //! How a worker lets in who comes.
 //!
 //! Where somebody hears of connections, or something is to be done with each, the kernel tells that somebody waits, and each is
-//! accepted by a call, with its address. Where nobody does, the kernel lets in by itself, as long as a table has places for all who may come before it can
-//! be told to stop.
+//! accepted by a call, with its address. Where nobody does, the kernel lets in by itself, as long as a table has places for all who
+//! may come before it can be told to stop. Not at a socket that was inherited: whom it lets in after the end could only be closed,
+//! and whoever serves there next would have served them.
 
 use super::rings::Rings;
 use super::token::Token;
 use crate::engine::Host;
 use crate::engine::group::Group;
+use crate::listen::Listener;
 use crate::service::Service;
 use std::convert::Infallible;
 
 /// A thread's listeners.
 pub(super) struct Doors {
     thread: usize,
-    /// The kernel lets in by itself.
+    /// The kernel may let in by itself.
     is_open: bool,
     /// Of each listener: the ring whose operation waits for who comes, and its token.
     armed: Vec<Option<(usize, u64)>>,
-    /// How many may wait at all of them.
+    /// How many may wait at all of those where the kernel may let in by itself.
     queue: u32,
 }
 
@@ -36,15 +38,18 @@ impl Doors {
         self.queue = 0;
         // Neither can fail: what is done with each does not.
         let _ = group.each_listener::<Infallible>(self.thread, |(_, listener)| {
-            self.queue = self.queue.saturating_add(listener.backlog.max(0).cast_unsigned());
+            if self.may_let_in(listener) {
+                self.queue = self.queue.saturating_add(listener.backlog.max(0).cast_unsigned());
+            }
             Ok(())
         });
         let _ = group.each_listener::<Infallible>(self.thread, |(index, listener)| {
             if self.armed.len() <= index {
                 self.armed.resize(index + 1, None);
             }
+            let may_let_in = self.may_let_in(listener);
             let Some(armed @ None) = self.armed.get_mut(index) else { return Ok(()) };
-            let roomy = if self.is_open { rings.roomy(self.queue).ok().flatten() } else { None };
+            let roomy = if may_let_in { rings.roomy(self.queue).ok().flatten() } else { None };
             if let Some(ring) = roomy
                 && let Some(chosen) = rings.get(ring)
             {
@@ -58,6 +63,10 @@ impl Doors {
             }
             Ok(())
         });
+    }
+
+    const fn may_let_in(&self, listener: &Listener) -> bool {
+        self.is_open && !listener.inherited
     }
 
     /// If the places of this ring are not enough for who may come, it lets in nobody more, and tells of it by ending.
