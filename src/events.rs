@@ -298,7 +298,8 @@ impl Event {
             Told::Closed { end } => Self::closed(end),
             Told::Short { of } => {
                 let limit = if let Shortage::Connections(limit) = of { Some(limit) } else { None };
-                let error = if let Shortage::Accept(error) = of { Some(error) } else { None };
+                let error =
+                    if let Shortage::Accept(error) | Shortage::Ring(error) = of { Some(error) } else { None };
                 let fault = error.map(|error| Fault::from(&std::io::Error::from_raw_os_error(error)));
                 Self::Short { of: shortage_id(of).to_owned(), limit, fault }
             }
@@ -375,6 +376,7 @@ const fn shortage_id(of: Shortage) -> &'static str {
         Shortage::Memory => "memory",
         Shortage::Threads => "threads",
         Shortage::Watches => "watches",
+        Shortage::Ring(_) => "ring",
         Shortage::Accept(_) => "accept",
     }
 }

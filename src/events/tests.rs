@@ -116,6 +116,7 @@ fn samples() -> Vec<Event> {
         short("watches", None),
         short("memory", None),
         Event::Short { of: "accept".into(), limit: None, fault: Some(not_permitted()) },
+        Event::Short { of: "ring".into(), limit: None, fault: Some(not_permitted()) },
         Event::Folded { count: 1 },
         Event::Folded { count: 2_345 },
         Event::Draining { open: 2, limit_ns: 5_000_000_000 },

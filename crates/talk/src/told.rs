@@ -55,6 +55,9 @@ pub enum Shortage {
     /// What epoll keeps for each connection (`ENOSPC`, `fs.epoll.max_user_watches`; `ENOMEM`): the new one was
     /// reset.
     Watches,
+    /// Places for sockets: another ring beside those that are full cannot be had, for this error of the system (`EMFILE`, `ENOMEM`): the
+    /// new connection was reset.
+    Ring(i32),
     /// `accept` fails again and again with this error of the system, which is of the connection that waits and not of
     /// the listener (accept(2), *Error handling*): new connections wait in the queue.
     Accept(i32),

@@ -264,13 +264,16 @@ impl<'h, S: Service> Worker<'h, S> {
         let mut arrivals = mem::take(&mut self.arrivals);
         let queue = self.group.accept((self.thread, index), self.intake.most(), &mut arrivals);
         for (stream, about) in arrivals.drain(..) {
-            if let Ok(Some((ring, slot))) = self.rings.adopt(&stream) {
-                drop(stream);
-                self.open(ring, slot, about, now);
-            } else {
-                let most = Shortage::Connections(self.rings.places());
-                self.group.entrance.turn_away(Some(stream), about, most);
-            }
+            let shortage = match self.rings.adopt(&stream) {
+                Ok(Some((ring, slot))) => {
+                    drop(stream);
+                    self.open(ring, slot, about, now);
+                    continue;
+                }
+                Ok(None) => Shortage::Connections(self.rings.places()),
+                Err(error) => error.raw_os_error().map_or(Shortage::Memory, Shortage::Ring),
+            };
+            self.group.entrance.turn_away(Some(stream), about, shortage);
         }
         self.arrivals = arrivals;
         let queue = queue?;

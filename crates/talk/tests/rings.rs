@@ -1,0 +1,83 @@
+//! A server of rings whose sockets fill a table, and that is given no other. In a file of its own, for its limit of descriptors is the
+//! process's.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and says why")]
+
+use enchufe_sys::rlimit::{self, DescriptorLimit};
+use enchufe_talk::Stop;
+use enchufe_talk::engine::{self, Host, Kind, Limits};
+use enchufe_talk::listen::{self, Plan};
+use enchufe_talk::services::Echo;
+use enchufe_talk::told::{About, Reporter, Shortage, Told};
+use socket2::{Domain, Socket, Type};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Sender};
+
+/// Places of a table.
+const PLACES: u64 = 64;
+const EMFILE: i32 = 24;
+
+/// Hears that somebody is waited for, and of what is short.
+struct Hears(Mutex<Sender<Option<Shortage>>>);
+
+impl Reporter for Hears {
+    fn tell(&self, _about: Option<About>, told: &Told<'_>) {
+        let said = match told {
+            Told::Waiting => None,
+            Told::Short { of } => Some(*of),
+            _ => return,
+        };
+        self.0.lock().unwrap().send(said).unwrap();
+    }
+}
+
+fn limit_descriptors(soft: u64) {
+    let limit = rlimit::descriptor_limit().unwrap();
+    rlimit::set_descriptor_limit(DescriptorLimit { soft, ..limit }).unwrap();
+}
+
+fn echo(mut stream: &TcpStream) {
+    stream.write_all(b"hola").unwrap();
+    let mut back = [0; 4];
+    stream.read_exact(&mut back).unwrap();
+    assert_eq!(&back, b"hola");
+}
+
+#[test]
+fn whom_no_other_ring_has_a_place_for_is_reset_with_the_reason_and_later_ones_are_served() {
+    if Kind::Uring.is_allowed().is_err() {
+        return;
+    }
+    let (says, heard) = mpsc::channel();
+    let (reporter, stop) = (Hears(Mutex::new(says)), Stop::new().unwrap());
+    let limits = Limits { threads: NonZeroUsize::new(1), ..Limits::default() };
+    let host = Host { limits, ..Host::new(&reporter, &stop) };
+    let listeners = listen::open(&Plan::new(&["127.0.0.1:0".parse().unwrap()]), &reporter, &stop).unwrap();
+    let address = listeners[0].address();
+    limit_descriptors(PLACES);
+    std::thread::scope(|scope| {
+        let server = scope.spawn(|| engine::serve(Kind::Uring, listeners, &Echo, &host).unwrap());
+        assert_eq!(heard.recv().unwrap(), None);
+        limit_descriptors(10 * PLACES);
+        let clients: Vec<TcpStream> = (0..PLACES).map(|_| TcpStream::connect(address).unwrap()).collect();
+        clients.iter().for_each(echo);
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let mut taken: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        // With one it is accepted, and another would be needed for the ring.
+        taken.pop();
+        socket.connect(&address.into()).unwrap();
+        assert_eq!(heard.recv().unwrap(), Some(Shortage::Ring(EMFILE)));
+        let refused = TcpStream::from(socket).read(&mut [0]).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionReset);
+        clients.iter().for_each(echo);
+        drop(taken);
+        echo(&TcpStream::connect(address).unwrap());
+        stop.begin();
+        drop(clients);
+        assert_eq!(server.join().unwrap().served, PLACES + 1);
+    });
+}
