@@ -259,27 +259,8 @@ fn listen_to_keyboard(
 
 fn plan(flags: &flags::Serve) -> Result<Plan, Problem> {
     let service = service(flags)?;
-    let (asks, reads) = (matches!(service, "reply" | "ask"), service != "exec");
-    let used = [
-        ("--until", flags.until.is_some(), asks),
-        ("--quiet-time", flags.quiet_time.is_some(), asks),
-        ("--newline", flags.ending.newline, asks),
-        ("--crlf", flags.ending.crlf, asks),
-        // A program reads for itself, in a process of its own.
-        ("--first-byte", flags.bounds.first_byte.is_some(), reads),
-        ("--idle", flags.bounds.idle.is_some(), reads),
-        ("--read-size", flags.bounds.read_size.is_some(), reads),
-        ("--engine", flags.engine.is_some(), reads),
-        ("--threads", flags.threads.is_some(), reads),
-        ("--cpus", flags.cpus.is_some(), reads),
-        ("--busy-poll", flags.busy_poll.is_some(), reads),
-        // It would be written into what the operator types.
-        ("--status", flags.status, service != "ask"),
-        ("--tls", !flags.tls.is_empty(), reads),
-    ];
-    if let Some((flag, ..)) = used.iter().find(|(_, given, used)| *given && !used) {
-        return Err(Problem::new(Kind::FlagNotUsed).with("flag", flag).with("service", service));
-    }
+    only_used(flags, service)?;
+    let reads = reads(service);
     let crew = Crew::new(flags)?;
     let backlog = flags.backlog.as_deref();
     let until = until(flags)?;
@@ -299,6 +280,36 @@ fn plan(flags: &flags::Serve) -> Result<Plan, Problem> {
         events: events(flags.events.as_deref(), service)?,
         status: flags.status,
     })
+}
+
+/// Refuses flags that this service has no use for.
+fn only_used(flags: &flags::Serve, service: &'static str) -> Result<(), Problem> {
+    let (asks, reads) = (matches!(service, "reply" | "ask"), reads(service));
+    let used = [
+        ("--until", flags.until.is_some(), asks),
+        ("--quiet-time", flags.quiet_time.is_some(), asks),
+        ("--newline", flags.ending.newline, asks),
+        ("--crlf", flags.ending.crlf, asks),
+        ("--first-byte", flags.bounds.first_byte.is_some(), reads),
+        ("--idle", flags.bounds.idle.is_some(), reads),
+        ("--read-size", flags.bounds.read_size.is_some(), reads),
+        ("--engine", flags.engine.is_some(), reads),
+        ("--threads", flags.threads.is_some(), reads),
+        ("--cpus", flags.cpus.is_some(), reads),
+        ("--busy-poll", flags.busy_poll.is_some(), reads),
+        // It would be written into what the operator types.
+        ("--status", flags.status, service != "ask"),
+        ("--tls", !flags.tls.is_empty(), reads),
+    ];
+    match used.iter().find(|(_, given, used)| *given && !used) {
+        Some((flag, ..)) => Err(Problem::new(Kind::FlagNotUsed).with("flag", flag).with("service", service)),
+        None => Ok(()),
+    }
+}
+
+/// Whether the server reads from its connections: a program reads for itself, in a process of its own.
+fn reads(service: &str) -> bool {
+    service != "exec"
 }
 
 fn events(word: Option<&str>, service: &'static str) -> Result<Events, Problem> {
