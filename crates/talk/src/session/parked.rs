@@ -1,6 +1,6 @@
 //! A connection on which nothing is under way, in as little memory as it takes: there may be very many.
 
-use super::{Phase, Session};
+use super::{Phase, Secured, Session};
 use crate::engine::Host;
 use crate::service::Service;
 use crate::told::{About, ConnectionId};
@@ -20,11 +20,13 @@ pub struct Parked<S: Service> {
     state: S::State,
 }
 
-/// An address of IPv4, which most are, is not to take the room of one of IPv6.
+/// An address of IPv4, which most are, is not to take the room of one of IPv6; nor one without TLS that of what TLS keeps, where the
+/// address is, too.
 #[derive(Debug)]
 enum Peer {
     V4(SocketAddrV4),
     V6(Box<SocketAddrV6>),
+    Secured(Box<Secured>),
 }
 
 impl<S: Service> Parked<S> {
@@ -35,11 +37,12 @@ impl<S: Service> Parked<S> {
 }
 
 impl<'h, S: Service, B> Session<'h, S, B> {
-    /// Whether nothing is under way but that the peer may send or end, and it is not of TLS (whose state is large and stays as it is).
+    /// Whether nothing is under way but that the peer may send or end.
     pub fn rests(&self) -> bool {
         let speaks = self.phase == Phase::Open && !self.finishing && !self.peer_ended && !self.paused;
-        let waits = self.timer.is_some() || self.is_asking() || self.bell.is_some() || self.tls.is_some();
-        speaks && !waits && self.output.is_empty() && self.output.buffers() == 0
+        let waits = self.timer.is_some() || self.is_asking() || self.bell.is_some();
+        let agreed = self.tls.as_ref().is_none_or(|tls| tls.rests());
+        speaks && !waits && agreed && self.output.is_empty() && self.output.buffers() == 0
     }
 
     /// If it [rests](Self::rests), what is to be kept of it: the session itself is of no use then.
@@ -53,9 +56,10 @@ impl<'h, S: Service, B> Session<'h, S, B> {
         let About { id, peer } = self.about;
         Some(Parked {
             id,
-            peer: match peer {
-                SocketAddr::V4(peer) => Peer::V4(peer),
-                SocketAddr::V6(peer) => Peer::V6(Box::new(peer)),
+            peer: match (self.tls.take(), peer) {
+                (Some(tls), _) => Peer::Secured(tls),
+                (None, SocketAddr::V4(peer)) => Peer::V4(peer),
+                (None, SocketAddr::V6(peer)) => Peer::V6(Box::new(peer)),
             },
             opened: nanos(self.opened),
             active: nanos(self.active),
@@ -69,11 +73,13 @@ impl<'h, S: Service, B> Session<'h, S, B> {
     pub fn unpark(parked: Parked<S>, host: &'h Host<'h>, service: &'h S, since: Instant) -> Self {
         // What was counted from a time can be counted from it again.
         let at = |nanos| since.checked_add(Duration::from_nanos(nanos)).unwrap_or(since);
-        let peer = match parked.peer {
-            Peer::V4(peer) => SocketAddr::V4(peer),
-            Peer::V6(peer) => SocketAddr::V6(*peer),
+        let (peer, tls) = match parked.peer {
+            Peer::V4(peer) => (SocketAddr::V4(peer), None),
+            Peer::V6(peer) => (SocketAddr::V6(*peer), None),
+            Peer::Secured(tls) => (tls.peer(), Some(tls)),
         };
         Self {
+            tls,
             state: parked.state,
             active: at(parked.active),
             received: parked.received,

@@ -12,6 +12,7 @@ use crate::tls::{Agreed, Fault, Identity, Layer, Sealed};
 use crate::told::Told;
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::net::SocketAddr;
 use std::time::{Instant, SystemTime};
 
 /// Room for opened payload that a thread keeps: what one read brings at most, as usual.
@@ -26,6 +27,8 @@ thread_local! {
 /// What a connection of TLS has beside what every one has.
 #[derive(Debug)]
 pub(super) struct Secured {
+    /// Whose it is, where the rest of the session is parked.
+    peer: SocketAddr,
     layer: Layer,
     /// The time of day when it was accepted, until the handshake is done.
     accepted: Option<SystemTime>,
@@ -37,14 +40,26 @@ pub(super) struct Secured {
     ended: bool,
 }
 
+impl Secured {
+    /// The other end.
+    pub(super) const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Whether both ends have agreed, and neither has said anything of an end.
+    pub(super) const fn rests(&self) -> bool {
+        self.accepted.is_none() && !self.closed && !self.fin && !self.ended
+    }
+}
+
 impl<S: Service, B> Session<'_, S, B> {
     /// Begins with the handshake.
     pub(super) fn open_secured(&mut self, identity: &Identity, accepted: SystemTime, now: Instant) {
         match Layer::server(identity) {
             Ok(layer) => {
-                let accepted = Some(accepted);
-                self.tls =
-                    Some(Box::new(Secured { layer, accepted, closed: false, fin: false, ended: false }));
+                let (peer, accepted) = (self.about.peer, Some(accepted));
+                let (closed, fin, ended) = (false, false, false);
+                self.tls = Some(Box::new(Secured { peer, layer, accepted, closed, fin, ended }));
             }
             Err(fault) => self.tls_failed(fault, now),
         }

@@ -297,6 +297,18 @@ mod uring_on_three_threads_with_tls {
     for_tls!(Sockets::secured(Sockets::on(3, "uring_on_three_threads_with_tls", Kind::Uring)));
 }
 
+mod epoll_that_hands_over_with_tls {
+    use super::*;
+    for_every_engine!(Sockets::secured(Sockets::restless(3, "epoll_that_hands_over_with_tls", Kind::Epoll)));
+    for_tls!(Sockets::secured(Sockets::restless(3, "epoll_that_hands_over_with_tls", Kind::Epoll)));
+}
+
+mod uring_that_hands_over_with_tls {
+    use super::*;
+    for_every_engine!(Sockets::secured(Sockets::restless(3, "uring_that_hands_over_with_tls", Kind::Uring)));
+    for_tls!(Sockets::secured(Sockets::restless(3, "uring_that_hands_over_with_tls", Kind::Uring)));
+}
+
 /// What sends small and large pieces in every order is enough where the question is what becomes of them on their way.
 mod scripted_completions_with_tls {
     use super::*;
