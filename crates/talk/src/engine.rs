@@ -70,6 +70,8 @@ use enchufe_sys::host::{self, Bell, Interest, Watch};
 pub use steering::astray;
 
 use std::ffi::OsString;
+#[cfg(feature = "linux")]
+use std::io;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::Builder;
@@ -362,6 +364,12 @@ impl Drop for CutsAtPanic<'_> {
             self.0.cut();
         }
     }
+}
+
+/// An error of a thread's own call, for each of its connections that it ends.
+#[cfg(feature = "linux")]
+fn again(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 /// Serves until [`Stop::begin`] or until [`Limits::accept`] connections are over. Errors are those

@@ -13,7 +13,7 @@ use crate::engine::gather::{Gatherer, NAP};
 use crate::engine::group::{Group, Intake, Queue};
 use crate::engine::moves::next_thread;
 use crate::engine::timers::Asked;
-use crate::engine::{CutsAtPanic, Host, Tally};
+use crate::engine::{CutsAtPanic, Host, Tally, again};
 use crate::error::TalkError;
 use crate::reason::Call;
 use crate::service::Service;
@@ -122,8 +122,7 @@ impl<'h, S: Service> Worker<'h, S> {
             if let Err(error) = self.spinner.wait(timeout, look) {
                 self.group.close();
                 // Nothing is known of the connections any more.
-                let again = || error.raw_os_error().map_or(error.kind().into(), io::Error::from_raw_os_error);
-                self.end_all(|session| session.failed(Call::EpollWait, again()));
+                self.end_all(|session| session.failed(Call::EpollWait, again(&error)));
                 return Err(TalkError::Resources { call: "epoll_wait", error });
             }
             if let Err(error) = self.turn(&events) {

@@ -15,7 +15,7 @@ use crate::engine::exchange::Exchange;
 use crate::engine::group::{Group, Intake, Queue};
 use crate::engine::moves::next_thread;
 use crate::engine::timers::Asked;
-use crate::engine::{CutsAtPanic, Host, Tally};
+use crate::engine::{CutsAtPanic, Host, Tally, again};
 use crate::error::TalkError;
 use crate::reason::Call;
 use crate::service::Service;
@@ -400,10 +400,9 @@ impl<'h, S: Service> Worker<'h, S> {
     /// Nothing is known of the connections any more.
     fn lose_all(&mut self, error: &io::Error) {
         for place in self.crowd.places() {
-            let again = error.raw_os_error().map_or(error.kind().into(), io::Error::from_raw_os_error);
             let found = self.crowd.get(place).is_some();
             if let Some(mut connection) = self.crowd.remove(place).filter(|_| found) {
-                connection.session.failed(Call::RingEnter, again);
+                connection.session.failed(Call::RingEnter, again(error));
                 self.tally.ended(connection.session);
             }
         }
