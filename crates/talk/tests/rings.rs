@@ -35,6 +35,15 @@ impl Reporter for Hears {
     }
 }
 
+/// Ends a server also where a test fails.
+struct Ends<'a>(&'a Stop);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.cut();
+    }
+}
+
 fn limit_descriptors(soft: u64) {
     let limit = rlimit::descriptor_limit().unwrap();
     rlimit::set_descriptor_limit(DescriptorLimit { soft, ..limit }).unwrap();
@@ -61,6 +70,7 @@ fn whom_no_other_ring_has_a_place_for_is_reset_with_the_reason_and_later_ones_ar
     limit_descriptors(PLACES);
     std::thread::scope(|scope| {
         let server = scope.spawn(|| engine::serve(Kind::Uring, listeners, &Echo, &host).unwrap());
+        let ends = Ends(&stop);
         assert_eq!(heard.recv().unwrap(), None);
         limit_descriptors(10 * PLACES);
         let clients: Vec<TcpStream> = (0..PLACES).map(|_| TcpStream::connect(address).unwrap()).collect();
@@ -70,14 +80,15 @@ fn whom_no_other_ring_has_a_place_for_is_reset_with_the_reason_and_later_ones_ar
         // With one it is accepted, and another would be needed for the ring.
         taken.pop();
         socket.connect(&address.into()).unwrap();
-        assert_eq!(heard.recv().unwrap(), Some(Shortage::Ring(EMFILE)));
+        // A look for one more who waits may want one, too.
+        let short = heard.iter().find(|said| *said != Some(Shortage::Descriptors));
+        assert_eq!(short, Some(Some(Shortage::Ring(EMFILE))));
         let refused = TcpStream::from(socket).read(&mut [0]).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionReset);
         clients.iter().for_each(echo);
         drop(taken);
         echo(&TcpStream::connect(address).unwrap());
-        stop.begin();
-        drop(clients);
+        drop(ends);
         assert_eq!(server.join().unwrap().served, PLACES + 1);
     });
 }
