@@ -71,6 +71,10 @@ impl World for Sockets {
         self.kind == Kind::Blocking
     }
 
+    fn hands_over(&self) -> bool {
+        self.hand_over == HandOver::Always
+    }
+
     fn largest_piece(&self, read: usize) -> usize {
         if self.secured { read + secured::RECORD } else { read }
     }

@@ -17,6 +17,11 @@ pub(crate) trait World {
     /// Whether connections are served one after another.
     fn one_at_a_time(&self) -> bool;
 
+    /// Whether connections go from thread to thread, and some engines take a descriptor for each that is on its way.
+    fn hands_over(&self) -> bool {
+        false
+    }
+
     /// The most that a service is told of at once, where as much is read at once: more where it comes in records.
     fn largest_piece(&self, read: usize) -> usize {
         read
