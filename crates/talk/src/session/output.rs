@@ -116,8 +116,9 @@ impl<B> Output<B> {
     }
 
     pub(super) fn next(&self) -> Option<Next<'_, B>> {
+        let first = self.segments.front()?;
         self.asked.set(true);
-        Some(match self.segments.front()? {
+        Some(match first {
             Segment::Received(range) => Next::Lent(&self.lent.front()?.0, range.clone()),
             Segment::Bytes { bytes, from, .. } => {
                 Next::Bytes(bytes.as_ref().get(*from..).unwrap_or_default())
@@ -233,6 +234,15 @@ mod tests {
         output.push_sealed(Sealed::plain(b"more".to_vec()), None);
         output.advance(4);
         assert_eq!((next(&output), output.queued()), (b"endmore".to_vec(), 7));
+    }
+
+    #[test]
+    fn to_have_been_asked_while_there_was_nothing_keeps_nothing_apart() {
+        let mut output: Output<()> = Output::new();
+        assert!(output.next().is_none());
+        output.push_sealed(Sealed::own(b"ticket".to_vec()), None);
+        output.push_sealed(Sealed::plain(b"hola".to_vec()), None);
+        assert_eq!(next(&output), b"tickethola");
     }
 
     #[test]
