@@ -14,6 +14,8 @@ mod trust;
 
 pub use fault::Fault;
 pub use identity::{Identity, IdentityError};
+#[cfg(test)]
+pub(crate) use layer::tests as samples;
 pub(crate) use layer::{Agreed, Layer, Sealed};
 pub use trust::{Checked, Name, Trust, TrustError};
 

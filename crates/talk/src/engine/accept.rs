@@ -30,6 +30,7 @@ pub(super) struct Door<'a> {
 impl<'a> Door<'a> {
     pub(super) fn new(host: &'a Host<'a>, tally: &'a Tally, listeners: Vec<Listener>, asks: bool) -> Self {
         let entrance = Entrance::new(host, tally);
+        entrance.hasten(&listeners);
         let known = HashSet::new();
         Self { entrance, listeners, first: 0, refused: false, asks, known, next_look: None }
     }

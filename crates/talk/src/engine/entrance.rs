@@ -3,7 +3,7 @@
 use super::{Host, Tally};
 use crate::error::TalkError;
 use crate::listen::Listener;
-use crate::options::{self, Refusal};
+use crate::options::{self, Refusal, SocketOption};
 use crate::reason::{Call, End, Reason};
 use crate::told::{About, ConnectionId, Shortage, Told};
 use enchufe_sys::host::{self, AcceptFault};
@@ -45,6 +45,19 @@ pub(super) enum Nobody {
 impl<'a> Entrance<'a> {
     pub(super) fn new(host: &'a Host<'a>, tally: &'a Tally) -> Self {
         Self { host, tally, number: AtomicU64::new(0), short: Mutex::new(None), failures: AtomicU32::new(0) }
+    }
+
+    /// Has small segments of TLS go at once to who comes to these listeners, for an accepted socket is as the one that it came to. Behind the
+    /// ticket of TLS 1.3, Nagle's algorithm would hold the first answer back until the client's delayed acknowledgement, 40 ms. What is
+    /// asked for each connection ([`Host::options`]) is set later, and holds.
+    pub(super) fn hasten<'l>(&self, listeners: impl IntoIterator<Item = &'l Listener>) {
+        if self.host.tls.is_none() {
+            return;
+        }
+        for listener in listeners {
+            // Without it answers come later, and that is all.
+            let _ = SocketOption::NoDelay(true).set(&SockRef::from(&listener.socket));
+        }
     }
 
     /// Counts a connection that was accepted and tells of it; `None`: there is no room for it, and it is

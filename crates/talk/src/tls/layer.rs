@@ -230,4 +230,4 @@ impl Write for Collector<'_> {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
