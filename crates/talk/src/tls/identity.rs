@@ -81,16 +81,16 @@ pub(super) fn chain(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Identit
 
 fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, IdentityError> {
     PrivateKeyDer::from_pem_slice(text).map_err(|error| match error {
-        pem::Error::NoItemsFound if is_encrypted(text) => IdentityError::EncryptedKey,
+        _ if is_encrypted(text) => IdentityError::EncryptedKey,
         pem::Error::NoItemsFound => IdentityError::NoKey,
         error => IdentityError::BadKey(plain(&error)),
     })
 }
 
-/// RFC 7468 §11.
+/// RFC 7468 §11, and RFC 1421 §4.6.1.1, as OpenSSL writes keys in their own forms.
 fn is_encrypted(text: &[u8]) -> bool {
-    const LABEL: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
-    text.windows(LABEL.len()).any(|window| window == LABEL)
+    let has = |label: &[u8]| text.windows(label.len()).any(|window| window == label);
+    has(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || has(b"Proc-Type: 4,ENCRYPTED")
 }
 
 /// What an error of PEM says, with lines as text: as it stands it shows them as lists of numbers.
@@ -144,7 +144,7 @@ pub(super) fn validity(certificate: &CertificateDer<'_>, now: SystemTime) -> Res
 mod tests {
     use super::*;
     use crate::tls::layer::tests::{
-        EARLY, EXPIRED, OTHER, RSA, RSA_KEY, SECRET, SELF, SELF_KEY, SERVER, SERVER_KEY,
+        EARLY, EXPIRED, OTHER, RSA, RSA_KEY, SECRET, SECRET_SEC1, SELF, SELF_KEY, SERVER, SERVER_KEY,
     };
 
     fn wrong(certificates: &[u8], key: &[u8]) -> IdentityError {
@@ -167,6 +167,7 @@ mod tests {
         assert_eq!(wrong(SERVER_KEY, SERVER), IdentityError::NoCertificate);
         assert_eq!(wrong(SERVER, SERVER), IdentityError::NoKey);
         assert_eq!(wrong(SERVER, SECRET), IdentityError::EncryptedKey);
+        assert_eq!(wrong(SERVER, SECRET_SEC1), IdentityError::EncryptedKey);
         assert_eq!(wrong(SERVER, SELF_KEY), IdentityError::Mismatch);
         assert_eq!(wrong(RSA, SELF_KEY), IdentityError::Mismatch);
         assert_eq!(wrong(OTHER, RSA_KEY), IdentityError::Mismatch);

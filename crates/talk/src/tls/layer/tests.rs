@@ -12,6 +12,7 @@ pub(crate) const AUTHORITY: &[u8] = file!("ca.pem");
 pub(crate) const SERVER: &[u8] = file!("server.pem");
 pub(crate) const SERVER_KEY: &[u8] = file!("server.key");
 pub(crate) const SECRET: &[u8] = file!("secret.key");
+pub(crate) const SECRET_SEC1: &[u8] = file!("secret-sec1.key");
 pub(crate) const RSA: &[u8] = file!("rsa.pem");
 pub(crate) const RSA_KEY: &[u8] = file!("rsa.key");
 pub(crate) const SELF: &[u8] = file!("self.pem");
