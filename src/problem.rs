@@ -89,6 +89,7 @@ kinds! {
     DescriptorsTooFew "descriptors-too-few" CouldNotRun,
     NeverComes "never-comes" CouldNotRun,
     TlsFiles "tls-files" CouldNotRun,
+    TlsTooLarge "tls-too-large" CouldNotRun,
     TlsNoCertificate "tls-no-certificate" CouldNotRun,
     TlsBadCertificate "tls-bad-certificate" CouldNotRun,
     TlsNoKey "tls-no-key" CouldNotRun,
@@ -122,6 +123,7 @@ kinds! {
     FamilyMismatch "family-mismatch" CouldNotRun,
     OptionRefused "option-refused" CouldNotRun,
     CallFailed "call-failed" CouldNotRun,
+    CallRefused "call-refused" CouldNotRun,
     Resources "resources" CouldNotRun,
     ReadInput "read-input" CouldNotRun,
     WriteOutput "write-output" CouldNotRun,
@@ -294,6 +296,13 @@ impl Problem {
         Self::new(Kind::Resources).with("call", host::call_name(call)).cause(error)
     }
 
+    /// A call on a socket that failed, which something can be done about or not.
+    fn call(error: &io::Error) -> Self {
+        let lacks = matches!(accept_fault(error), AcceptFault::Descriptors);
+        let refused = lacks || error.kind() == io::ErrorKind::PermissionDenied;
+        Self::new(if refused { Kind::CallRefused } else { Kind::CallFailed })
+    }
+
     /// The sentence.
     pub fn text(&self, catalogue: &Catalogue) -> String {
         let mut args = FluentArgs::new();
@@ -340,7 +349,9 @@ fn way_out(kind: Kind, cause: &str) -> &'static str {
     match (kind, cause) {
         (Kind::EngineRefused, "io-PermissionDenied") => "way-allow-rings",
         (Kind::EngineRefused, "io-Unsupported" | "io-InvalidInput") => "way-newer-rings",
-        (Kind::Resources | Kind::EngineRefused, "io-descriptors") => "way-limit",
+        (Kind::Resources | Kind::EngineRefused | Kind::CallRefused, "io-descriptors") => "way-limit",
+        (Kind::Resources | Kind::CallRefused, "io-PermissionDenied") => "way-allow-call",
+        (Kind::Resources, "io-Unsupported") => "way-newer",
         (_, "io-descriptors") => "way-descriptors",
         (Kind::Resources | Kind::EngineRefused, _) => "way-resources",
         (_, "io-StorageFull") => "way-room",
@@ -404,7 +415,7 @@ impl From<TalkError> for Problem {
                 Self::new(Kind::ConnectFailed).with("address", address).cause(&error)
             }
             TalkError::Call { call, address, error } => {
-                Self::new(Kind::CallFailed).with("call", call).with("address", address).cause(&error)
+                Self::call(&error).with("call", call).with("address", address).cause(&error)
             }
             TalkError::Interrupted => Self::new(Kind::Interrupted),
             TalkError::Resources { call, error } => Self::resources(call, &error),

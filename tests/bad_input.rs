@@ -427,6 +427,17 @@ fn more_connections_than_descriptors_are_refused_with_the_line_that_raises_the_l
     );
 }
 
+#[test]
+fn a_socket_that_cannot_be_had_for_want_of_descriptors_is_told_with_the_way_out() {
+    let script = "ulimit -n 10; exec \"$@\" serve echo --metrics 0 --listen 127.0.0.1:0";
+    let start = ["-c", script, "sh", env!("CARGO_BIN_EXE_enchufe"), "--lang", "en"];
+    let done = Process::start(other("sh", &start)).finish();
+    assert_eq!(done.code, Some(2));
+    assert!(done.errors().starts_with("enchufe: socket "), "{}", done.errors());
+    let way = ": too many files are open; raise the limit (ulimit -n)\n";
+    assert!(done.errors().ends_with(way), "{}", done.errors());
+}
+
 /// A file of `tests/tls`.
 fn tls_file(name: &str) -> String {
     format!("{}/tests/tls/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -479,19 +490,20 @@ fn a_certificate_and_its_key_are_looked_at_before_anybody_is_let_in() {
              «-----BEGIN PRIVATE KEY-----»"
         ),
     );
-    let secret = tls_file("secret.key");
-    identity(
-        &certificate,
-        &secret,
-        &format!(
-            "{secret}: the key is encrypted, and nobody is asked for its password; write it without one: \
-             openssl pkey -in FILE -out KEY"
-        ),
-        &format!(
-            "{secret}: la llave está cifrada y a nadie se le pregunta su contraseña; escríbela sin ella: \
-             openssl pkey -in ARCHIVO -out LLAVE"
-        ),
-    );
+    for secret in ["secret.key", "secret-sec1.key"].map(tls_file) {
+        identity(
+            &certificate,
+            &secret,
+            &format!(
+                "{secret}: the key is encrypted, and nobody is asked for its password; write it without one: \
+                 openssl pkey -in FILE -out KEY"
+            ),
+            &format!(
+                "{secret}: la llave está cifrada y a nadie se le pregunta su contraseña; escríbela sin ella: \
+                 openssl pkey -in ARCHIVO -out LLAVE"
+            ),
+        );
+    }
     for other in ["self.key", "rsa.key"].map(tls_file) {
         identity(
             &certificate,
@@ -574,6 +586,16 @@ fn a_certificate_or_a_key_that_does_not_parse_is_refused() {
     for path in [bad_certificate, bad_key] {
         std::fs::remove_file(path).unwrap();
     }
+}
+
+#[test]
+fn a_file_without_an_end_is_no_certificate() {
+    identity(
+        "/dev/zero",
+        &tls_file("server.key"),
+        "/dev/zero has more than 4.0 MiB: name a file with certificates or a key in PEM",
+        "/dev/zero tiene más de 4.0 MiB: da un archivo con certificados o una llave en PEM",
+    );
 }
 
 #[test]

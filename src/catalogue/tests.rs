@@ -4,7 +4,7 @@ use fluent_syntax::ast::{Entry, Expression, InlineExpression, PatternElement};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Texts that may read the same in both languages.
-const SAME: [&str; 13] = [
+const SAME: [&str; 14] = [
     "column-a",
     "column-b",
     "column-bytes",
@@ -14,6 +14,7 @@ const SAME: [&str; 13] = [
     "column-rfc",
     "doctor-no",
     "problem-call-failed",
+    "problem-call-refused",
     "problem-file",
     "problem-resources",
     "problem-write-file",

@@ -2,11 +2,12 @@
 
 use crate::events::moment;
 use crate::problem::{Kind, Problem};
+use crate::progress::human_size;
 use enchufe_talk::Endpoint;
 use enchufe_talk::address::Host;
 use enchufe_talk::tls::{Checked, Identity, IdentityError, Name, Trust, TrustError};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -45,7 +46,9 @@ fn read(path: &Path) -> Result<Vec<u8>, Problem> {
     let count = file.take(MOST + 1).read_to_end(&mut bytes);
     let count = count.map_err(|error| Problem::unreadable("read", path, &error))?;
     if count as u64 > MOST {
-        return Err(Problem::unreadable("read", path, &io::ErrorKind::FileTooLarge.into()));
+        return Err(Problem::new(Kind::TlsTooLarge)
+            .with("path", path.display())
+            .with("most", human_size(MOST)));
     }
     Ok(bytes)
 }

@@ -9,6 +9,12 @@ pub fn allowed() -> io::Result<Vec<usize>> {
     Ok((0..CpuSet::MAX_CPU).filter(|number| set.is_set(*number)).collect())
 }
 
+/// Whether this process may choose its processors at all, which a filter of system calls may forbid: tried, with those that the calling
+/// thread has.
+pub fn may_be_chosen() -> bool {
+    sched_getaffinity(None).and_then(|set| sched_setaffinity(None, &set)).is_ok()
+}
+
 /// From now on the calling thread runs on this processor alone. Fails where the system has no such processor or
 /// does not give it to this process.
 pub fn run_on(number: usize) -> io::Result<()> {
@@ -32,5 +38,6 @@ mod tests {
         assert_eq!(pinned.join().unwrap().unwrap(), [last]);
         assert_eq!(allowed().unwrap(), before);
         assert!(run_on(usize::MAX).is_err());
+        assert!(may_be_chosen() && allowed().unwrap() == before);
     }
 }

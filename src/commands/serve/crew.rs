@@ -137,12 +137,14 @@ fn threads(word: Option<&str>, processors: &[usize]) -> Result<Option<NonZeroUsi
     Ok(NonZeroUsize::new(threads))
 }
 
-/// All processors that this program may use, where as many threads are wanted and its control group leaves it all of them.
+/// All processors that this program may use, where as many threads are wanted, its control group leaves it all of them, and the system
+/// lets threads have their own.
 #[cfg(have_watch)]
 fn one_each(threads: Option<NonZeroUsize>) -> Vec<usize> {
     let all = affinity::allowed().unwrap_or_default();
     let wanted = threads.map_or_else(available, NonZeroUsize::get);
-    if wanted > 1 && wanted == all.len() && wanted == available() { all } else { Vec::new() }
+    let fits = wanted > 1 && wanted == all.len() && wanted == available();
+    if fits && affinity::may_be_chosen() { all } else { Vec::new() }
 }
 
 /// Those that were named, if connections come to the thread of the right one, where each has one.

@@ -365,7 +365,8 @@ pub fn is_in_progress(error: &io::Error) -> bool {
 pub fn denial(port: u16) -> Denial {
     let setting = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
     let first_free = setting.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(1024);
-    if port < first_free { Denial::Privileged } else { Denial::Other }
+    // Port 0 is whichever is free.
+    if port != 0 && port < first_free { Denial::Privileged } else { Denial::Other }
 }
 
 /// Whether a name has no address: `EAI_NONAME` and `EAI_NODATA` of getaddrinfo(3), of which std gives only

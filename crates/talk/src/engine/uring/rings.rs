@@ -38,7 +38,8 @@ struct Used {
 
 impl Rings {
     pub(super) fn new(limits: &Limits, bell: Arc<Bell>) -> io::Result<Self> {
-        let descriptors = rlimit::descriptor_limit()?.soft;
+        // Where it cannot be asked for, as many as are usual.
+        let descriptors = rlimit::descriptor_limit().map_or(1024, |limit| limit.soft);
         let sockets = u32::try_from(descriptors).unwrap_or(u32::MAX).clamp(1, MOST_SOCKETS);
         let usual = limits.read_size.max(1);
         let large = limits.stream_size.max(usual);

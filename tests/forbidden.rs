@@ -1,0 +1,54 @@
+//! Where the system refuses a call to a server, as the filter of a container may.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and says why"
+)]
+
+mod common;
+
+use common::{Process, Server};
+use std::io::Write;
+
+/// The program, with this call refused.
+fn without(call: &str, error: &str, words: &[&str]) -> Process {
+    let start = [call, error, env!("CARGO_BIN_EXE_enchufe"), "--lang", "en", "serve", "echo"];
+    Process::start(common::python("forbidding", &[&start[..], words].concat()))
+}
+
+const HERE: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
+#[test]
+#[cfg_attr(not(have_python3), ignore = "python3 is not installed")]
+fn a_server_serves_whose_threads_may_not_have_processors_of_their_own() {
+    for engine in ["epoll", "auto"] {
+        let words = ["--json", "--once", "--engine", engine, "--listen", "127.0.0.1:0"];
+        let server = Server::of(without("sched_setaffinity", "EPERM", &words));
+        let mut client = server.connect();
+        client.write_all(b"hola").unwrap();
+        assert_eq!(common::read_exactly(&client, 4), b"hola");
+        drop(client);
+        assert_eq!(server.finish().code, Some(0));
+    }
+    // Who names processors is to have those.
+    let done =
+        without("sched_setaffinity", "EPERM", &["--cpus", "0", "--threads", "1", "--listen", "127.0.0.1:0"]);
+    let done = done.finish();
+    let said = "enchufe: sched_setaffinity: permission denied; the system forbids it to this program, as the filter of a \
+                container or of a service manager does: have it allowed there\n";
+    assert_eq!((done.code, done.errors()), (Some(2), said));
+}
+
+#[test]
+#[cfg_attr(not(have_python3), ignore = "python3 is not installed")]
+fn what_is_said_of_a_call_that_is_forbidden_has_the_way_out() {
+    let done = without("bind", "EACCES", &HERE).finish();
+    let said = "enchufe: bind 127.0.0.1:0: permission denied; the system forbids it to this program, as the filter of a \
+                container or of a service manager does: have it allowed there\n";
+    assert_eq!((done.code, done.errors()), (Some(2), said));
+    let said = "enchufe: eventfd: this system does not have it; use a newer kernel, or have it allowed where a filter of \
+                system calls hides it\n";
+    without("eventfd2", "ENOSYS", &HERE).finish().is(2, "", said);
+}
