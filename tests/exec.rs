@@ -96,9 +96,11 @@ fn a_program_is_ended_at_the_deadline() {
 #[test]
 fn what_cannot_be_run_is_said_before_anybody_is_let_in() {
     let exec = |words: &[&str]| run(&[&["serve", "exec", "--listen", "127.0.0.1:0"], words].concat());
-    exec(&[]).could_not_run(
-        "what to run for each connection is missing; write for example: enchufe serve exec -- cat",
-    );
+    for nothing in [&[][..], &["--", ""]] {
+        exec(nothing).could_not_run(
+            "what to run for each connection is missing; write for example: enchufe serve exec -- cat",
+        );
+    }
     let done = exec(&["--", "no-such-program"]);
     assert!(done.code == Some(2) && done.out.is_empty(), "{done:?}");
     assert!(done.errors().contains("no-such-program"), "{done:?}");

@@ -363,7 +363,9 @@ fn answer(flags: &flags::Serve, service: &'static str) -> Result<Vec<u8>, Proble
 /// The program, looked up before anybody is let in.
 #[cfg(have_watch)]
 fn program(flags: &flags::Serve) -> Result<Program, Problem> {
-    let word = flags.answer.as_ref().ok_or_else(|| Problem::new(Kind::NothingToRun))?;
+    // An empty word is no program's name.
+    let word = flags.answer.as_ref().filter(|word| !word.is_empty());
+    let word = word.ok_or_else(|| Problem::new(Kind::NothingToRun))?;
     let file = find(word.as_encoded_bytes()).map_err(cannot_run)?;
     Ok(Program { file: file.into(), arguments: flags.extra.clone() })
 }
