@@ -86,6 +86,7 @@ kinds! {
     BadProcessors "bad-processors" CouldNotRun,
     ProcessorForbidden "processor-forbidden" CouldNotRun,
     NotSteered "not-steered" CouldNotRun,
+    DescriptorsBeyond "descriptors-beyond" CouldNotRun,
     DescriptorsTooFew "descriptors-too-few" CouldNotRun,
     NeverComes "never-comes" CouldNotRun,
     TlsFiles "tls-files" CouldNotRun,

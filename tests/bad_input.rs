@@ -421,6 +421,15 @@ fn more_connections_than_descriptors_are_refused_with_the_line_that_raises_the_l
         "--max-connections 100 needs 136 descriptors and this program may have 100; \
          raise the limit of this shell with: sudo prlimit --pid $$ --nofile=136",
     );
+    let most: u64 = std::fs::read_to_string("/proc/sys/fs/nr_open").unwrap().trim().parse().unwrap();
+    if most < 10_000_036 {
+        // No limit can be above that.
+        limited("--max-connections 10000000 --engine epoll --threads 1").could_not_run(&format!(
+            "--max-connections 10000000 needs 10000036 descriptors, and this system gives no program more than {most}; \
+             raise that with: sudo sysctl fs.nr_open=10000036, and then the limit of this shell with: \
+             sudo prlimit --pid $$ --nofile=10000036",
+        ));
+    }
     limited("--max-connections 100 --engine threads").could_not_run(
         "--max-connections 100 needs 134 descriptors and this program may have 100; \
          raise the limit of this shell with: sudo prlimit --pid $$ --nofile=134",

@@ -261,6 +261,7 @@ problem-too-many-threads = --threads { $threads } is more than the processors th
 problem-bad-processors = --cpus needs numbers of processors, as in 0-3,6, not "{ $word }"
 problem-not-steered = --cpus: this system does not bring new connections to the thread of the processor that handles their packets (tried out from processor { $processor }); leave --cpus out, or say --cpus off
 problem-processor-forbidden = --cpus { $word }: this program may run only on { $allowed }
+problem-descriptors-beyond = --max-connections { $connections } needs { $needed } descriptors, and this system gives no program more than { $most }; raise that with: sudo sysctl fs.nr_open={ $needed }, and then the limit of this shell with: sudo prlimit --pid $$ --nofile={ $needed }
 problem-descriptors-too-few = --max-connections { $connections } needs { $needed } descriptors and this program may have { $limit }; raise the limit of this shell with: sudo prlimit --pid $$ --nofile={ $needed }
 problem-never-comes = { $flag } { $time } would never come: { $other } { $limit } ends the connection before; leave one out, or make it longer
 problem-tls-files = --tls of a server has two files, its certificate and its key; write for example: --tls server.pem,server.key

@@ -87,13 +87,27 @@ impl Crew {
         let beside = if plan.metrics.is_some() { 3 + metrics::MOST as u64 } else { 0 };
         let needed = OWN + beside + engine + each * connections as u64;
         match limit {
-            Some(limit) if limit < needed => Err(Problem::new(Kind::DescriptorsTooFew)
-                .with("connections", connections)
-                .with("needed", needed)
-                .with("limit", limit)),
+            Some(limit) if limit < needed => {
+                let problem = match most_descriptors().filter(|most| *most < needed) {
+                    Some(most) => Problem::new(Kind::DescriptorsBeyond).with("most", most),
+                    None => Problem::new(Kind::DescriptorsTooFew).with("limit", limit),
+                };
+                Err(problem.with("connections", connections).with("needed", needed))
+            }
             _ => Ok(()),
         }
     }
+}
+
+/// What no limit of descriptors can be above (`fs.nr_open`, proc(5)).
+#[cfg(have_watch)]
+fn most_descriptors() -> Option<u64> {
+    std::fs::read_to_string("/proc/sys/fs/nr_open").ok()?.trim().parse().ok()
+}
+
+#[cfg(not(have_watch))]
+const fn most_descriptors() -> Option<u64> {
+    None
 }
 
 fn kind(word: Option<&str>) -> Result<engine::Kind, Problem> {
