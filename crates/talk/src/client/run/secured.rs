@@ -95,10 +95,9 @@ impl Talk<'_> {
         if self.peer_ended.is_some() {
             return;
         }
-        let (began, shakes_hands) = (secured.layer.began(), secured.shakes_hands);
-        if shakes_hands {
-            let cut = Reason::Tls(Box::new(Fault::HandshakeCut));
-            self.reason = Some(if began { cut } else { Reason::PeerFinished });
+        if secured.shakes_hands {
+            // Also without a byte: nothing of what was to be said to it was.
+            self.reason = Some(Reason::Tls(Box::new(Fault::HandshakeCut)));
         } else if self.settled.is_some() || self.plan.reply == Reply::Ignore {
             // What it would still have said is not waited for.
             self.peer_is_done();
