@@ -82,6 +82,7 @@ kinds! {
     ListenTwice "listen-twice" CouldNotRun,
     NothingToRun "nothing-to-run" CouldNotRun,
     TooManyThreads "too-many-threads" CouldNotRun,
+    RingsTooLarge "rings-too-large" CouldNotRun,
     EngineRefused "engine-refused" CouldNotRun,
     BadProcessors "bad-processors" CouldNotRun,
     ProcessorForbidden "processor-forbidden" CouldNotRun,
@@ -349,6 +350,7 @@ fn named(id: &str, said: &str, catalogue: &Catalogue) -> String {
 fn way_out(kind: Kind, cause: &str) -> &'static str {
     match (kind, cause) {
         (Kind::EngineRefused, "io-PermissionDenied") => "way-allow-rings",
+        (Kind::EngineRefused, "io-OutOfMemory") => "way-lock",
         (Kind::EngineRefused, "io-Unsupported" | "io-InvalidInput") => "way-newer-rings",
         (Kind::Resources | Kind::EngineRefused | Kind::CallRefused, "io-descriptors") => "way-limit",
         (Kind::Resources | Kind::CallRefused, "io-PermissionDenied") => "way-allow-call",
@@ -419,6 +421,11 @@ impl From<TalkError> for Problem {
                 Self::call(&error).with("call", call).with("address", address).cause(&error)
             }
             TalkError::Interrupted => Self::new(Kind::Interrupted),
+            TalkError::Resources { call: "io_uring_setup", error }
+                if error.kind() == io::ErrorKind::OutOfMemory =>
+            {
+                Self::new(Kind::RingsTooLarge)
+            }
             TalkError::Resources { call, error } => Self::resources(call, &error),
         }
     }

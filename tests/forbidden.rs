@@ -52,3 +52,37 @@ fn what_is_said_of_a_call_that_is_forbidden_has_the_way_out() {
                 system calls hides it\n";
     without("eventfd2", "ENOSYS", &HERE).finish().is(2, "", said);
 }
+
+/// For a user, or root without the right to lock memory, the kernel counts that of rings as locked (Linux 6.14).
+#[test]
+#[cfg_attr(
+    not(all(have_python3, have_io_uring)),
+    ignore = "python3 is not installed, or io_uring is not there"
+)]
+fn where_the_rings_of_all_threads_cannot_be_had_the_usual_engine_serves_without_and_uring_says_why() {
+    let start = |words: &[&str]| {
+        let program =
+            [env!("CARGO_BIN_EXE_enchufe"), "--lang", "en", "serve", "echo", "--listen", "127.0.0.1:0"];
+        Process::start(common::python("without_locking", &[&program[..], words].concat()))
+    };
+    let server = Server::of(start(&["--json", "--once"]));
+    let mut client = server.connect();
+    client.write_all(b"hola").unwrap();
+    assert_eq!(common::read_exactly(&client, 4), b"hola");
+    drop(client);
+    assert_eq!(server.finish().code, Some(0));
+    let mut named = start(&["--engine", "uring"]);
+    // A kernel that does not count it serves.
+    let said = named.until("only this machine can connect");
+    assert!(said.starts_with("Listening on "), "{said}");
+    named.signal("TERM");
+    let done = named.finish();
+    let why = "enchufe: io_uring_setup: there is no memory for the rings of so many threads; raise the limit of memory that may be \
+               locked (ulimit -l), give fewer --threads, or use --engine epoll\n";
+    assert!(
+        done.code == Some(0) || (done.code, done.errors()) == (Some(2), why),
+        "{:?} {}",
+        done.code,
+        done.errors()
+    );
+}

@@ -199,6 +199,7 @@ way-allow-call = the system forbids it to this program, as the filter of a conta
 way-newer = use a newer kernel, or have it allowed where a filter of system calls hides it
 way-resources = end other programs, or try again later
 way-allow-rings = io_uring is forbidden to this user or program: have it allowed (sysctl kernel.io_uring_disabled=0, or the filter of the container)
+way-lock = raise the limit of memory that may be locked (ulimit -l)
 way-newer-rings = it needs the io_uring of Linux 6.8 or later: use a newer kernel
 way-room = make room, or write to another disk
 way-directory = make it first (mkdir -p), or name another file
@@ -256,6 +257,7 @@ problem-listen-inherited = what started this program has handed on a socket that
 problem-notify-failed = sendto { $address }: { $cause }; what started this program cannot be told there (NOTIFY_SOCKET) that it listens: correct that or unset it
 problem-listen-twice = bind { $address }: that address is there twice in --listen; leave one
 problem-nothing-to-run = what to run for each connection is missing; write for example: enchufe serve exec -- cat
+problem-rings-too-large = io_uring_setup: there is no memory for the rings of so many threads; raise the limit of memory that may be locked (ulimit -l), give fewer --threads, or use --engine epoll
 problem-engine-refused = --engine { $engine } cannot serve here: { $call }: { $cause }; { $way }, or use --engine { $works }
 problem-too-many-threads = --threads { $threads } is more than the processors that this program may use ({ $most }): more would only take turns on them; give at most { $most }
 problem-bad-processors = --cpus needs numbers of processors, as in 0-3,6, not "{ $word }"

@@ -200,6 +200,7 @@ way-allow-call = el sistema se lo prohíbe a este programa, como hace el filtro 
 way-newer = usa un kernel más nuevo, o pide que se permita donde un filtro de llamadas lo oculte
 way-resources = termina otros programas o inténtalo más tarde
 way-allow-rings = este usuario o programa tiene prohibido io_uring: pide que se permita (sysctl kernel.io_uring_disabled=0, o el filtro del contenedor)
+way-lock = sube el límite de memoria que se puede fijar (ulimit -l)
 way-newer-rings = necesita el io_uring de Linux 6.8 o posterior: usa un kernel más nuevo
 way-room = haz espacio o escribe en otro disco
 way-directory = créalo primero (mkdir -p) o da otro archivo
@@ -257,6 +258,7 @@ problem-listen-inherited = quien arrancó este programa le entregó un socket qu
 problem-notify-failed = sendto { $address }: { $cause }; no se puede avisar ahí (NOTIFY_SOCKET) a quien arrancó este programa de que ya escucha: corrígelo o quita la variable
 problem-listen-twice = bind { $address }: esa dirección está dos veces en --listen; deja una
 problem-nothing-to-run = falta qué ejecutar en cada conexión; escribe por ejemplo: enchufe serve exec -- cat
+problem-rings-too-large = io_uring_setup: no hay memoria para los anillos de tantos hilos; sube el límite de memoria que se puede fijar (ulimit -l), da menos --threads, o usa --engine epoll
 problem-engine-refused = --engine { $engine } no puede servir aquí: { $call }: { $cause }; { $way }, o usa --engine { $works }
 problem-too-many-threads = --threads { $threads } pasa de los procesadores que este programa puede usar ({ $most }): más hilos solo se turnarían en ellos; pide { $most } a lo más
 problem-bad-processors = --cpus lleva números de procesadores, como 0-3,6, no «{ $word }»

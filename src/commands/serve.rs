@@ -428,6 +428,7 @@ fn limits(flags: &flags::Serve, crew: &Crew, quiet: Option<Duration>) -> Result<
         stream_size: if times.read_size.is_none() { STREAM_SIZE } else { 0 },
         threads: crew.threads,
         processors: crew.processors.clone(),
+        or_epoll: crew.is_usual,
         busy_poll: crew.busy_poll,
         drain: plan::time("--drain", flags.drain.as_deref())?.unwrap_or(usual.drain),
         ..usual

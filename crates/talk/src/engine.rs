@@ -204,6 +204,9 @@ pub struct Limits {
     /// likes. Where there are as many as threads, connections come to the thread of the processor that handles their
     /// packets.
     pub processors: Vec<usize>,
+    /// Whether [`Kind::Epoll`] serves where the rings of [`Kind::Uring`] cannot be had. For a user the memory of all rings is bounded
+    /// (`RLIMIT_MEMLOCK`), so that a small one can be had where those of all threads cannot.
+    pub or_epoll: bool,
     /// Whether those threads look for what comes before they wait for it.
     pub busy_poll: BusyPoll,
     /// Whether those threads hand connections over to each other.
@@ -242,6 +245,7 @@ impl Default for Limits {
             drain: Duration::from_secs(5),
             threads: None,
             processors: Vec::new(),
+            or_epoll: false,
             busy_poll: BusyPoll::Off,
             hand_over: HandOver::WhenFull,
             kept: 512,
@@ -380,6 +384,8 @@ pub fn serve<S: Service>(
     service: &S,
     host: &Host<'_>,
 ) -> Result<Summary, TalkError> {
+    #[cfg(feature = "linux")]
+    let (kind, rings) = uring::prepare(kind, &host.limits)?;
     let threads = kind.has_few_threads().then(|| host.limits.threads_or_all());
     host.reporter.tell(None, &Told::Engine { name: kind.name(), threads });
     watched(host, |tally| match kind {
@@ -388,7 +394,7 @@ pub fn serve<S: Service>(
         #[cfg(feature = "linux")]
         Kind::Epoll => epoll::run(listeners, service, host, tally),
         #[cfg(feature = "linux")]
-        Kind::Uring => uring::run(listeners, service, host, tally),
+        Kind::Uring => uring::run(listeners, rings, service, host, tally),
     })
 }
 

@@ -23,6 +23,8 @@ const BESIDE_OTHERS: u64 = 1;
 #[derive(Debug)]
 pub struct Crew {
     pub kind: engine::Kind,
+    /// It was not named: another serves where it cannot.
+    pub is_usual: bool,
     /// Of an engine that has a few; `None`: as many as there are processors for.
     pub threads: Option<NonZeroUsize>,
     pub processors: Vec<usize>,
@@ -62,7 +64,8 @@ impl Crew {
             None if kind.has_few_threads() && busy_poll == BusyPoll::Off => one_each(threads),
             None => Vec::new(),
         };
-        Ok(Self { kind, threads, processors, busy_poll })
+        let is_usual = flags.engine.as_deref().is_none_or(|word| word == "auto");
+        Ok(Self { kind, is_usual, threads, processors, busy_poll })
     }
 
     /// Whether as many connections as are allowed can be had with this limit of descriptors, where so many sockets to listen

@@ -18,21 +18,40 @@ mod worker;
 
 use super::exchange::Exchange;
 use super::group::{self, Group};
-use super::{Host, Tally};
+use super::{Host, Kind, Limits, Tally};
 use crate::error::TalkError;
 use crate::listen::Listener;
 use crate::service::Service;
 use worker::Worker;
 
+pub(super) use rings::Prepared;
+
+/// The engine that serves, and the rings of its threads if it is this one.
+pub(super) fn prepare(kind: Kind, limits: &Limits) -> Result<(Kind, Vec<Prepared>), TalkError> {
+    if kind != Kind::Uring {
+        return Ok((kind, Vec::new()));
+    }
+    let rings: Result<Vec<_>, _> = (0..limits.threads_or_all()).map(|_| Prepared::new(limits)).collect();
+    match rings {
+        Ok(rings) => Ok((kind, rings)),
+        Err(_) if limits.or_epoll => Ok((Kind::Epoll, Vec::new())),
+        Err(error) => Err(TalkError::Resources { call: "io_uring_setup", error }),
+    }
+}
+
+/// With the rings of each thread.
 pub(super) fn run<S: Service>(
     listeners: Vec<Listener>,
+    rings: Vec<Prepared>,
     service: &S,
     host: &Host<'_>,
     tally: &Tally,
 ) -> Result<(), TalkError> {
-    let threads = host.limits.threads_or_all();
+    let threads = rings.len();
     let group = Group::new(host, tally, listeners, threads)?;
     let exchange = Exchange::new(threads);
-    let workers = (0..threads).map(|thread| Worker::new((&group, &exchange), tally, service, thread));
+    let workers = rings.into_iter().enumerate();
+    let workers =
+        workers.map(|(thread, first)| Worker::new((&group, &exchange), tally, service, thread, first));
     group::run(&group, workers, Worker::settle_in, Worker::run)
 }

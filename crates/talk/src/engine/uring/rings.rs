@@ -36,8 +36,14 @@ struct Used {
     taken: u32,
 }
 
-impl Rings {
-    pub(super) fn new(limits: &Limits, bell: Arc<Bell>) -> io::Result<Self> {
+/// The first ring of a thread that is still to begin.
+pub(in crate::engine) struct Prepared {
+    size: Size,
+    ring: Ring,
+}
+
+impl Prepared {
+    pub(super) fn new(limits: &Limits) -> io::Result<Self> {
         // Where it cannot be asked for, as many as are usual.
         let descriptors = rlimit::descriptor_limit().map_or(1024, |limit| limit.soft);
         let sockets = u32::try_from(descriptors).unwrap_or(u32::MAX).clamp(1, MOST_SOCKETS);
@@ -54,7 +60,13 @@ impl Rings {
             usual: buffers(MEMORY[0], usual),
             large: buffers(MEMORY[1], large),
         };
-        Ok(Self { list: vec![Used { ring: Ring::new(&size)?, taken: 0 }], size, bell })
+        Ok(Self { ring: Ring::new(&size)?, size })
+    }
+}
+
+impl Rings {
+    pub(super) fn new(Prepared { size, ring }: Prepared, bell: Arc<Bell>) -> Self {
+        Self { list: vec![Used { ring, taken: 0 }], size, bell }
     }
 
     /// From now on they are of this thread.

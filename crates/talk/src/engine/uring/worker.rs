@@ -5,7 +5,7 @@ mod hand;
 use super::batch::Batch;
 use super::connection::{Connection, Spot};
 use super::door::Doors;
-use super::rings::Rings;
+use super::rings::{Prepared, Rings};
 use super::token::Token;
 use crate::engine::balance::Pace;
 use crate::engine::busy::Spinner;
@@ -65,11 +65,11 @@ impl<'h, S: Service> Worker<'h, S> {
         tally: &'h Tally,
         service: &'h S,
         thread: usize,
+        first: Prepared,
     ) -> Result<Self, TalkError> {
         let host = group.entrance.host;
         let bell = group.bell(thread)?;
-        let rings =
-            Rings::new(&host.limits, Arc::clone(&bell)).map_err(TalkError::resources("io_uring_setup"))?;
+        let rings = Rings::new(first, Arc::clone(&bell));
         Ok(Self {
             thread,
             group,
