@@ -35,6 +35,35 @@ fn many_connections_at_once_have_a_program_each() {
 }
 
 #[test]
+fn as_many_as_may_be_have_a_program_at_once_where_the_descriptors_are_said_to_suffice() {
+    const CLIENTS: usize = 40;
+    let limited = |limit: usize| {
+        let script = format!(
+            "ulimit -n {limit}; exec \"$@\" serve exec --json --listen 127.0.0.1:0 --max-connections {CLIENTS} -- cat"
+        );
+        let start = ["-c", &script, "sh", env!("CARGO_BIN_EXE_enchufe"), "--lang", "en"];
+        common::Process::start(common::other("sh", &start))
+    };
+    // Three of each: its socket, and the program's input and output.
+    let needed = 32 + 2 + 3 * CLIENTS;
+    limited(needed - 1).finish().could_not_run(&format!(
+        "--max-connections {CLIENTS} needs {needed} descriptors and this program may have {}; \
+         raise the limit of this shell with: sudo prlimit --pid $$ --nofile={needed}",
+        needed - 1
+    ));
+    let server = Server::of(limited(needed));
+    let clients: Vec<TcpStream> = (0..CLIENTS).map(|_| server.connect()).collect();
+    for mut client in &clients {
+        client.write_all(b"hola").unwrap();
+    }
+    for client in &clients {
+        assert_eq!(read_exactly(client, 4), b"hola");
+    }
+    drop(clients);
+    assert_eq!(server.stop().code, Some(0));
+}
+
+#[test]
 fn a_program_that_ends_first_has_its_answer_read_and_its_code_told() {
     let server = serve(&["--once"], &["sh", "-c", "echo hola; exit 3"]);
     let mut client = server.connect();

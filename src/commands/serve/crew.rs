@@ -78,11 +78,13 @@ impl Crew {
         let threads = self.threads.map_or_else(available, NonZeroUsize::get) as u64;
         let addresses = if handed > 0 { handed as u64 } else { 2 * plan.endpoints.len() as u64 };
         let of_a_thread = OF_A_THREAD + if threads > 1 { BESIDE_OTHERS } else { 0 };
-        let engine =
-            if self.kind.has_few_threads() { threads * (of_a_thread + addresses) } else { addresses };
-        // Beside its socket: to wait for the program; to be told of the operator's answer. Those of `uring` are no descriptors.
+        // Programs are waited for by a thread each, whatever serves otherwise.
+        let few = self.kind.has_few_threads() && plan.service != "exec";
+        let engine = if few { threads * (of_a_thread + addresses) } else { addresses };
+        // Beside its socket: the program's input and output until it has begun (then one, to wait for it); to be told of the operator's
+        // answer. Those of `uring` are no descriptors.
         let each = match plan.service {
-            "exec" => 2,
+            "exec" => 3,
             "ask" if self.kind == engine::Kind::Threads => 2,
             _ if !self.kind.takes_descriptors() => 0,
             _ => 1,
