@@ -44,6 +44,7 @@ kinds! {
     UnknownFlag "unknown-flag" CouldNotRun,
     UnknownFlagNear "unknown-flag-near" CouldNotRun,
     MissingValue "missing-value" CouldNotRun,
+    TakesNoValue "takes-no-value" CouldNotRun,
     ExtraArgument "extra-argument" CouldNotRun,
     Conflict "conflict" CouldNotRun,
     Repeated "repeated" CouldNotRun,

@@ -611,9 +611,15 @@ fn a_file_without_an_end_is_no_certificate() {
 fn tls_has_two_files_at_a_server_and_whom_to_trust_at_a_client() {
     let files = "--tls of a server has two files, its certificate and its key; \
                  write for example: --tls server.pem,server.key";
-    for words in [&["server.pem"][..], &["a,b,c"], &["a,b", "--tls", "c,d"]] {
+    for words in [&["server.pem"][..], &["server.pem,"], &[","], &["a,b,c"], &["a,b", "--tls", "c,d"]] {
         run(&[&["serve", "echo", "--tls"], words].concat()).could_not_run(files);
     }
+    both(
+        &["send", "localhost:4000", "hola", "--tls=a,b"],
+        "--tls takes no value: write it alone",
+        "--tls no lleva valor: escríbela sola",
+    );
+    run(&["serve", "echo", "--tls"]).could_not_run(files);
     let certificate = tls_file("server.pem");
     run(&["serve", "exec", "--tls", &format!("{certificate},{}", tls_file("server.key")), "--", "cat"])
         .could_not_run("--tls has no effect in exec: leave it out");

@@ -216,6 +216,7 @@ problem-not-here = "enchufe { $word }" is not part of enchufe on this system: it
 problem-unknown-flag = there is no flag { $flag } here ("--help" shows those there are; if it is none, put -- before it)
 problem-unknown-flag-near = there is no flag { $flag } here; did you mean { $near }?
 problem-missing-value = { $flag } needs a value
+problem-takes-no-value = { $flag } takes no value: write it alone
 problem-extra-argument = "{ $word }" is one word too many (words that belong together go in quotes)
 problem-conflict = { $flag } and { $other } exclude each other: leave one out
 problem-repeated = { $flag } is there twice: leave one

@@ -217,6 +217,7 @@ problem-not-here = «enchufe { $word }» no forma parte de enchufe en este siste
 problem-unknown-flag = la opción { $flag } no existe aquí («--help» muestra las que hay; si no es una opción, pon -- antes)
 problem-unknown-flag-near = la opción { $flag } no existe aquí; ¿querías { $near }?
 problem-missing-value = a { $flag } le falta su valor
+problem-takes-no-value = { $flag } no lleva valor: escríbela sola
 problem-extra-argument = sobra «{ $word }» (las palabras que van juntas se escriben entre comillas)
 problem-conflict = { $flag } y { $other } no van juntas: quita una
 problem-repeated = { $flag } está dos veces: deja una

@@ -58,6 +58,9 @@ fn explain(error: &clap::Error) -> Problem {
             Some(near) => Problem::new(Kind::UnknownFlagNear).with("flag", argument).with("near", near),
             None => Problem::new(Kind::UnknownFlag).with("flag", argument),
         },
+        ErrorKind::TooManyValues if argument.starts_with('-') => {
+            Problem::new(Kind::TakesNoValue).with("flag", argument)
+        }
         ErrorKind::UnknownArgument | ErrorKind::TooManyValues => {
             Problem::new(Kind::ExtraArgument).with("word", crate::text::escape(argument.as_bytes()))
         }
@@ -68,6 +71,8 @@ fn explain(error: &clap::Error) -> Problem {
             let kind = if is_missing { Kind::NotHere } else { Kind::UnknownCommand };
             Problem::new(kind).with("word", crate::text::escape(word.as_bytes()))
         }
+        // One of the two is empty.
+        ErrorKind::InvalidValue if argument == "--tls" => Problem::new(Kind::TlsFiles),
         ErrorKind::InvalidValue | ErrorKind::TooFewValues | ErrorKind::WrongNumberOfValues => {
             Problem::new(Kind::MissingValue).with("flag", argument)
         }
