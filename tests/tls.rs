@@ -159,7 +159,7 @@ fn whom_the_client_does_not_believe_it_sends_nothing() {
         "self.key",
         "ca.pem",
         "authority",
-        "the peer's certificate is one of an authority, and nobody who is trusted (if it is the right one, --tls-ca FILE with it \
+        "the peer's certificate is an authority's own, and that authority is not trusted (if it is the right one, --tls-ca FILE with it \
          trusts it)",
         "certificate_unknown",
     );

@@ -155,7 +155,7 @@ reason-tls = { $tls ->
         [handshake_cut] the peer ended the connection in the handshake of TLS
         [alert] the peer gave up on TLS with the alert { $alert }
         [unknown_issuer] nobody who is trusted has signed the peer's certificate (--tls-ca FILE trusts others)
-        [authority] the peer's certificate is one of an authority, and nobody who is trusted (if it is the right one, --tls-ca FILE with it trusts it)
+        [authority] the peer's certificate is an authority's own, and that authority is not trusted (if it is the right one, --tls-ca FILE with it trusts it)
         [expired] the peer's certificate was valid until { $moment } (its server needs a new one)
         [not_yet_valid] the peer's certificate is valid from { $moment } on (is the clock of this machine right?)
         [other_name] the peer's certificate is not for the name that was called, but for { $names } (call it by that)
