@@ -190,6 +190,7 @@ io-Interrupted = interrupted by a signal
 io-InvalidData = the archive is damaged
 io-UnexpectedEof = the archive ends too early
 io-InvalidInput = the system does not take that value
+io-WouldBlock = the system gives no more of it now
 io-Unsupported = this system does not have it
 io-descriptors = too many files are open
 io-no-directory = its directory does not exist

@@ -191,6 +191,7 @@ io-Interrupted = una señal lo interrumpió
 io-InvalidData = el archivo comprimido está dañado
 io-UnexpectedEof = el archivo comprimido termina antes de tiempo
 io-InvalidInput = el sistema no acepta ese valor
+io-WouldBlock = el sistema no da más por ahora
 io-Unsupported = este sistema no lo tiene
 io-descriptors = hay demasiados archivos abiertos
 io-no-directory = su directorio no existe

@@ -38,6 +38,8 @@ pub enum Call {
     EpollWait,
     /// `io_uring_enter(2)`, and the operations that it hands over.
     RingEnter,
+    /// `clone(2)`.
+    Clone,
     /// `execve(2)`, and what leads to it.
     Exec,
 }
@@ -61,6 +63,7 @@ impl Call {
             Self::EpollCtl => "epoll_ctl",
             Self::EpollWait => "epoll_wait",
             Self::RingEnter => "io_uring_enter",
+            Self::Clone => "clone",
             Self::Exec => "execve",
         }
     }

@@ -36,7 +36,7 @@ pub(super) fn run(
             Err(error) => {
                 // RST: its client is not to take nothing for the answer.
                 let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-                (Reason::Failed(Call::Exec, error), Carried::default())
+                (Reason::Failed(call_of(&error), error), Carried::default())
             }
         };
         drop(stream);
@@ -50,6 +50,11 @@ pub(super) fn run(
         }
         host.ended(about, &end);
     })
+}
+
+/// What failed where a program could not be started: there are too many processes, or it is no program.
+fn call_of(error: &io::Error) -> Call {
+    if error.kind() == io::ErrorKind::WouldBlock { Call::Clone } else { Call::Exec }
 }
 
 struct Connection<'a> {
@@ -209,4 +214,17 @@ fn addresses(local: SocketAddr, peer: SocketAddr) -> [(&'static str, String); 5]
         ("TCPREMOTEIP", peer.ip().to_string()),
         ("TCPREMOTEPORT", peer.port().to_string()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_kept_a_program_from_starting_is_told_apart() {
+        // execve(2) and clone(2), *ERRORS*.
+        for (number, call) in [(11, Call::Clone), (2, Call::Exec), (8, Call::Exec), (13, Call::Exec)] {
+            assert_eq!(call_of(&io::Error::from_raw_os_error(number)), call);
+        }
+    }
 }
