@@ -2,16 +2,21 @@
 //!
 //! A plan is rules with spaces between them, `CALL:FAULT[:WHEN]`, and at most one `seed=NUMBER`:
 //!
-//! * `CALL` is the name of a [`Call`], as in `accept4` or `epoll_ctl`;
-//! * `FAULT` is an error by its name, which the call then fails with and is not made; or `short`: the call is made, with a part
-//!   of its bytes;
+//! * `CALL` is the name of a [`Call`], as in `accept4` or `epoll_ctl`; an operation of `io_uring(7)` counts as the call that it stands for;
+//! * `FAULT` is an error by its name, which the call then fails with and is not made; or `short`: a send is made, with a part
+//!   of its bytes, and a ring with the smallest queues (`io_uring_setup`) or the fewest buffers (`io_uring_register`) that it can
+//!   do with, so that they overflow and run out;
 //! * `WHEN` is the number of a call of this kind, from 1 (`3`); several (`3..6`, without the 6th; `3..`); or one of so many, by the
 //!   seed (`1/100`). Without it: always.
 //!
 //! The first rule that fits is the one that counts. The same numbers of calls have the same faults in each run; which thread makes them
 //! is the system's choice. The plan of a process is what `ENCHUFE_FAULTS` says, until [`set`] gives it another.
 //!
-//! A fault may be only what the kernel may do. So there is no short `recv`, which would say that nothing is left (epoll(7), question 9).
+//! A fault may be only what the kernel may do. So there is no short `recv`, which would say that nothing is left (epoll(7), question 9),
+//! and a `close` is made whatever it says (close(2), *Dealing with error returns*).
+//!
+//! An operation that goes on is a call when it begins, and one more after each completion: with a fault there it ends as if what it
+//! would have done next had failed, and nothing that came before is lost.
 
 use std::fmt;
 use std::io;
@@ -24,7 +29,10 @@ const VARIABLE: &str = "ENCHUFE_FAULTS";
 
 /// The calls that can fail so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they are those of section 2 of the manual")]
+#[expect(
+    missing_docs,
+    reason = "they are those of section 2 of the manual, and operations of io_uring_enter(2)"
+)]
 pub enum Call {
     Accept,
     Recv,
@@ -38,11 +46,19 @@ pub enum Call {
     Poll,
     EventFd,
     Clone,
+    RingSetup,
+    RingRegister,
+    RingEnter,
+    PollAdd,
+    AsyncCancel,
+    Close,
+    FixedFdInstall,
+    FilesUpdate,
 }
 
 impl Call {
     /// All of them, in their order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 20] = [
         Self::Accept,
         Self::Recv,
         Self::Send,
@@ -55,6 +71,14 @@ impl Call {
         Self::Poll,
         Self::EventFd,
         Self::Clone,
+        Self::RingSetup,
+        Self::RingRegister,
+        Self::RingEnter,
+        Self::PollAdd,
+        Self::AsyncCancel,
+        Self::Close,
+        Self::FixedFdInstall,
+        Self::FilesUpdate,
     ];
 
     /// Its name in plans.
@@ -72,15 +96,31 @@ impl Call {
             Self::Poll => "poll",
             Self::EventFd => "eventfd",
             Self::Clone => "clone",
+            Self::RingSetup => "io_uring_setup",
+            Self::RingRegister => "io_uring_register",
+            Self::RingEnter => "io_uring_enter",
+            Self::PollAdd => "poll_add",
+            Self::AsyncCancel => "async_cancel",
+            Self::Close => "close",
+            Self::FixedFdInstall => "fixed_fd_install",
+            Self::FilesUpdate => "files_update",
         }
+    }
+
+    /// Whether it can be made with less than it was to have.
+    const fn can_be_short(self) -> bool {
+        matches!(self, Self::Send | Self::RingSetup | Self::RingRegister)
     }
 }
 
 /// The errors that a plan can name.
-const ERRORS: [(&str, i32); 30] = [
+const ERRORS: [(&str, i32); 33] = [
     ("EACCES", libc::EACCES),
     ("EAGAIN", libc::EAGAIN),
+    ("EALREADY", libc::EALREADY),
     ("EBADF", libc::EBADF),
+    ("EBADR", libc::EBADR),
+    ("EBUSY", libc::EBUSY),
     ("ECONNABORTED", libc::ECONNABORTED),
     ("ECONNREFUSED", libc::ECONNREFUSED),
     ("ECONNRESET", libc::ECONNRESET),
@@ -152,7 +192,7 @@ impl FromStr for Rule {
         let call = Call::ALL.into_iter().find(|call| call.name() == name).ok_or_else(bad)?;
         let when = parts.next().map_or(Some(When::Numbers(0, u64::MAX)), when).ok_or_else(bad)?;
         let error = ERRORS.iter().find(|(name, _)| *name == fault).map(|(_, number)| Fault::Error(*number));
-        let short = (call == Call::Send && fault == "short").then_some(Fault::Short);
+        let short = (call.can_be_short() && fault == "short").then_some(Fault::Short);
         let fault = error.or(short).filter(|_| parts.next().is_none()).ok_or_else(bad)?;
         Ok(Self { call, fault, when })
     }
@@ -245,12 +285,14 @@ pub(crate) fn inject(call: Call) -> io::Result<()> {
 
 /// What the call that is about to be made may have of its bytes: at least one.
 pub(crate) fn shortened(call: Call, bytes: &[u8]) -> &[u8] {
+    if is_short(call, 0) { &bytes[..bytes.len() - bytes.len() / 2] } else { bytes }
+}
+
+/// Whether the call that was counted last, or the next after it, is to be made with less.
+pub(crate) fn is_short(call: Call, after: u64) -> bool {
     let plan = PLAN.read().unwrap_or_else(PoisonError::into_inner);
-    let number = plan.made[call as usize].load(Ordering::Relaxed);
-    match plan.fault(call, number, |fault| fault == Fault::Short) {
-        Some(_) => &bytes[..bytes.len() - bytes.len() / 2],
-        None => bytes,
-    }
+    let number = plan.made[call as usize].load(Ordering::Relaxed) + after;
+    plan.fault(call, number, |fault| fault == Fault::Short).is_some()
 }
 
 #[cfg(test)]

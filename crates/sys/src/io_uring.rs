@@ -14,6 +14,8 @@
 //! * A poll tells of the peer's end, too, whatever it is asked for (`IO_POLL_UNMASK`).
 //! * A ring takes at most 20 of the events that wait for it, or as many as it is asked for, each time it is entered.
 
+#[cfg(enchufe_faults)]
+mod faults;
 mod memory;
 mod operations;
 
@@ -27,6 +29,7 @@ use std::io::{self, Write};
 use std::mem::{self, ManuallyDrop};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
+use std::thread;
 use std::time::Duration;
 
 #[cfg(test)]
@@ -36,6 +39,8 @@ mod tests;
 pub const MOST_COPIED: usize = 64 * 1024;
 /// Memory of earlier copies that is kept for the next.
 const SPARE: usize = 64;
+/// How long the kernel is left alone that had no memory for an operation.
+const WANT: Duration = Duration::from_millis(1);
 /// The bit of a token that is ours, as is the one below; the others are the caller's.
 const OWN: u64 = 1 << 63;
 /// Of a receive into a large buffer: the bit below.
@@ -103,6 +108,10 @@ pub struct Ring {
     awaited: u32,
     /// Completions that came while another was waited for.
     aside: VecDeque<cqueue::Entry>,
+    /// The error of the kernel's after which it takes nothing any more.
+    broken: Option<i32>,
+    #[cfg(enchufe_faults)]
+    faults: faults::Faults,
 }
 
 impl std::fmt::Debug for Ring {
@@ -152,6 +161,9 @@ impl Ring {
     /// Fails with `ENOSYS` or `EPERM` where there are no rings, with `EINVAL` where the kernel is too old for what is asked of
     /// it, with `EMFILE` where the table of sockets would be larger than the limit of descriptors.
     pub fn new(size: &Size) -> io::Result<Self> {
+        inject!(RingSetup);
+        #[cfg(enchufe_faults)]
+        let size = &faults::small(size);
         let ring: IoUring = IoUring::builder()
             .setup_cqsize(size.completions)
             .setup_submit_all()
@@ -164,6 +176,7 @@ impl Ring {
         if missing.contains(&false) {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
+        inject!(RingRegister);
         ring.submitter().register_files_sparse(size.sockets)?;
         let memory = Memory::new(&ring, size.usual, size.large)?;
         Ok(Self {
@@ -174,16 +187,21 @@ impl Ring {
             under_way: 0,
             awaited: 0,
             aside: VecDeque::new(),
+            broken: None,
+            #[cfg(enchufe_faults)]
+            faults: faults::Faults::default(),
         })
     }
 
     /// From now on it is of the thread that calls this.
     pub fn enable(&mut self) -> io::Result<()> {
+        inject!(RingRegister);
         self.kernel.submitter().register_enable_rings()
     }
 
     /// Has it ring an eventfd(2) whenever there is something new to take, or would be after a [`Self::wait`].
     pub fn tell(&self, bell: &impl AsFd) -> io::Result<()> {
+        inject!(RingRegister);
         self.kernel.submitter().register_eventfd(bell.as_fd().as_raw_fd())
     }
 
@@ -206,14 +224,23 @@ impl Ring {
     }
 
     fn push(&mut self, entry: squeue::Entry, token: u64) {
-        let entry = entry.user_data(token);
+        #[cfg(enchufe_faults)]
+        let entry = self.faults.instead_of(entry, token);
+        self.queue(&entry.user_data(token));
+    }
+
+    fn queue(&mut self, entry: &squeue::Entry) {
         self.under_way += 1;
         // SAFETY: what an entry points to is kept until its completion: pieces and copies by `sends`, the descriptors of
         // `adopt` by itself.
-        while unsafe { self.kernel.submission().push(&entry) }.is_err() {
+        while unsafe { self.kernel.submission().push(entry) }.is_err() {
             // It is full: what is in it is handed over. What keeps the kernel from taking it is that completions are not taken.
             self.aside.extend(self.kernel.completion());
-            let _ = self.kernel.submit();
+            if self.enter(0, &SubmitArgs::new()).is_err() {
+                // Whoever waits next hears of it.
+                self.under_way -= 1;
+                return;
+            }
         }
     }
 
@@ -238,12 +265,26 @@ impl Ring {
     }
 
     fn enter(&mut self, want: usize, arguments: &SubmitArgs<'_, '_>) -> io::Result<()> {
-        match self.kernel.submitter().submit_with_args(want, arguments) {
+        if let Some(error) = self.broken {
+            return Err(io::Error::from_raw_os_error(error));
+        }
+        let enter = || {
+            inject!(RingEnter);
+            self.kernel.submitter().submit_with_args(want, arguments)
+        };
+        match enter() {
             Ok(_) => Ok(()),
             Err(error) => match error.raw_os_error() {
                 // The time is over; a signal; completions are to be taken first.
-                Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
-                _ => Err(error),
+                Some(libc::ETIME | libc::EINTR | libc::EBUSY) => Ok(()),
+                Some(libc::EAGAIN) => {
+                    thread::sleep(WANT);
+                    Ok(())
+                }
+                number => {
+                    self.broken = number;
+                    Err(error)
+                }
             },
         }
     }
@@ -266,6 +307,8 @@ impl Ring {
         };
         let (flags, result) = (entry.flags(), entry.result());
         let goes_on = cqueue::more(flags);
+        #[cfg(enchufe_faults)]
+        let result = self.faulty(entry.user_data(), result, goes_on);
         if !goes_on {
             self.under_way -= 1;
         }

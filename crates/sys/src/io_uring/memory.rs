@@ -71,6 +71,7 @@ impl Pool {
         let entries = Mapping::new(usize::from(count) * size_of::<BufRingEntry>())?;
         let buffers = Mapping::new(usize::from(count) * (size + STAGGER))?;
         let address = entries.start.as_ptr() as u64;
+        inject!(RingRegister);
         // SAFETY: as many entries as are said lie there, and stay until the ring is gone: it goes first, and takes the
         // registration with it.
         unsafe { ring.submitter().register_buf_ring_with_flags(address, count, group, 0) }?;

@@ -24,7 +24,7 @@ impl Ring {
         self.push(opcode::PollAdd::new(fd, mask(libc::POLLIN)).build(), token);
     }
 
-    /// Tells once that there is room to send, or will never be.
+    /// Tells once that there is room to send, or will never be. Fails with `ENOMEM`, as do all that tell of changes.
     pub fn room(&mut self, slot: Slot, token: u64) {
         self.push(opcode::PollAdd::new(Fixed(slot.0), mask(libc::POLLOUT)).build(), token);
     }
@@ -69,10 +69,17 @@ impl Ring {
 
     fn push_send(&mut self, slot: Slot, (start, length): (*const u8, usize), token: u64, what: Outgoing) {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
+        #[cfg(enchufe_faults)]
+        let length = super::faults::shortened(length);
         let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
         let key = self.sends.insert((token, what));
         let entry = opcode::Send::new(Fixed(slot.0), start, length).flags(flags).build();
         self.push(entry, OWN | key as u64);
+    }
+
+    /// Sends FIN behind what was sent, where a socket cannot be borrowed ([`Self::descriptor`]) for a call that does.
+    pub fn half_close(&mut self, slot: Slot, token: u64) {
+        self.push(opcode::Shutdown::new(Fixed(slot.0), libc::SHUT_WR).build(), token);
     }
 
     /// Ends all operations on a socket; each tells so.
@@ -132,6 +139,8 @@ impl Ring {
                 }
             }
             if let Some(result) = result {
+                #[cfg(enchufe_faults)]
+                let result = self.faults.result(token, result);
                 self.under_way -= 1;
                 return if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(result) };
             }

@@ -4,17 +4,18 @@ use std::io::Read;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 
-const SIZE: Size = Size { operations: 8, completions: 32, sockets: 8, usual: (4, 16), large: (2, 64) };
+pub(super) const SIZE: Size =
+    Size { operations: 8, completions: 32, sockets: 8, usual: (4, 16), large: (2, 64) };
 const NOW: Option<Duration> = Some(Duration::ZERO);
 
-fn ring(size: Size) -> Ring {
+pub(super) fn ring(size: Size) -> Ring {
     let mut ring = Ring::new(&size).unwrap();
     ring.enable().unwrap();
     ring
 }
 
 /// The next completion, which is to have this token.
-fn next(ring: &mut Ring, token: u64) -> Completion {
+pub(super) fn next(ring: &mut Ring, token: u64) -> Completion {
     loop {
         if let Some(completion) = ring.take() {
             assert_eq!(completion.token, token, "{completion:?}");
@@ -29,12 +30,12 @@ fn nothing_comes(ring: &mut Ring) {
     assert!(ring.take().is_none());
 }
 
-fn code(completion: &Completion) -> Option<i32> {
+pub(super) fn code(completion: &Completion) -> Option<i32> {
     completion.result.as_ref().err().and_then(io::Error::raw_os_error)
 }
 
 /// A client and the slot of the server's end.
-fn connection(ring: &mut Ring) -> (TcpStream, Slot) {
+pub(super) fn connection(ring: &mut Ring) -> (TcpStream, Slot) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let slot = ring.adopt(&listener.accept().unwrap().0).unwrap();
