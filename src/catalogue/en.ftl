@@ -78,7 +78,7 @@ event-short = { $of ->
         [threads] The system gives no more threads: new connections are answered with a reset
         [accept] accept fails again and again ("{ $cause }"): new connections wait in the queue, and it is tried again each second
         [watches] The system watches no more connections for this user ("sysctl fs.epoll.max_user_watches" says how many): new ones are answered with a reset
-        [ring] The system gives no other ring for more sockets ("{ $cause }"): new connections are answered with a reset
+        [ring] The system takes no more sockets into rings ("{ $cause }"): this connection is answered with a reset, others wait in the queue, and it is tried again each second
        *[memory] The system has no memory for more sockets: new connections wait in the queue
     }
 event-folded = { $count ->

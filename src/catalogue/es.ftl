@@ -78,7 +78,7 @@ event-short = { $of ->
         [threads] El sistema no da más hilos: a las conexiones nuevas se les responde con un reinicio
         [accept] accept falla una y otra vez («{ $cause }»): las conexiones nuevas esperan en la cola, y se intenta de nuevo cada segundo
         [watches] El sistema no vigila más conexiones para este usuario («sysctl fs.epoll.max_user_watches» dice cuántas): a las nuevas se les responde con un reinicio
-        [ring] El sistema no da otro anillo para más sockets («{ $cause }»): a las conexiones nuevas se les responde con un reinicio
+        [ring] El sistema no acepta más sockets en anillos («{ $cause }»): a esta conexión se le responde con un reinicio, las demás esperan en la cola y se vuelve a probar cada segundo
        *[memory] El sistema no tiene memoria para más sockets: las conexiones nuevas esperan en la cola
     }
 event-folded = { $count ->

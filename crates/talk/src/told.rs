@@ -55,8 +55,8 @@ pub enum Shortage {
     /// What epoll keeps for each connection (`ENOSPC`, `fs.epoll.max_user_watches`; `ENOMEM`): the new one was
     /// reset.
     Watches,
-    /// Places for sockets: another ring beside those that are full cannot be had, for this error of the system (`EMFILE`, `ENOMEM`): the
-    /// new connection was reset.
+    /// Rings take no more sockets: another one beside those that are full cannot be had, or the kernel puts none into a table, for
+    /// this error of the system (`EMFILE`, `ENOMEM`). The one that was let in was reset; others wait in the queue.
     Ring(i32),
     /// `accept` fails again and again with this error of the system, which is of the connection that waits and not of
     /// the listener (accept(2), *Error handling*): new connections wait in the queue.

@@ -138,6 +138,22 @@ macro_rules! for_faults {
     };
 }
 
+/// Those of an engine with rings.
+#[cfg(enchufe_faults)]
+macro_rules! for_faults_of_rings {
+    ($worlds:expr) => {
+        for_faults! { $worlds;
+            whoever_finds_no_place_in_a_ring_is_reset
+            while_a_listener_cannot_be_watched_who_waits_goes_on_waiting
+            a_connection_that_a_ring_cannot_watch_ends
+            a_socket_that_cannot_be_borrowed_ends_in_order
+            a_socket_of_which_it_is_said_that_it_cannot_be_closed_is
+            operations_that_have_to_be_begun_again_lose_nothing
+            small_rings_lose_nothing
+        }
+    };
+}
+
 mod blocking {
     use super::*;
     #[cfg(enchufe_faults)]
@@ -214,6 +230,8 @@ mod epoll_that_hands_over {
 
 mod uring {
     use super::*;
+    #[cfg(enchufe_faults)]
+    for_faults_of_rings!(Sockets::of("uring", Kind::Uring));
     for_every_engine!(Sockets::of("uring", Kind::Uring));
     for_real_sockets!(Sockets::of("uring", Kind::Uring));
     cases! { Sockets::of("uring", Kind::Uring);
@@ -225,6 +243,8 @@ mod uring {
 
 mod uring_on_three_threads {
     use super::*;
+    #[cfg(enchufe_faults)]
+    for_faults_of_rings!(Sockets::on(3, "uring_on_three_threads", Kind::Uring));
     for_every_engine!(Sockets::on(3, "uring_on_three_threads", Kind::Uring));
     for_real_sockets!(Sockets::on(3, "uring_on_three_threads", Kind::Uring));
     cases! { Sockets::on(3, "uring_on_three_threads", Kind::Uring);

@@ -75,6 +75,10 @@ impl World for Sockets {
         self.hand_over == HandOver::Always
     }
 
+    fn shares_buffers(&self) -> bool {
+        self.kind == Kind::Uring
+    }
+
     fn largest_piece(&self, read: usize) -> usize {
         if self.secured { read + secured::RECORD } else { read }
     }

@@ -32,6 +32,11 @@ pub(crate) trait World {
         MOST_BUFFERS * read
     }
 
+    /// Whether connections share buffers: what comes where there is none waits then, and nothing ends.
+    fn shares_buffers(&self) -> bool {
+        false
+    }
+
     /// The module of its tests.
     fn name(&self) -> &'static str;
 

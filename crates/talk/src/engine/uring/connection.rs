@@ -11,7 +11,7 @@ use enchufe_sys::io_uring::{self, Class, Completion, Piece, Ring, Slot};
 use socket2::SockRef;
 use std::collections::VecDeque;
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// Where its socket lies.
@@ -167,18 +167,33 @@ impl<'h, S: Service> Connection<'h, S> {
         }
     }
 
+    /// FIN was sent, or the peer's RST was faster: a receive says so.
+    pub(super) fn finished(&mut self, now: Instant) {
+        self.under_way.remove(UnderWay::SEND);
+        if !self.session.is_over() {
+            self.session.half_closed(now);
+        }
+    }
+
     /// There is room to send, or there will never be.
-    pub(super) fn has_room(&mut self) {
+    pub(super) fn has_room(&mut self, came: Completion) {
         self.under_way.remove(UnderWay::ROOM);
+        if let Err(error) = came.result {
+            self.fail(Call::Poll, error);
+        }
     }
 
     /// Something changed on a connection that is not received from, or it is no longer watched.
-    pub(super) fn changed(&mut self, came: &Completion, ring: &mut Ring) {
+    pub(super) fn changed(&mut self, came: Completion, ring: &mut Ring) {
         if !came.goes_on {
             self.under_way.remove(UnderWay::WATCH);
         }
+        let failed = came.failed();
+        if let Err(error) = came.result {
+            self.fail(Call::Poll, error);
+        }
         // Who receives learns of it there.
-        if !came.failed() || self.session.is_over() || self.under_way.has(UnderWay::RECEIVE) {
+        if !failed || self.session.is_over() || self.under_way.has(UnderWay::RECEIVE) {
             return;
         }
         if let Ok(Ok(Some(error))) = self.borrowed(ring, |socket| host::take_error(&SockRef::from(socket))) {
@@ -270,12 +285,12 @@ impl<'h, S: Service> Connection<'h, S> {
             match self.session.next() {
                 None => return,
                 Some(Next::HalfClose) => {
-                    match self.borrowed(ring, |socket| socket.shutdown(Shutdown::Write)) {
-                        // The peer's RST was faster: a receive says so.
-                        Ok(_) => self.session.half_closed(now),
-                        Err(error) => return self.session.failed(Call::Shutdown, error),
+                    // The peer's RST may have been faster: a receive says so.
+                    if self.borrowed(ring, host::half_close).is_ok() {
+                        self.session.half_closed(now);
+                        continue;
                     }
-                    continue;
+                    ring.half_close(self.spot.slot, Token::Fin(place).word());
                 }
                 Some(Next::Lent(piece, range)) => ring.send(self.spot.slot, *piece, range, token),
                 Some(Next::Bytes(bytes)) => ring.send_copy(self.spot.slot, bytes, token),

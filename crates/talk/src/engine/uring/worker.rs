@@ -50,6 +50,8 @@ pub(super) struct Worker<'h, S: Service> {
     starved: Vec<Key>,
     arrivals: Vec<(TcpStream, About)>,
     intake: Intake,
+    /// What the kernel could not watch for want of memory; it is asked again then.
+    deaf: Vec<Token>,
     /// What a wait is for.
     waits: Batch,
     /// Where connections may be handed over.
@@ -84,6 +86,7 @@ impl<'h, S: Service> Worker<'h, S> {
             starved: Vec::new(),
             arrivals: Vec::new(),
             intake: Intake::new(),
+            deaf: Vec::new(),
             waits: Batch::new(),
             pace: None,
             is_cut: false,
@@ -121,11 +124,9 @@ impl<'h, S: Service> Worker<'h, S> {
     pub(super) fn settle_in(&mut self) -> Result<(), TalkError> {
         self.pace = self.group.settle_in(self.thread)?;
         self.rings.enable().map_err(TalkError::resources("io_uring_register"))?;
-        let stop = self.host().stop;
-        let ring = self.rings.first();
-        ring.readable(stop.begun(), Token::Begun.word());
-        ring.readable(stop.cutting(), Token::Cutting.word());
-        ring.readable(&*self.bell, Token::Bell.word());
+        for token in [Token::Begun, Token::Cutting, Token::Bell] {
+            self.hear_of(token);
+        }
         Ok(())
     }
 
@@ -172,20 +173,25 @@ impl<'h, S: Service> Worker<'h, S> {
     fn handle(&mut self, ring: usize, came: Completion, now: Instant) -> Result<(), TalkError> {
         match Token::of(came.token) {
             Token::Ignored => {}
+            deaf @ (Token::Begun | Token::Cutting | Token::Bell) if came.result.is_err() => {
+                self.deaf.push(deaf);
+                self.intake.leave(self.group, now);
+            }
             Token::Begun => {
                 self.group.stop();
                 self.doors.shut(&mut self.rings);
             }
             Token::Cutting => self.cut(now),
             Token::Bell => self.rang(now),
-            Token::Knock(index) => return self.knocked(index, &came, now),
+            Token::Knock(index) => return self.knocked(index, came, now),
             Token::Arrival(index) => return self.arrived(ring, index, came, now),
             Token::Close(place) => self.closed(place),
             Token::Receive(place)
             | Token::Send(place)
             | Token::Room(place)
             | Token::Watch(place)
-            | Token::Cancel(place) => self.done(place, came, now),
+            | Token::Cancel(place)
+            | Token::Fin(place) => self.done(place, came, now),
         }
         Ok(())
     }
@@ -202,8 +208,9 @@ impl<'h, S: Service> Worker<'h, S> {
                 connection.received(came, ring, now);
             }
             Token::Send(_) => connection.sent(came, ring, at, now),
-            Token::Room(_) => connection.has_room(),
-            Token::Watch(_) => connection.changed(&came, ring),
+            Token::Room(_) => connection.has_room(came),
+            Token::Watch(_) => connection.changed(came, ring),
+            Token::Fin(_) => connection.finished(now),
             _ => connection.cancelled(),
         };
         if work(&mut self.crowd, &mut self.rings, &mut self.starved, at, now, begin) {
@@ -256,34 +263,44 @@ impl<'h, S: Service> Worker<'h, S> {
     }
 
     /// Somebody waits at a listener.
-    fn knocked(&mut self, index: usize, came: &Completion, now: Instant) -> Result<(), TalkError> {
+    fn knocked(&mut self, index: usize, came: Completion, now: Instant) -> Result<(), TalkError> {
         self.doors.is_over(index);
-        if came.result.is_err() || self.group.is_closed() {
+        if self.group.is_closed() {
             return Ok(());
         }
-        let mut arrivals = mem::take(&mut self.arrivals);
-        let queue = self.group.accept((self.thread, index), self.intake.most(), &mut arrivals);
-        for (stream, about) in arrivals.drain(..) {
-            let shortage = match self.rings.adopt(&stream) {
-                Ok(Some((ring, slot))) => {
-                    drop(stream);
-                    self.open(ring, slot, about, now);
-                    continue;
-                }
-                Ok(None) => Shortage::Connections(self.rings.places()),
-                Err(error) => error.raw_os_error().map_or(Shortage::Memory, Shortage::Ring),
-            };
-            self.group.entrance.turn_away(Some(stream), about, shortage);
+        let mut stuck = came.result.is_err() && self.could_not(index, came.result)?;
+        if !stuck {
+            let mut arrivals = mem::take(&mut self.arrivals);
+            let queue = self.group.accept((self.thread, index), self.intake.most(), &mut arrivals);
+            for (stream, about) in arrivals.drain(..) {
+                stuck |= self.take(stream, about, now);
+            }
+            self.arrivals = arrivals;
+            let queue = queue?;
+            self.intake.learn(queue);
+            stuck |= queue == Queue::Stuck;
         }
-        self.arrivals = arrivals;
-        let queue = queue?;
-        self.intake.learn(queue);
-        if queue == Queue::Stuck {
+        if stuck {
             self.intake.leave(self.group, now);
         } else {
             self.open_doors();
         }
         Ok(())
+    }
+
+    /// Takes in one who was accepted. Whether those who come after it had better wait.
+    fn take(&mut self, stream: TcpStream, about: About, now: Instant) -> bool {
+        let shortage = match self.rings.adopt(&stream) {
+            Ok(Some((ring, slot))) => {
+                drop(stream);
+                self.open(ring, slot, about, now);
+                return false;
+            }
+            Ok(None) => Shortage::Connections(self.rings.places()),
+            Err(error) => error.raw_os_error().map_or(Shortage::Memory, Shortage::Ring),
+        };
+        self.group.entrance.turn_away(Some(stream), about, shortage);
+        !matches!(shortage, Shortage::Connections(_))
     }
 
     /// The kernel has let somebody in, or could not.
@@ -377,6 +394,19 @@ impl<'h, S: Service> Worker<'h, S> {
     fn look_at_queue(&mut self) {
         if self.intake.come_back(self.group) {
             self.open_doors();
+            for token in mem::take(&mut self.deaf) {
+                self.hear_of(token);
+            }
+        }
+    }
+
+    /// Has the kernel tell of the stop, or of the bell.
+    fn hear_of(&mut self, token: Token) {
+        let (stop, ring) = (self.host().stop, self.rings.first());
+        match token {
+            Token::Begun => ring.readable(stop.begun(), token.word()),
+            Token::Cutting => ring.readable(stop.cutting(), token.word()),
+            _ => ring.readable(&*self.bell, token.word()),
         }
     }
 
@@ -384,7 +414,7 @@ impl<'h, S: Service> Worker<'h, S> {
     fn rang(&mut self, now: Instant) {
         self.bell.silence();
         self.take_in(now);
-        self.rings.first().readable(&*self.bell, Token::Bell.word());
+        self.hear_of(Token::Bell);
         self.look_at_queue();
         if self.group.is_closed() {
             self.doors.shut(&mut self.rings);

@@ -4,6 +4,7 @@
 use super::SOON;
 use super::sockets_only::{connect, echo, test_name};
 use crate::child::in_a_child;
+use crate::pattern::Pattern;
 use crate::recorder::{Report, Seen, What};
 use crate::sockets::unconnected;
 use crate::world::{Peer, Server, Setup, World};
@@ -161,11 +162,15 @@ pub(crate) fn an_accept_that_fails_on_and_on_is_let_rest<W: World>(world: &W) {
 
 /// Each error once, at this call of a connection that speaks; another one goes on.
 fn each_error(world: &impl World, call: &str, name: &str, unsent: u64) {
+    let ends: Vec<_> = ENDS
+        .into_iter()
+        .filter(|(error, _)| call != "recv" || *error != "ENOBUFS" || !world.shares_buffers())
+        .collect();
     let mut ids = Vec::new();
     let report = world.run(&Echo, &Setup::default(), |server| {
         let at_once = !world.one_at_a_time();
         let mut other = at_once.then(|| server.connect());
-        for (error, _) in ENDS {
+        for (error, _) in &ends {
             let mut peer = server.connect();
             peer.expect_echo(b"hola");
             ids.push(server.accepted(&*peer));
@@ -178,7 +183,7 @@ fn each_error(world: &impl World, call: &str, name: &str, unsent: u64) {
             other.as_mut().map_or_else(|| goes_on(&mut server.connect()), goes_on);
         }
     });
-    for (id, (_, reason)) in ids.into_iter().zip(ENDS) {
+    for (id, (_, reason)) in ids.into_iter().zip(ends) {
         expect(&report, id, name, reason);
         assert_eq!(report.outcome(id).unsent, unsent);
     }
@@ -288,4 +293,152 @@ pub(crate) fn a_connection_whose_room_cannot_be_watched_ends<W: World>(world: &W
         });
         expect(&report, 1, "EpollCtl", "code: 12,");
     });
+}
+
+pub(crate) fn whoever_finds_no_place_in_a_ring_is_reset<W: World>(world: &W) {
+    let faults =
+        [("files_update:ENOMEM:1", Shortage::Memory), ("files_update:ENFILE:1", Shortage::Descriptors)];
+    alone(world, "whoever_finds_no_place_in_a_ring_is_reset", || {
+        for (fault, shortage) in faults {
+            reset_for_want(world, &[fault], shortage);
+        }
+    });
+}
+
+pub(crate) fn while_a_listener_cannot_be_watched_who_waits_goes_on_waiting<W: World>(world: &W) {
+    alone(world, "while_a_listener_cannot_be_watched_who_waits_goes_on_waiting", || {
+        let report = world.run(&Echo, &Setup::default(), |server| {
+            wait_until_it_waits(server);
+            // Those that are watched already tell of the first ones.
+            plan("poll_add:ENOMEM");
+            let waiting: Vec<_> = (0..20).map(|_| outside(server)).collect();
+            server.wait("the shortage", &|seen| !shortages(seen).is_empty());
+            let (before, since) = (faults::made(Call::PollAdd), Instant::now());
+            while faults::made(Call::PollAdd) == before {
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            let (looks, seconds) = (faults::made(Call::PollAdd) - before, since.elapsed().as_secs());
+            assert!(looks <= MOST_THREADS * (seconds + 1), "{looks} calls in {seconds} s for nothing");
+            plan("");
+            for client in waiting {
+                echo(&client, b"my turn");
+            }
+        });
+        assert!(shortages(&report.seen).iter().all(|of| *of == Shortage::Memory));
+        assert_eq!(report.summary.served, 20);
+    });
+}
+
+pub(crate) fn a_connection_that_a_ring_cannot_watch_ends<W: World>(world: &W) {
+    alone(world, "a_connection_that_a_ring_cannot_watch_ends", || {
+        let report = world.run(&Chargen, &Setup::default().narrow(), |server| {
+            let peer = server.connect();
+            let id = server.accepted(&*peer);
+            // That there is room for more, or that a listener has somebody; those are tried again.
+            plan("poll_add:ENOMEM:1..9");
+            server.wait_closed(id);
+            drop(peer);
+        });
+        expect(&report, 1, "Poll", "code: 12,");
+    });
+}
+
+pub(crate) fn a_socket_that_cannot_be_borrowed_ends_in_order<W: World>(world: &W) {
+    alone(world, "a_socket_that_cannot_be_borrowed_ends_in_order", || {
+        for also in ["", " shutdown:ENOTCONN"] {
+            plan(&format!("fixed_fd_install:EMFILE{also}"));
+            let report = world.run(&Echo, &Setup::default(), |server| {
+                for _ in 0..10 {
+                    let mut peer = server.connect();
+                    peer.send(b"hola").unwrap();
+                    peer.half_close();
+                    assert_eq!(peer.read_to_end(), b"hola");
+                }
+            });
+            assert!(report.outcomes().iter().all(|(_, end)| end.reason == "PeerFinished"));
+            let setup = Setup::with(|limits| limits.linger = SOON);
+            let report = world.run(&Daytime { line: |_| "now\r\n".into() }, &setup, |server| {
+                assert!(!server.connect().read_to_end().is_empty());
+            });
+            report.expect(1, "OwnEnd");
+        }
+    });
+}
+
+pub(crate) fn a_socket_of_which_it_is_said_that_it_cannot_be_closed_is<W: World>(world: &W) {
+    alone(world, "a_socket_of_which_it_is_said_that_it_cannot_be_closed_is", || {
+        plan("close:EIO");
+        let report = world.run(&Echo, &Setup::default(), |server| {
+            for _ in 0..10 {
+                server.connect().expect_echo(b"hola");
+            }
+        });
+        assert_eq!((report.summary.served, report.outcomes().len()), (10, 10));
+    });
+}
+
+/// A receive that goes on ends where there is no buffer or something interrupts it, or after its every second piece; a cancel comes
+/// too late.
+pub(crate) fn operations_that_have_to_be_begun_again_lose_nothing<W: World>(world: &W) {
+    let plans = [
+        "recv:ENOBUFS:1/2",
+        "recv:EINTR:1/2 send:EINTR:1/3 send:short:1/2",
+        "recv:ENOBUFS:1/2 send:EAGAIN:1/2 async_cancel:EALREADY:1/2",
+        "io_uring_enter:EINTR:1/2",
+        "io_uring_enter:EAGAIN:1/10 io_uring_enter:EBUSY:1/3",
+    ];
+    alone(world, "operations_that_have_to_be_begun_again_lose_nothing", || {
+        for (seed, text) in plans.into_iter().enumerate() {
+            plan(&format!("seed={seed} {text}"));
+            carry(world);
+        }
+    });
+}
+
+/// Completions do not fit into their queue, and what would go on ends; buffers run out at once.
+pub(crate) fn small_rings_lose_nothing<W: World>(world: &W) {
+    let plans = [
+        "io_uring_setup:short",
+        "io_uring_register:short",
+        "io_uring_setup:short io_uring_register:short",
+        "io_uring_setup:short io_uring_register:short recv:ENOBUFS:1/3 send:EAGAIN:1/3",
+    ];
+    alone(world, "small_rings_lose_nothing", || {
+        for text in plans {
+            plan(text);
+            carry(world);
+        }
+    });
+}
+
+/// Many at once, what comes in small pieces and in large ones, and one whose peer does not read for long.
+fn carry(world: &impl World) {
+    let pattern = Pattern::new();
+    let setup = Setup::with(|limits| limits.read_size = 4096).narrow();
+    let report = world.run(&Echo, &setup, |server| {
+        let mut late = server.connect();
+        let sent = late.send_until_stuck(&pattern.bytes(1 << 20));
+        let mut peers: Vec<_> = (0..20).map(|_| server.connect()).collect();
+        for size in [1, 19, 900, 1] {
+            for peer in &mut peers {
+                peer.send(&pattern.bytes(size)).unwrap();
+            }
+            for peer in &mut peers {
+                let back = peer.read_exact(size);
+                pattern.expect(0, &back);
+            }
+        }
+        for peer in &mut peers[..5] {
+            peer.exchange(&pattern, 300_000);
+        }
+        for peer in &mut peers[5..10] {
+            peer.send(b"the last").unwrap();
+            peer.half_close();
+            assert_eq!(peer.read_to_end(), b"the last");
+        }
+        let back = late.read_exact(sent);
+        pattern.expect(0, &back);
+    });
+    assert!(report.outcomes().iter().all(|(_, end)| end.reason == "PeerFinished"));
+    assert_eq!(report.outcomes().len(), 21);
 }
