@@ -33,6 +33,7 @@ pub(crate) trait World {
     }
 
     /// Whether connections share buffers: what comes where there is none waits then, and nothing ends.
+    #[cfg(enchufe_faults)]
     fn shares_buffers(&self) -> bool {
         false
     }
