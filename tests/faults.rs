@@ -9,7 +9,7 @@ use common::{Process, Server, enchufe, json, read_all, read_exactly};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-const ENGINES: [&str; 3] = ["blocking", "threads", "epoll"];
+const ENGINES: [&str; 4] = ["blocking", "threads", "epoll", "uring"];
 
 /// `serve echo`, whose calls fail by a plan.
 fn start(plan: &str, words: &[&str]) -> Process {
@@ -41,7 +41,8 @@ fn a_listener_of_no_use_ends_the_server_when_those_who_are_there_have_finished()
         } else {
             // Nobody is to wait for an end that may be far.
             assert!(is_turned_away(address), "{engine}");
-            assert!(TcpStream::connect(address).is_err(), "{engine}");
+            // Those of its threads are closed one after the other.
+            while TcpStream::connect(address).is_ok() {}
             echo(&guest);
             guest.shutdown(Shutdown::Write).unwrap();
             assert_eq!(read_all(&guest), b"");
@@ -67,8 +68,15 @@ fn what_an_engine_cannot_begin_without_is_named_before_anybody_is_let_in() {
         ("clone:EAGAIN:2", "epoll", "clone"),
         ("poll:ENOMEM", "threads", "poll"),
         ("epoll_wait:ENOMEM", "epoll", "epoll_wait"),
+        // The first ring is one that is tried.
+        ("io_uring_setup:EMFILE:2", "uring", "io_uring_setup"),
+        ("io_uring_register:ENOMEM:5", "uring", "io_uring_setup"),
+        ("io_uring_register:ENOMEM:8", "uring", "io_uring_register"),
+        ("clone:EAGAIN:2", "uring", "clone"),
+        ("eventfd:EMFILE:4", "uring", "eventfd"),
     ] {
-        let done = start(plan, &["--engine", engine]).finish();
+        let one = if engine == "threads" { &[][..] } else { &["--threads", "1"] };
+        let done = start(plan, &[&["--engine", engine], one].concat()).finish();
         assert_eq!(done.code, Some(2), "{plan}");
         assert!(done.errors().starts_with(&format!("enchufe: {call}: ")), "{plan}: {}", done.errors());
         assert_eq!(done.errors().lines().count(), 1, "{plan}");
@@ -78,15 +86,51 @@ fn what_an_engine_cannot_begin_without_is_named_before_anybody_is_let_in() {
 
 #[test]
 fn a_thread_that_cannot_wait_any_more_says_how_its_connections_ended() {
-    let server = serve("epoll_wait:ENOMEM:20", &["--engine", "epoll", "--threads", "1"]);
-    let client = server.connect();
-    // Each time it has waited.
-    while (&client).write_all(b"hola").is_ok() && (&client).read_exact(&mut [0; 4]).is_ok() {}
-    let done = server.finish();
-    assert_eq!(done.code, Some(2));
-    assert!(done.errors().starts_with("enchufe: epoll_wait: "), "{}", done.errors());
-    let closed = json::only(done.text(), "closed");
-    assert_eq!((closed.len(), &closed[0]["call"]), (1, &"epoll_wait".into()));
+    for (engine, call, error) in [
+        ("epoll", "epoll_wait", "ENOMEM"),
+        ("uring", "io_uring_enter", "ENOMEM"),
+        ("uring", "io_uring_enter", "EBADR"),
+    ] {
+        let server = serve(&format!("{call}:{error}:40"), &["--engine", engine, "--threads", "1"]);
+        let client = server.connect();
+        // Each time it has waited.
+        while (&client).write_all(b"hola").is_ok() && (&client).read_exact(&mut [0; 4]).is_ok() {}
+        let done = server.finish();
+        assert_eq!(done.code, Some(2));
+        assert!(done.errors().starts_with(&format!("enchufe: {call}: ")), "{}", done.errors());
+        let closed = json::only(done.text(), "closed");
+        assert_eq!((closed.len(), &closed[0]["call"]), (1, &call.into()));
+    }
+}
+
+/// Where a table is full, a thread goes on in another ring.
+#[test]
+fn who_comes_when_no_other_ring_can_be_had_waits_until_somebody_has_left() {
+    let address = common::address_of_its_own();
+    let line = format!(
+        "ulimit -n 64; exec '{}' serve echo --engine uring --threads 1 --json --listen {address}",
+        env!("CARGO_BIN_EXE_enchufe")
+    );
+    let mut command = common::other("sh", &["-c", &line]);
+    // The first two are one that is tried, and the thread's own.
+    command.env("ENCHUFE_FAULTS", "io_uring_setup:ENOMEM:3..");
+    let mut server = Server::of(Process::start(command));
+    let mut clients: Vec<TcpStream> = (0..64).map(|_| server.connect()).collect();
+    for client in &clients {
+        echo(client);
+    }
+    assert!(is_turned_away(address), "it has been let in when that is found");
+    assert_eq!(server.process.event("short")["of"], "memory");
+    let waits = server.connect();
+    (&waits).write_all(b"hola").unwrap();
+    for client in clients.drain(..) {
+        echo(&client);
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_all(&client), b"");
+    }
+    assert_eq!(read_exactly(&waits, 4), b"hola");
+    drop(waits);
+    assert_eq!(server.stop().code, Some(0));
 }
 
 #[test]

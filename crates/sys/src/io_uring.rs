@@ -12,6 +12,7 @@
 //! * `IORING_OP_SHUTDOWN` always goes to a thread of the kernel's own (`REQ_F_FORCE_ASYNC`), which costs more than to borrow a descriptor.
 //! * An operation holds its file: closing a socket does nothing before those on it are over.
 //! * A poll tells of the peer's end, too, whatever it is asked for (`IO_POLL_UNMASK`).
+//! * A send of nothing fails with a pending error, which is taken by that, or else does nothing (`sk_stream_error`).
 //! * A ring takes at most 20 of the events that wait for it, or as many as it is asked for, each time it is entered.
 
 #[cfg(enchufe_faults)]
@@ -381,9 +382,9 @@ impl Ring {
 }
 
 impl Completion {
-    /// Of a watch: whether an error is pending or both directions are over.
-    pub fn failed(&self) -> bool {
-        self.result.as_ref().is_ok_and(|events| events & mask(libc::POLLERR | libc::POLLHUP) != 0)
+    /// Of a watch: whether an error is pending ([`Ring::error`]).
+    pub fn has_error(&self) -> bool {
+        self.result.as_ref().is_ok_and(|events| events & mask(libc::POLLERR) != 0)
     }
 
     /// Of an accept: whom it has let in. They are to be closed.

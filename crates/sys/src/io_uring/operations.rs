@@ -30,7 +30,7 @@ impl Ring {
     }
 
     /// Tells each time that something changed on a socket whose peer has ended, is gone, or has reset it
-    /// ([`Completion::failed`](super::Completion::failed)).
+    /// ([`Completion::has_error`](super::Completion::has_error)).
     pub fn watch(&mut self, slot: Slot, token: u64) {
         let events = mask(libc::POLLERR | libc::POLLHUP);
         self.push(opcode::PollAdd::new(Fixed(slot.0), events).multi(true).build(), token);
@@ -80,6 +80,11 @@ impl Ring {
     /// Sends FIN behind what was sent, where a socket cannot be borrowed ([`Self::descriptor`]) for a call that does.
     pub fn half_close(&mut self, slot: Slot, token: u64) {
         self.push(opcode::Shutdown::new(Fixed(slot.0), libc::SHUT_WR).build(), token);
+    }
+
+    /// Takes the error that is pending on a socket, as `SO_ERROR` of socket(7) does, and fails with it.
+    pub fn error(&mut self, slot: Slot, token: u64) {
+        self.send_copy(slot, &[], token);
     }
 
     /// Ends all operations on a socket; each tells so.

@@ -163,11 +163,19 @@ fn what_is_watched_is_told_once_and_can_be_cancelled() {
     ring.watch(slot, 5);
     client.shutdown(Shutdown::Write).unwrap();
     let ended = next(&mut ring, 5);
-    assert!(!ended.failed() && ended.goes_on, "{ended:?}");
+    assert!(!ended.has_error() && ended.goes_on, "{ended:?}");
+    ring.error(slot, 6);
+    assert_eq!(next(&mut ring, 6).result.unwrap(), 0);
     socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
     drop(client);
     let reset = next(&mut ring, 5);
-    assert!(reset.failed(), "{reset:?}");
+    assert!(reset.has_error(), "{reset:?}");
+    ring.error(slot, 7);
+    // What a reset is after the peer's FIN (`tcp_reset`).
+    assert_eq!(code(&next(&mut ring, 7)), Some(libc::EPIPE));
+    assert!(
+        ring.descriptor(slot).is_ok_and(|socket| TcpStream::from(socket).take_error().unwrap().is_none())
+    );
 }
 
 #[test]

@@ -33,6 +33,7 @@ impl UnderWay {
     const WATCH: Self = Self(8);
     const CANCEL: Self = Self(16);
     const CLOSE: Self = Self(32);
+    const ERROR: Self = Self(64);
 
     const fn has(self, one: Self) -> bool {
         self.0 & one.0 != 0
@@ -184,20 +185,35 @@ impl<'h, S: Service> Connection<'h, S> {
     }
 
     /// Something changed on a connection that is not received from, or it is no longer watched.
-    pub(super) fn changed(&mut self, came: Completion, ring: &mut Ring) {
+    pub(super) fn changed(&mut self, came: Completion, ring: &mut Ring, place: usize) {
         if !came.goes_on {
             self.under_way.remove(UnderWay::WATCH);
         }
-        let failed = came.failed();
+        let has_error = came.has_error();
         if let Err(error) = came.result {
             self.fail(Call::Poll, error);
         }
         // Who receives learns of it there.
-        if !failed || self.session.is_over() || self.under_way.has(UnderWay::RECEIVE) {
-            return;
+        if has_error && !self.session.is_over() && !self.under_way.has(UnderWay::RECEIVE) {
+            self.ask_what_failed(ring, place);
         }
-        if let Ok(Ok(Some(error))) = self.borrowed(ring, |socket| host::take_error(&SockRef::from(socket))) {
-            self.session.failed(Call::Recv, error);
+    }
+
+    fn ask_what_failed(&mut self, ring: &mut Ring, place: usize) {
+        if !self.under_way.has(UnderWay::ERROR) {
+            ring.error(self.spot.slot, Token::Error(place).word());
+            self.under_way.add(UnderWay::ERROR);
+        }
+    }
+
+    /// Which error is pending is known.
+    pub(super) fn knows_what_failed(&mut self, came: Completion, ring: &mut Ring, place: usize) {
+        self.under_way.remove(UnderWay::ERROR);
+        if let Err(error) = came.result {
+            self.fail(Call::Recv, error);
+            if !self.session.is_over() {
+                self.ask_what_failed(ring, place);
+            }
         }
     }
 

@@ -22,6 +22,8 @@ pub(super) enum Token {
     Close(usize),
     /// FIN was sent where the socket could not be borrowed for it.
     Fin(usize),
+    /// Which error is pending.
+    Error(usize),
 }
 
 const KIND: u32 = 32;
@@ -42,6 +44,7 @@ impl Token {
             Self::Cancel(place) => (11, place),
             Self::Close(place) => (12, place),
             Self::Fin(place) => (13, place),
+            Self::Error(place) => (14, place),
         };
         // More than 2³² sockets no process has.
         kind << KIND | value as u64 & u64::from(u32::MAX)
@@ -63,6 +66,7 @@ impl Token {
             11 => Self::Cancel(value),
             12 => Self::Close(value),
             13 => Self::Fin(value),
+            14 => Self::Error(value),
             _ => Self::Ignored,
         }
     }
@@ -75,7 +79,7 @@ mod tests {
     #[test]
     fn a_token_is_read_as_it_was_written() {
         let of_places = [Token::Knock, Token::Arrival, Token::Receive, Token::Send];
-        let more = [Token::Room, Token::Watch, Token::Cancel, Token::Close, Token::Fin];
+        let more = [Token::Room, Token::Watch, Token::Cancel, Token::Close, Token::Fin, Token::Error];
         let places = [0, 1, u32::MAX as usize];
         let all = of_places.into_iter().chain(more).flat_map(|token: fn(usize) -> Token| places.map(token));
         for token in all.chain([Token::Ignored, Token::Begun, Token::Cutting, Token::Bell]) {

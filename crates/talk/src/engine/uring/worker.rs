@@ -191,7 +191,8 @@ impl<'h, S: Service> Worker<'h, S> {
             | Token::Room(place)
             | Token::Watch(place)
             | Token::Cancel(place)
-            | Token::Fin(place) => self.done(place, came, now),
+            | Token::Fin(place)
+            | Token::Error(place) => self.done(place, came, now),
         }
         Ok(())
     }
@@ -209,7 +210,8 @@ impl<'h, S: Service> Worker<'h, S> {
             }
             Token::Send(_) => connection.sent(came, ring, at, now),
             Token::Room(_) => connection.has_room(came),
-            Token::Watch(_) => connection.changed(came, ring),
+            Token::Watch(_) => connection.changed(came, ring, at),
+            Token::Error(_) => connection.knows_what_failed(came, ring, at),
             Token::Fin(_) => connection.finished(now),
             _ => connection.cancelled(),
         };
