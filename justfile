@@ -36,7 +36,7 @@ oracle *ARGS:
 windows *ARGS:
     ci/windows {{ARGS}}
 
-# What takes long, engine by engine: minutes of churn with faults, clients that misbehave, kill -9, bulk (an hour; prints what it saw)
+# What takes long, on every engine: minutes of churn with faults, clients that misbehave, kill -9, bulk (half an hour; prints what it saw)
 soak MINUTES="10" CLIENTS="100000":
     bash ci/soak {{MINUTES}} {{CLIENTS}}
 

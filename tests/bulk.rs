@@ -7,6 +7,7 @@
 
 mod common;
 
+use common::watched::Held;
 use common::{Server, again, noise};
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
@@ -146,7 +147,7 @@ fn bulk(engine: &str) {
         let buffers = if way == Way::Narrow { "sndbuf=32768,rcvbuf=32768" } else { "nodelay" };
         // To tell of every byte takes longer than to carry it.
         let server = Server::quiet(&["echo", "--engine", engine, "--socket", buffers]);
-        let begun = Instant::now();
+        let (begun, before) = (Instant::now(), Held::by(server.process.id()));
         for _ in 0..times {
             let stream = server.connect();
             if way == Way::Narrow {
@@ -160,7 +161,11 @@ fn bulk(engine: &str) {
                 client.read();
             });
         }
-        println!("{engine} {way:?}: {times} x {} MiB in {:?}", (total / way.part()) >> 20, begun.elapsed());
+        let (took, after) = (begun.elapsed(), Held::by(server.process.id()));
+        println!(
+            "{engine} {way:?}: {times} x {} MiB in {took:.1?}; before: {before}; after: {after}",
+            (total / way.part()) >> 20
+        );
         server.stop().is(0, "", "");
     }
 }

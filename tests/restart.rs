@@ -8,6 +8,7 @@
 
 mod common;
 
+use common::watched::Held;
 use common::{GUARD, Process, Server, address_of_its_own, again, enchufe};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -106,9 +107,10 @@ fn restarts(engine: &str) {
         seen.over.store(true, Ordering::Relaxed);
     });
     let server = server.unwrap();
+    let held = Held::by(server.id());
     server.signal("TERM");
     assert_eq!(server.finish().code, Some(0));
-    println!("{engine}: started {} times at {address}; {seen:?}", times + 1);
+    println!("{engine}: started {} times at {address}; the last has: {held}; {seen:?}", times + 1);
 }
 
 #[test]

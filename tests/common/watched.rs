@@ -4,6 +4,7 @@
 use super::enchufe;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -20,6 +21,13 @@ pub struct Held {
     pub descriptors: usize,
     pub threads: usize,
     pub memory: u64,
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { descriptors, threads, memory } = self;
+        write!(formatter, "{descriptors} descriptors, {threads} threads, {memory} KiB")
+    }
 }
 
 impl Held {

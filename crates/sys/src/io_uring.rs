@@ -128,6 +128,8 @@ impl std::fmt::Debug for Ring {
 pub fn probe() -> io::Result<()> {
     let size = Size { operations: 8, completions: 16, sockets: 1, usual: (2, 64), large: (1, 64) };
     let mut ring = Ring::new(&size)?;
+    #[cfg(enchufe_faults)]
+    ring.faults.spare();
     ring.enable()?;
     let (mut peer, socket) = UnixStream::pair()?;
     let slot = ring.adopt(&socket)?;

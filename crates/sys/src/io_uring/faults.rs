@@ -19,12 +19,19 @@ pub(super) struct Faults {
     errors: HashMap<u64, (i32, i32)>,
     /// Those that may go on, and what each stands for.
     going_on: HashMap<u64, Call>,
+    /// None is to fail, nor counts.
+    spares: bool,
 }
 
 impl Faults {
+    /// Has no operation fail: whether there are rings at all is not to hang on a plan for a server.
+    pub(super) fn spare(&mut self) {
+        self.spares = true;
+    }
+
     /// What is to be handed over.
     pub(super) fn instead_of(&mut self, entry: squeue::Entry, token: u64) -> squeue::Entry {
-        let Some(call) = stands_for(&entry) else { return entry };
+        let Some(call) = stands_for(&entry).filter(|_| !self.spares) else { return entry };
         if matches!(call, Call::Accept | Call::Recv) {
             self.going_on.insert(token, call);
         }

@@ -192,6 +192,7 @@ mod epoll {
     #[cfg(enchufe_faults)]
     for_faults!(Sockets::of("epoll", Kind::Epoll);
         whoever_epoll_cannot_watch_is_reset
+        a_queue_that_cannot_be_watched_again_is_tried_again
         a_connection_whose_room_cannot_be_watched_ends);
     for_every_engine!(Sockets::of("epoll", Kind::Epoll));
     for_real_sockets!(Sockets::of("epoll", Kind::Epoll));
@@ -207,6 +208,7 @@ mod epoll_on_three_threads {
     #[cfg(enchufe_faults)]
     for_faults!(Sockets::on(3, "epoll_on_three_threads", Kind::Epoll);
         whoever_epoll_cannot_watch_is_reset
+        a_queue_that_cannot_be_watched_again_is_tried_again
         a_connection_whose_room_cannot_be_watched_ends);
     for_every_engine!(Sockets::on(3, "epoll_on_three_threads", Kind::Epoll));
     for_real_sockets!(Sockets::on(3, "epoll_on_three_threads", Kind::Epoll));

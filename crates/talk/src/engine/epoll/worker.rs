@@ -255,7 +255,8 @@ impl<'h, S: Service> Worker<'h, S> {
         let queue = queue?;
         self.intake.learn(queue);
         if queue == Queue::Stuck && self.intake.leave(self.group, now) {
-            self.watch_queue(Watch::Nothing);
+            // To watch for less takes nothing that the kernel could lack.
+            let _ = self.watch_queue(Watch::Nothing);
         }
         Ok(())
     }
@@ -276,16 +277,20 @@ impl<'h, S: Service> Worker<'h, S> {
     }
 
     fn look_at_queue(&mut self) {
-        if self.intake.come_back(self.group) {
-            self.watch_queue(Watch::Readable);
+        if self.intake.until().is_none() {
+            return;
+        }
+        if self.watch_queue(Watch::Readable).is_err() && !self.group.is_closed() {
+            self.intake.leave(self.group, Instant::now());
+        } else {
+            self.intake.come_back(self.group);
         }
     }
 
-    fn watch_queue(&self, watch: Watch) {
-        // What can fail here is only to change what is not watched.
-        let _ = self.group.each_listener(self.thread, |(index, listener)| {
+    fn watch_queue(&self, watch: Watch) -> io::Result<()> {
+        self.group.each_listener(self.thread, |(index, listener)| {
             self.epoll.change(&listener.socket, Token::Listener(index).word(), watch)
-        });
+        })
     }
 
     /// Something changed at the door, or the operator has something to say.

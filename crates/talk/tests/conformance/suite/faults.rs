@@ -281,6 +281,18 @@ pub(crate) fn whoever_epoll_cannot_watch_is_reset<W: World>(world: &W) {
     });
 }
 
+pub(crate) fn a_queue_that_cannot_be_watched_again_is_tried_again<W: World>(world: &W) {
+    alone(world, "a_queue_that_cannot_be_watched_again_is_tried_again", || {
+        let report = world.run(&Echo, &Setup::default(), |server| {
+            wait_until_it_waits(server);
+            // The first is that it is left alone.
+            plan("accept4:EMFILE:1 epoll_ctl:ENOMEM:2..4");
+            echo(&outside(server), b"my turn");
+        });
+        assert_eq!(shortages(&report.seen), [Shortage::Descriptors]);
+    });
+}
+
 pub(crate) fn a_connection_whose_room_cannot_be_watched_ends<W: World>(world: &W) {
     alone(world, "a_connection_whose_room_cannot_be_watched_ends", || {
         let report = world.run(&Chargen, &Setup::default().narrow(), |server| {
