@@ -75,8 +75,7 @@ impl World for Sockets {
         self.hand_over == HandOver::Always
     }
 
-    #[cfg(enchufe_faults)]
-    fn shares_buffers(&self) -> bool {
+    fn has_rings(&self) -> bool {
         self.kind == Kind::Uring
     }
 

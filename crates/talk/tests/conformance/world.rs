@@ -32,9 +32,8 @@ pub(crate) trait World {
         MOST_BUFFERS * read
     }
 
-    /// Whether connections share buffers: what comes where there is none waits then, and nothing ends.
-    #[cfg(enchufe_faults)]
-    fn shares_buffers(&self) -> bool {
+    /// Whether connections are no descriptors, and share buffers: what comes where there is none waits then, and nothing ends.
+    fn has_rings(&self) -> bool {
         false
     }
 

@@ -2,7 +2,7 @@
 //! for a plan is the process's, and has its descriptors and threads back afterwards.
 
 use super::SOON;
-use super::sockets_only::{connect, echo, test_name};
+use super::sockets_only::{connect, echo, test_name, wait_until_it_waits};
 use crate::child::in_a_child;
 use crate::pattern::Pattern;
 use crate::recorder::{Report, Seen, What};
@@ -50,10 +50,6 @@ fn alone(world: &impl World, case: &str, run: impl FnOnce()) {
 /// From now on.
 fn plan(text: &str) {
     faults::set(text).unwrap();
-}
-
-fn wait_until_it_waits(server: &dyn Server) {
-    server.wait("the start", &|seen| seen.iter().any(|seen| seen.what == What::Waiting));
 }
 
 fn shortages(seen: &[Seen]) -> Vec<Shortage> {
@@ -164,7 +160,7 @@ pub(crate) fn an_accept_that_fails_on_and_on_is_let_rest<W: World>(world: &W) {
 fn each_error(world: &impl World, call: &str, name: &str, unsent: u64) {
     let ends: Vec<_> = ENDS
         .into_iter()
-        .filter(|(error, _)| call != "recv" || *error != "ENOBUFS" || !world.shares_buffers())
+        .filter(|(error, _)| call != "recv" || *error != "ENOBUFS" || !world.has_rings())
         .collect();
     let mut ids = Vec::new();
     let report = world.run(&Echo, &Setup::default(), |server| {
