@@ -5,6 +5,7 @@
 
 use enchufe_sys::faults::{self, Call};
 use enchufe_sys::host;
+use enchufe_sys::rlimit::{self, DescriptorLimit};
 use enchufe_talk::engine::{self, Host, Kind, Limits, Summary};
 use enchufe_talk::listen::{self, Plan};
 use enchufe_talk::services::Echo;
@@ -70,8 +71,26 @@ fn plan(text: &str) {
 /// Serves an echo, with this plan from the start, while `test` goes on.
 fn serve(faults: &str, test: impl FnOnce(SocketAddr, &Listener, &Stop)) -> Result<Summary, TalkError> {
     let _one = one_at_a_time();
-    plan(faults);
     host::raise_descriptor_limit();
+    serve_here(faults, test)
+}
+
+/// The same, with tables of so many places.
+fn serve_within(
+    places: u64,
+    faults: &str,
+    test: impl FnOnce(SocketAddr, &Listener, &Stop),
+) -> Result<Summary, TalkError> {
+    let _one = one_at_a_time();
+    let limit = rlimit::descriptor_limit().unwrap();
+    rlimit::set_descriptor_limit(DescriptorLimit { soft: places, ..limit }).unwrap();
+    let served = serve_here(faults, test);
+    rlimit::set_descriptor_limit(limit).unwrap();
+    served
+}
+
+fn serve_here(faults: &str, test: impl FnOnce(SocketAddr, &Listener, &Stop)) -> Result<Summary, TalkError> {
+    plan(faults);
     let (stop, reporter) = (Stop::new().unwrap(), Listener::default());
     let limits = Limits { threads: Some(NonZeroUsize::MIN), ..Limits::default() };
     let host = Host { limits, reporter: &reporter, ..Host::new(&Silent, &stop) };
@@ -256,4 +275,31 @@ fn a_stop_that_could_not_be_watched_is_no_stop_and_is_heard_of_later() {
         end(&client);
     });
     served.unwrap();
+}
+
+/// Where its places are not enough for all who may come at once.
+#[test]
+fn letting_in_goes_on_in_another_ring_or_by_calls_where_there_is_none() {
+    // Those who may wait twice, a thousand more, and a hundred.
+    const PLACES: u64 = 2 * BACKLOG as u64 + 1024 + 100;
+    for (plan, by_calls) in
+        [("", false), ("io_uring_setup:ENOMEM:2..", true), ("io_uring_register:ENOMEM:5..", true)]
+    {
+        let served = serve_within(PLACES, plan, |address, reporter, _| {
+            let clients: Vec<_> = (0..250).map(|_| connect(address)).collect();
+            for client in &clients {
+                echo(client, b"hola");
+            }
+            assert_eq!(faults::made(Call::FilesUpdate) > 0, by_calls);
+            assert_eq!(reporter.shortages(), []);
+            // There is room again in the first.
+            for client in clients {
+                end(&client);
+            }
+            for _ in 0..250 {
+                end(&connect(address));
+            }
+        });
+        assert_eq!(served.unwrap().served, 500, "{plan}");
+    }
 }
