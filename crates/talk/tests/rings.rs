@@ -286,10 +286,12 @@ fn letting_in_goes_on_in_another_ring_or_by_calls_where_there_is_none() {
         [("", false), ("io_uring_setup:ENOMEM:2..", true), ("io_uring_register:ENOMEM:5..", true)]
     {
         let served = serve_within(PLACES, plan, |address, reporter, _| {
-            let clients: Vec<_> = (0..250).map(|_| connect(address)).collect();
-            for client in &clients {
-                echo(client, b"hola");
-            }
+            let come = |_| {
+                let client = connect(address);
+                echo(&client, b"hola");
+                client
+            };
+            let clients: Vec<_> = (0..250).map(come).collect();
             assert_eq!(faults::made(Call::FilesUpdate) > 0, by_calls);
             assert_eq!(reporter.shortages(), []);
             // There is room again in the first.
