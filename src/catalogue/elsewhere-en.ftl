@@ -41,6 +41,7 @@ event-short = { $of ->
 io-FileTooLarge = the file is larger than this system allows
 way-descriptors = name fewer files
 way-limit = end other programs, or try again later
+way-allow-call = this system does not allow it to this program: have it allowed
 way-directory = make it first, or name another file
 way-look = look at its name, or name another file
 way-permission = change its permissions, or name another file

@@ -41,6 +41,7 @@ event-short = { $of ->
 io-FileTooLarge = el archivo es más grande de lo que permite este sistema
 way-descriptors = da menos archivos
 way-limit = termina otros programas o inténtalo más tarde
+way-allow-call = este sistema no se lo permite a este programa: pide que se permita
 way-directory = créalo primero o da otro archivo
 way-look = revisa su nombre o da otro archivo
 way-permission = cambia sus permisos o da otro archivo
