@@ -309,8 +309,9 @@ pub(crate) fn a_connection_whose_room_cannot_be_watched_ends<W: World>(world: &W
 }
 
 pub(crate) fn whoever_finds_no_place_in_a_ring_is_reset<W: World>(world: &W) {
+    // By their numbers in errno(3).
     let faults =
-        [("files_update:ENOMEM:1", Shortage::Memory), ("files_update:ENFILE:1", Shortage::Descriptors)];
+        [("files_update:ENOMEM:1", Shortage::Ring(12)), ("files_update:ENFILE:1", Shortage::Ring(23))];
     alone(world, "whoever_finds_no_place_in_a_ring_is_reset", || {
         for (fault, shortage) in faults {
             reset_for_want(world, &[fault], shortage);
