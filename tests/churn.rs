@@ -95,11 +95,13 @@ impl Seen {
 
 fn churn(engine: &str) {
     let seconds = std::env::var("CHURN_SECONDS").map_or(6, |text| text.parse().expect("a number"));
-    let plan = u64::from(std::process::id());
     let words = ["echo", "--engine", engine, "--socket", "nodelay", "--idle", "30s"];
     // The first option is the listener's, and the first thread waits for the stop.
     let rings = if engine == "uring" { OF_RINGS } else { "" };
-    let server = Watched::start(&words, Some(&format!("seed={plan} {PLAN} {rings}")));
+    // One that meets an error before it serves ends with that, as it should: another seed then.
+    let start =
+        |seed| Some((seed, Watched::try_start(&words, Some(&format!("seed={seed} {PLAN} {rings}")))?));
+    let (plan, server) = (u64::from(std::process::id())..).find_map(start).unwrap();
     let (before, bytes) = (server.held(), noise(21_001, plan));
     let run = |time: Duration| {
         let (seen, until) = (Seen::default(), Instant::now() + time);

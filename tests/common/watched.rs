@@ -67,19 +67,29 @@ pub struct Told {
 impl Watched {
     /// `serve WORDS`, with a plan of faults where there is one.
     pub fn start(words: &[&str], faults: Option<&str>) -> Self {
+        Self::try_start(words, faults).expect("it serves")
+    }
+
+    /// None where it has ended before it waited for anybody.
+    pub fn try_start(words: &[&str], faults: Option<&str>) -> Option<Self> {
         let words = [&["serve"], words, &["--listen", "127.0.0.1:0", "--json", "--events", "all"]].concat();
         let mut command = enchufe("en", &words);
         command.envs(faults.map(|plan| ("ENCHUFE_FAULTS", plan)));
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let address = lines.find_map(|line| event(&line, "listening")).unwrap()["address"].clone();
+        let mut next = |name: &str| lines.find_map(|line| event(&line, name));
+        let Some((listening, _)) = next("listening").zip(next("waiting")) else {
+            process.wait().unwrap();
+            return None;
+        };
+        let address = listening["address"].clone();
         let address = address.as_str().unwrap().parse().unwrap();
         let told = thread::spawn(move || {
             let mut told = Told::default();
             lines.for_each(|line| told.learn(&line));
             told
         });
-        Self { process, address, told: Some(told) }
+        Some(Self { process, address, told: Some(told) })
     }
 
     pub fn id(&self) -> u32 {
