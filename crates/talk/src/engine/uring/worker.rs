@@ -12,6 +12,7 @@ use crate::engine::busy::Spinner;
 use crate::engine::crowd::{Crowd, Key};
 use crate::engine::entrance::Nobody;
 use crate::engine::exchange::Exchange;
+use crate::engine::gather::{Gatherer, NAP};
 use crate::engine::group::{Group, Intake, Queue};
 use crate::engine::moves::next_thread;
 use crate::engine::timers::Asked;
@@ -28,6 +29,7 @@ use std::io;
 use std::mem;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Completions of one turn; the others are taken in the next.
@@ -54,6 +56,9 @@ pub(super) struct Worker<'h, S: Service> {
     deaf: Vec<Token>,
     /// What a wait is for.
     waits: Batch,
+    gatherer: Gatherer,
+    /// What came from outside: pieces and newcomers, in this turn; bytes, so far.
+    came: (usize, u64),
     /// Where connections may be handed over.
     pace: Option<Pace<'h>>,
     /// What runs was ended: who comes from another thread is, too.
@@ -88,6 +93,8 @@ impl<'h, S: Service> Worker<'h, S> {
             intake: Intake::new(),
             deaf: Vec::new(),
             waits: Batch::new(),
+            gatherer: Gatherer::new(host.limits.busy_poll),
+            came: (0, 0),
             pace: None,
             is_cut: false,
             asked: Asked::default(),
@@ -139,6 +146,13 @@ impl<'h, S: Service> Worker<'h, S> {
         };
         let until = self.waits.until();
         let rings = &mut self.rings;
+        if self.gatherer.naps() && until == Until::One && timeout != Some(Duration::ZERO) {
+            // What is to be begun does not wait, and may tell something at once.
+            rings.wait(Some(Duration::ZERO), Until::One)?;
+            if !rings.has_news() {
+                thread::sleep(NAP);
+            }
+        }
         self.spinner.wait(timeout, |time| {
             if time != Some(Duration::ZERO) || rings.is_worth_a_look() {
                 rings.wait(time, until)?;
@@ -150,6 +164,7 @@ impl<'h, S: Service> Worker<'h, S> {
     fn turn(&mut self) -> Result<(), TalkError> {
         let asked = Instant::now();
         let (mut now, mut count, mut result) = (asked, 0, Ok(()));
+        self.came.0 = 0;
         for index in 0..self.rings.len() {
             while count < MOST
                 && let Some(came) = self.rings.get(index).and_then(Ring::take)
@@ -166,6 +181,7 @@ impl<'h, S: Service> Worker<'h, S> {
         if let Some(since) = self.asked.as_of(asked, told_all, self.crowd.len() / MOST + 16) {
             self.expire(since);
         }
+        self.gatherer.asked(asked, self.came.0, self.came.1, self.crowd.len());
         self.look_around(asked);
         result
     }
@@ -199,6 +215,10 @@ impl<'h, S: Service> Worker<'h, S> {
 
     /// An operation on a connection has told something.
     fn done(&mut self, at: usize, came: Completion, now: Instant) {
+        if came.piece.is_some() {
+            self.came =
+                (self.came.0 + 1, self.came.1 + came.result.as_ref().map_or(0, |count| u64::from(*count)));
+        }
         let waits = &mut self.waits;
         let begin = |connection: &mut Connection<'h, S>, ring: &mut Ring| match Token::of(came.token) {
             Token::Receive(_) => {
@@ -274,6 +294,7 @@ impl<'h, S: Service> Worker<'h, S> {
         if !stuck {
             let mut arrivals = mem::take(&mut self.arrivals);
             let queue = self.group.accept((self.thread, index), self.intake.most(), &mut arrivals);
+            self.came.0 += arrivals.len();
             for (stream, about) in arrivals.drain(..) {
                 stuck |= self.take(stream, about, now);
             }
@@ -319,6 +340,7 @@ impl<'h, S: Service> Worker<'h, S> {
         let stuck = match came.slot() {
             Some(slot) => {
                 self.rings.taken(ring);
+                self.came.0 += 1;
                 self.let_in(ring, slot, now);
                 self.doors.leave(ring, &mut self.rings);
                 false
