@@ -127,6 +127,16 @@ pub const CASES: &[Case] = &[
             NEVER_SLOWER,
         ],
     ),
+    Case {
+        loads: 1,
+        peers: &["enchufe", "C epoll", "tokio", "mio", "Go net", "report 1"],
+        ..two(
+            "one-free",
+            "1 connection, server and load where the system likes, 19 bytes",
+            &["rounds"],
+            &[goal(Figure::P50, "enchufe", Some("report 1"), Wanted::AtMost(0.25)), NEVER_SLOWER],
+        )
+    },
     apart("fifty", "50 connections, 19 bytes", &["rounds", "connections=50"], ALL, &[CHEAPER, NEVER_SLOWER]),
     apart(
         "many",
