@@ -12,6 +12,7 @@ use common::{Server, again, noise};
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -156,10 +157,14 @@ fn bulk(engine: &str) {
             let (written, read) = (AtomicUsize::new(0), AtomicUsize::new(0));
             let total = total / way.part();
             let client = Bulk { stream, way, total, pattern: &pattern, written, read };
-            thread::scope(|scope| {
-                scope.spawn(|| client.write());
-                client.read();
-            });
+            let talked = panic::catch_unwind(AssertUnwindSafe(|| {
+                thread::scope(|scope| {
+                    scope.spawn(|| client.write());
+                    client.read();
+                });
+            }));
+            // What the server says of it is what one would ask for next.
+            assert!(talked.is_ok(), "{engine} {way:?}: see above; the server: {:?}", server.stop());
         }
         let (took, after) = (begun.elapsed(), Held::by(server.process.id()));
         println!(
