@@ -118,17 +118,20 @@ impl Bulk<'_> {
         match again(call) {
             Ok(count) => count,
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.tell_stall(name),
-            Err(error) => panic!("{name}: {error}"),
+            Err(error) => panic!("{:?}, {name}: {error}; {}", self.way, self.so_far()),
         }
     }
 
     fn tell_stall(&self, call: &str) -> ! {
-        let (written, read) = (self.written.load(Ordering::Relaxed), self.read.load(Ordering::Relaxed));
         let port = format!(":{:04X} ", self.stream.local_addr().unwrap().port());
         let sockets = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
         let ends: Vec<&str> = sockets.lines().filter(|line| line.contains(&port)).collect();
-        let way = self.way;
-        panic!("{way:?} stands still in {call}: {written} written, {read} read of {}; {ends:#?}", self.total);
+        panic!("{:?} stands still in {call}: {}; {ends:#?}", self.way, self.so_far());
+    }
+
+    fn so_far(&self) -> String {
+        let (written, read) = (self.written.load(Ordering::Relaxed), self.read.load(Ordering::Relaxed));
+        format!("{written} written, {read} read of {}", self.total)
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod json;
 pub mod watched;
 
+use socket2::{Domain, Socket, Type};
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -419,12 +420,19 @@ pub fn reset(stream: TcpStream) {
 
 /// An address of this machine that no other test binds anything to, and a port that is free there:
 /// all of 127.0.0.0/8 is loopback on Linux.
+///
+/// The socket that finds it is only bound. One that listened would go on where another test is just starting a program: until its
+/// `execve` that has all descriptors of this process, and whoever connected meanwhile would be reset then.
 pub fn address_of_its_own() -> SocketAddr {
     static COUNT: AtomicU32 = AtomicU32::new(1);
     let [_, _, b, c] = std::process::id().to_be_bytes();
     let number = u8::try_from(COUNT.fetch_add(1, Ordering::Relaxed)).unwrap();
     let ip = IpAddr::V4(Ipv4Addr::new(127, 64 + number, b, c));
-    TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap()
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    // Then it is in nobody's way either.
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&SocketAddr::new(ip, 0).into()).unwrap();
+    socket.local_addr().unwrap().as_socket().unwrap()
 }
 
 /// An address that refuses connections for as long as the guard lives: its port is taken, by a
