@@ -50,7 +50,7 @@ const SERVICES: &[&str] = &[
 ];
 const BACKLOG: u32 = 4096;
 /// Of reads of a connection that streams.
-const STREAM_SIZE: usize = 256 * 1024;
+const STREAM_SIZE: usize = 512 * 1024;
 const QUIET_TIME: Duration = Duration::from_millis(50);
 const MOST: usize = 10_000_000;
 

@@ -18,6 +18,25 @@ pub(super) struct Buffers {
     received: u64,
 }
 
+/// Whether much comes at once on a connection: then it is read in large pieces.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Flow(u8);
+
+impl Flow {
+    /// So many reads in a row that find less are not the end of it: who has just waited for the peer finds what it has sent so far. (The first
+    /// packet of loopback is a little less than a usual buffer.)
+    const PATIENCE: u8 = 32;
+
+    /// Much was there to be read, or less.
+    pub(super) const fn learn(&mut self, is_much: bool) {
+        self.0 = if is_much { Self::PATIENCE } else { self.0.saturating_sub(1) };
+    }
+
+    pub(super) const fn is_large(self) -> bool {
+        self.0 > 0
+    }
+}
+
 #[derive(Debug, Default)]
 struct Buffer {
     bytes: Vec<u8>,
@@ -110,6 +129,20 @@ impl Buffers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_that_pauses_is_one_still_and_one_that_trickles_is_not() {
+        let mut flow = Flow::default();
+        flow.learn(false);
+        assert!(!flow.is_large());
+        flow.learn(true);
+        for _ in 1..Flow::PATIENCE {
+            flow.learn(false);
+            assert!(flow.is_large());
+        }
+        flow.learn(false);
+        assert!(!flow.is_large());
+    }
 
     #[test]
     fn what_is_kept_is_bounded_and_the_last_that_came_goes_out_first() {

@@ -1,7 +1,7 @@
 //! One connection and its socket: the calls that carry bytes, for the engines that learn that a socket is
 //! ready and then call.
 
-use super::buffers::Buffers;
+use super::buffers::{Buffers, Flow};
 use super::presence::Presence;
 use crate::reason::Call;
 use crate::service::Service;
@@ -18,8 +18,7 @@ pub(super) struct Line<'h, S: Service> {
     presence: Presence,
     /// The last read filled its buffer: there may be more.
     pub(super) filled: bool,
-    /// Much comes at once: it is read in large pieces, where there are such.
-    streams: bool,
+    flow: Flow,
 }
 
 /// What came of a read.
@@ -46,11 +45,11 @@ pub(super) enum Sent {
 
 impl<'h, S: Service> Line<'h, S> {
     pub(super) fn new(session: Session<'h, S, usize>, stream: TcpStream) -> Self {
-        Self { session, stream, presence: Presence::default(), filled: false, streams: false }
+        Self { session, stream, presence: Presence::default(), filled: false, flow: Flow::default() }
     }
 
     pub(super) fn read(&mut self, buffers: &mut Buffers, now: Instant) -> Read {
-        let index = buffers.take(self.streams);
+        let index = buffers.take(self.flow.is_large());
         let result = host::receive(&self.stream, buffers.bytes_mut(index));
         let (freed, read) = match result {
             Ok(0) => {
@@ -62,7 +61,7 @@ impl<'h, S: Service> Line<'h, S> {
                 let room = buffers.bytes(index);
                 let bytes = room.get(..count).unwrap_or_default();
                 self.filled = count == room.len();
-                self.streams = self.filled || count > buffers.size();
+                self.flow.learn(self.filled || count > buffers.size());
                 let freed = self.session.received(bytes, index, now);
                 (freed, Read::Bytes(count, freed.xor(Some(index))))
             }

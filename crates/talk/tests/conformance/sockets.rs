@@ -99,7 +99,7 @@ impl World for Sockets {
         // Several threads also look before they wait, and read streams in larger pieces.
         let looks = self.threads.get() > 1;
         let stream_size =
-            if looks && setup.limits.read_size == Limits::default().read_size { 256 * 1024 } else { 0 };
+            if looks && setup.limits.read_size == Limits::default().read_size { 512 * 1024 } else { 0 };
         // Where nothing else is tried, a connection is parked as soon as it can be.
         let kept = if looks { Limits::default().kept } else { 0 };
         let busy_poll = if looks { BusyPoll::For(Duration::from_micros(50)) } else { BusyPoll::Off };

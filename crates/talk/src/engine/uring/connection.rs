@@ -1,6 +1,7 @@
 //! One connection of a worker: which operations on it are under way, and which are to be.
 
 use super::token::Token;
+use crate::engine::buffers::Flow;
 use crate::engine::crowd::{Member, Standing};
 use crate::engine::presence::Presence;
 use crate::reason::Call;
@@ -55,20 +56,19 @@ enum News {
     End,
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "each says something of its own, in any combination")]
 pub(super) struct Connection<'h, S: Service> {
     pub(super) session: Session<'h, S, Piece>,
     pub(super) spot: Spot,
     pub(super) standing: Standing,
-    /// The last window of [`Pace`](super::batch::Batch) in which something came.
+    /// The last window of [`Batch`](super::batch::Batch) in which something came.
     pub(super) window: u32,
     /// It is to be received from when there are buffers again.
     pub(super) is_starved: bool,
     under_way: UnderWay,
     /// The receive that is under way goes on.
     again: bool,
-    /// What is received fills buffers: it is received piece by piece, so that no more comes than is wanted.
-    streams: bool,
+    /// Where much comes at once it is received piece by piece, so that no more comes than is wanted.
+    flow: Flow,
     /// Something came that nobody will hear of, as if it had not been read.
     is_unread: bool,
     /// What came while the session did not want to hear of it, in that order. No more than one receive that goes on brings before it is cancelled.
@@ -122,7 +122,7 @@ impl<'h, S: Service> Connection<'h, S> {
             is_starved: false,
             under_way: UnderWay::default(),
             again: false,
-            streams: false,
+            flow: Flow::default(),
             is_unread: false,
             late: VecDeque::new(),
             presence: Presence::default(),
@@ -256,7 +256,8 @@ impl<'h, S: Service> Connection<'h, S> {
         let bytes = ring.bytes(piece);
         // What fills a buffer goes on, as does what a usual one could not hold.
         let class = ring.class(piece).unwrap_or(Class::Usual);
-        self.streams = bytes.len() == ring.buffer_size(class) || bytes.len() > ring.buffer_size(Class::Usual);
+        self.flow
+            .learn(bytes.len() == ring.buffer_size(class) || bytes.len() > ring.buffer_size(Class::Usual));
         if let Some(freed) = self.session.received(bytes, piece, now) {
             ring.give(freed);
         } else if self.under_way.has(UnderWay::ROOM) {
@@ -343,7 +344,7 @@ impl<'h, S: Service> Connection<'h, S> {
             }
         } else if self.session.wants_read() {
             if !receives && !self.is_starved && self.late.is_empty() {
-                self.again = !self.streams;
+                self.again = !self.flow.is_large();
                 let (slot, token) = (self.spot.slot, Token::Receive(place).word());
                 if self.again {
                     ring.receive(slot, token);
