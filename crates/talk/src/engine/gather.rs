@@ -6,11 +6,13 @@
 //! and without, before and after.
 
 use super::BusyPoll;
+use std::io;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long it sleeps. As much is received with 10 µs, and each waking costs: that took a third more of the thread's time. To wait for
 /// several completions as long (`min_wait_usec`) took a third more with new connections.
-pub(super) const NAP: Duration = Duration::from_micros(50);
+const NAP: Duration = Duration::from_micros(50);
 /// Of what is compared.
 const PHASE: Duration = Duration::from_millis(5);
 /// A thread that asks less often than every so many µs has time, and its clients have none to give.
@@ -102,8 +104,19 @@ impl Gatherer {
         };
     }
 
-    /// Whether to sleep before asking.
-    pub(super) const fn naps(&self) -> bool {
+    /// Sleeps before the kernel is asked, which may take `timeout`, if that pays and `is_idle` says that nothing is there yet.
+    pub(super) fn nap(
+        &self,
+        timeout: Option<Duration>,
+        is_idle: impl FnOnce() -> io::Result<bool>,
+    ) -> io::Result<()> {
+        if self.naps() && timeout != Some(Duration::ZERO) && is_idle()? {
+            thread::sleep(NAP);
+        }
+        Ok(())
+    }
+
+    const fn naps(&self) -> bool {
         matches!(self.phase, Phase::Trial { .. } | Phase::Naps { .. })
     }
 }

@@ -47,6 +47,15 @@ impl Asked {
     }
 }
 
+/// How long a thread may wait that has to look after something at these times: not at all, where there is more to do.
+pub(super) fn time_left(more: bool, times: [Option<Instant>; 2]) -> Option<Duration> {
+    if more {
+        return Some(Duration::ZERO);
+    }
+    let next = times.into_iter().flatten().min()?;
+    Some(next.saturating_duration_since(Instant::now()))
+}
+
 impl Default for Timers {
     fn default() -> Self {
         Self { since: Instant::now(), words: BTreeSet::new() }

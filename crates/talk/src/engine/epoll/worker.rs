@@ -9,10 +9,10 @@ use crate::engine::buffers::Buffers;
 use crate::engine::busy::Spinner;
 use crate::engine::crowd::{Crowd, Key};
 use crate::engine::exchange::Exchange;
-use crate::engine::gather::{Gatherer, NAP};
+use crate::engine::gather::Gatherer;
 use crate::engine::group::{Group, Intake, Queue};
 use crate::engine::moves::next_thread;
-use crate::engine::timers::Asked;
+use crate::engine::timers::{Asked, time_left};
 use crate::engine::{CutsAtPanic, Host, Tally, again};
 use crate::error::TalkError;
 use crate::reason::Call;
@@ -26,8 +26,7 @@ use std::io;
 use std::mem;
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 /// Events that are taken at once; the others wait in the kernel.
 const EVENTS: usize = 1024;
@@ -114,12 +113,7 @@ impl<'h, S: Service> Worker<'h, S> {
         let mut events = Events::with_room_for(EVENTS);
         let mut result = Ok(());
         while !(self.group.is_closed() && self.crowd.is_empty() && self.exchange.leave(self.thread)) {
-            let (timeout, epoll) = (self.timeout(), &self.epoll);
-            if self.gatherer.naps() && timeout != Some(Duration::ZERO) {
-                thread::sleep(NAP);
-            }
-            let look = |time| epoll.wait(&mut events, time).map(|()| !events.is_empty());
-            if let Err(error) = self.spinner.wait(timeout, look) {
+            if let Err(error) = self.wait(&mut events) {
                 self.group.close();
                 // Nothing is known of the connections any more.
                 self.end_all(|session| session.failed(Call::EpollWait, again(&error)));
@@ -138,12 +132,11 @@ impl<'h, S: Service> Worker<'h, S> {
         self.group.entrance.host
     }
 
-    fn timeout(&self) -> Option<Duration> {
-        if !self.in_line.is_empty() {
-            return Some(Duration::ZERO);
-        }
-        let next = [self.crowd.next_time(), self.intake.until()].into_iter().flatten().min()?;
-        Some(next.saturating_duration_since(Instant::now()))
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        let timeout = time_left(!self.in_line.is_empty(), [self.crowd.next_time(), self.intake.until()]);
+        self.gatherer.nap(timeout, || Ok(true))?;
+        let epoll = &self.epoll;
+        self.spinner.wait(timeout, |time| epoll.wait(events, time).map(|()| !events.is_empty()))
     }
 
     fn turn(&mut self, events: &Events) -> Result<(), TalkError> {

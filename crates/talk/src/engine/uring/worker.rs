@@ -12,10 +12,10 @@ use crate::engine::busy::Spinner;
 use crate::engine::crowd::{Crowd, Key};
 use crate::engine::entrance::Nobody;
 use crate::engine::exchange::Exchange;
-use crate::engine::gather::{Gatherer, NAP};
+use crate::engine::gather::Gatherer;
 use crate::engine::group::{Group, Intake, Queue};
 use crate::engine::moves::next_thread;
-use crate::engine::timers::Asked;
+use crate::engine::timers::{Asked, time_left};
 use crate::engine::{CutsAtPanic, Host, Tally, again};
 use crate::error::TalkError;
 use crate::reason::Call;
@@ -29,7 +29,6 @@ use std::io;
 use std::mem;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Completions of one turn; the others are taken in the next.
@@ -138,21 +137,16 @@ impl<'h, S: Service> Worker<'h, S> {
     }
 
     fn wait(&mut self) -> io::Result<()> {
-        let next = [self.crowd.next_time(), self.intake.until()].into_iter().flatten().min();
-        let timeout = if self.rings.has_news() {
-            Some(Duration::ZERO)
-        } else {
-            next.map(|next| next.saturating_duration_since(Instant::now()))
-        };
-        let until = self.waits.until();
-        let rings = &mut self.rings;
-        if self.gatherer.naps() && until == Until::One && timeout != Some(Duration::ZERO) {
-            // What is to be begun does not wait, and may tell something at once.
-            rings.wait(Some(Duration::ZERO), Until::One)?;
-            if !rings.has_news() {
-                thread::sleep(NAP);
+        let timeout = time_left(self.rings.has_news(), [self.crowd.next_time(), self.intake.until()]);
+        let (until, rings) = (self.waits.until(), &mut self.rings);
+        self.gatherer.nap(timeout, || {
+            // A wait for several is a sleep already.
+            if until == Until::One {
+                // What is to be begun does not wait, and may tell something at once.
+                rings.wait(Some(Duration::ZERO), until)?;
             }
-        }
+            Ok(until == Until::One && !rings.has_news())
+        })?;
         self.spinner.wait(timeout, |time| {
             if time != Some(Duration::ZERO) || rings.is_worth_a_look() {
                 rings.wait(time, until)?;
