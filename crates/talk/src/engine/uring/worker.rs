@@ -1,35 +1,33 @@
 //! One thread: its rings, its connections, and the loop that turns what is done into what is to be done.
 
+mod arrive;
 mod hand;
 
 use super::batch::Batch;
-use super::connection::{Connection, Spot};
+use super::connection::Connection;
 use super::door::Doors;
 use super::rings::{Prepared, Rings};
 use super::token::Token;
 use crate::engine::balance::Pace;
 use crate::engine::busy::Spinner;
 use crate::engine::crowd::{Crowd, Key};
-use crate::engine::entrance::Nobody;
 use crate::engine::exchange::Exchange;
 use crate::engine::gather::Gatherer;
-use crate::engine::group::{Group, Intake, Queue};
+use crate::engine::group::{Group, Intake};
 use crate::engine::moves::next_thread;
 use crate::engine::timers::{Asked, time_left};
 use crate::engine::{CutsAtPanic, Host, Tally, again};
 use crate::error::TalkError;
 use crate::reason::Call;
 use crate::service::Service;
-use crate::session::Session;
-use crate::told::{About, Shortage};
+use crate::told::About;
 use enchufe_sys::host::Bell;
-use enchufe_sys::io_uring::{self, Class, Completion, Ring, Slot, Until};
-use std::convert::Infallible;
+use enchufe_sys::io_uring::{Class, Completion, Ring, Until};
 use std::io;
 use std::mem;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Completions of one turn; the others are taken in the next.
 const MOST: usize = 4096;
@@ -275,146 +273,6 @@ impl<'h, S: Service> Worker<'h, S> {
         }
         while let Some(key) = self.crowd.expired(now) {
             self.work(key.place, now, |connection, ring| connection.expire(ring, now));
-        }
-    }
-
-    /// Somebody waits at a listener.
-    fn knocked(&mut self, index: usize, came: Completion, now: Instant) -> Result<(), TalkError> {
-        self.doors.is_over(index);
-        if self.group.is_closed() {
-            return Ok(());
-        }
-        let mut stuck = came.result.is_err() && self.could_not(index, came.result)?;
-        if !stuck {
-            let mut arrivals = mem::take(&mut self.arrivals);
-            let queue = self.group.accept((self.thread, index), self.intake.most(), &mut arrivals);
-            self.came.0 += arrivals.len();
-            for (stream, about) in arrivals.drain(..) {
-                stuck |= self.take(stream, about, now);
-            }
-            self.arrivals = arrivals;
-            let queue = queue?;
-            self.intake.learn(queue);
-            stuck |= queue == Queue::Stuck;
-        }
-        if stuck {
-            self.intake.leave(self.group, now);
-        } else {
-            self.open_doors();
-        }
-        Ok(())
-    }
-
-    /// Takes in one who was accepted. Whether those who come after it had better wait.
-    fn take(&mut self, stream: TcpStream, about: About, now: Instant) -> bool {
-        let shortage = match self.rings.adopt(&stream) {
-            Ok(Some((ring, slot))) => {
-                drop(stream);
-                self.open(ring, slot, about, now);
-                return false;
-            }
-            Ok(None) => Shortage::Connections(self.rings.places()),
-            Err(error) => error.raw_os_error().map_or(Shortage::Memory, Shortage::Ring),
-        };
-        self.group.entrance.turn_away(Some(stream), about, shortage);
-        !matches!(shortage, Shortage::Connections(_))
-    }
-
-    /// The kernel has let somebody in, or could not.
-    fn arrived(
-        &mut self,
-        ring: usize,
-        index: usize,
-        came: Completion,
-        now: Instant,
-    ) -> Result<(), TalkError> {
-        if !came.goes_on {
-            self.doors.is_over(index);
-        }
-        let stuck = match came.slot() {
-            Some(slot) => {
-                self.rings.taken(ring);
-                self.came.0 += 1;
-                self.let_in(ring, slot, now);
-                self.doors.leave(ring, &mut self.rings);
-                false
-            }
-            None => self.could_not(index, came.result)?,
-        };
-        if stuck {
-            self.intake.leave(self.group, now);
-        } else if !came.goes_on && !self.group.is_closed() {
-            self.open_doors();
-        }
-        Ok(())
-    }
-
-    /// Whether who waits outside cannot be let in now.
-    fn could_not(&self, index: usize, result: io::Result<u32>) -> Result<bool, TalkError> {
-        let mut address = None;
-        // It cannot fail: what is done with each does not.
-        let _ = self.group.each_listener::<Infallible>(self.thread, |(at, listener)| {
-            if at == index {
-                address = Some(listener.address());
-            }
-            Ok(())
-        });
-        match (result, address) {
-            (Err(error), Some(address)) if !io_uring::is_cancelled(&error) => {
-                Ok(self.group.entrance.fault(error, address)? == Nobody::Room)
-            }
-            _ => Ok(false),
-        }
-    }
-
-    fn let_in(&mut self, ring: usize, slot: Slot, now: Instant) {
-        let entrance = &self.group.entrance;
-        // Nobody hears of it.
-        let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let refused = if self.group.is_closed() {
-            entrance.came_too_late();
-            true
-        } else {
-            let (about, has_room) = entrance.count(nobody, nobody);
-            if has_room {
-                entrance.serves();
-                return self.open(ring, slot, about, now);
-            }
-            let socket =
-                self.rings.get(ring).and_then(|ring| ring.descriptor(slot).ok()).map(TcpStream::from);
-            entrance.refuse(socket, about, Shortage::Connections(self.host().limits.connections));
-            true
-        };
-        if let Some(chosen) = self.rings.get(ring).filter(|_| refused) {
-            chosen.close(slot, Token::Ignored.word());
-            self.rings.freed(ring);
-        }
-    }
-
-    fn open(&mut self, ring: usize, slot: Slot, about: About, now: Instant) {
-        self.group.entrance.had_room();
-        let bell = S::ASKS.then(|| Arc::clone(&self.bell));
-        let session = Session::open(self.host(), self.service, about, bell, (now, SystemTime::now()));
-        let ring = u8::try_from(ring).unwrap_or(u8::MAX);
-        let mut connection = Connection::new(session, Spot { ring, slot });
-        connection.standing.goes = self.crowd.next_thread();
-        let place = self.crowd.insert(connection);
-        self.work(place, now, |_, _| {});
-    }
-
-    fn open_doors(&mut self) {
-        // A listener that was inherited is still there then, and who comes to it is somebody else's.
-        if !self.group.is_closed() {
-            self.doors.wait(self.group, &mut self.rings);
-        }
-    }
-
-    fn look_at_queue(&mut self) {
-        if self.intake.come_back(self.group) {
-            self.open_doors();
-            for token in mem::take(&mut self.deaf) {
-                self.hear_of(token);
-            }
         }
     }
 
