@@ -11,6 +11,7 @@ mod common;
 
 use common::{Process, Server};
 use std::io::Write;
+use std::net::TcpListener;
 
 /// The program, with this call refused.
 fn without(call: &str, error: &str, words: &[&str]) -> Process {
@@ -53,6 +54,13 @@ fn what_is_said_of_a_call_that_is_forbidden_has_the_way_out() {
     without("eventfd2", "ENOSYS", &HERE).finish().is(2, "", said);
 }
 
+/// A server that may lock next to no memory, and have so many descriptors.
+fn without_locking(descriptors: u32, words: &str) -> Process {
+    let program = env!("CARGO_BIN_EXE_enchufe");
+    let line = format!("ulimit -n {descriptors}; exec '{program}' --lang en serve echo {words}");
+    Process::start(common::python("without_locking", &["/bin/sh", "-c", &line]))
+}
+
 /// For a user, or root without the right to lock memory, the kernel counts that of rings as locked (Linux 6.14).
 #[test]
 #[cfg_attr(
@@ -60,29 +68,42 @@ fn what_is_said_of_a_call_that_is_forbidden_has_the_way_out() {
     ignore = "python3 is not installed, or io_uring is not there"
 )]
 fn where_the_rings_of_all_threads_cannot_be_had_the_usual_engine_serves_without_and_uring_says_why() {
-    let start = |words: &[&str]| {
-        let program =
-            [env!("CARGO_BIN_EXE_enchufe"), "--lang", "en", "serve", "echo", "--listen", "127.0.0.1:0"];
-        Process::start(common::python("without_locking", &[&program[..], words].concat()))
-    };
-    let server = Server::of(start(&["--json", "--once"]));
+    let start = |words: &str| without_locking(20_000, words);
+    let server = Server::of(start("--json --once --listen 127.0.0.1:0"));
     let mut client = server.connect();
     client.write_all(b"hola").unwrap();
     assert_eq!(common::read_exactly(&client, 4), b"hola");
     drop(client);
     assert_eq!(server.finish().code, Some(0));
-    let mut named = start(&["--engine", "uring"]);
-    // A kernel that does not count it serves.
-    let said = named.until("only this machine can connect");
-    assert!(said.starts_with("Listening on "), "{said}");
-    named.signal("TERM");
-    let done = named.finish();
+    // Before anything is opened: a kernel that does not count them comes to an address that somebody has.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let done = start(&format!("--engine uring --listen {}", taken.local_addr().unwrap())).finish();
     let why = "enchufe: io_uring_setup: there is no memory for the rings of so many threads; raise the limit of memory that may be \
                locked (ulimit -l), give fewer --threads, or use --engine epoll\n";
-    assert!(
-        done.code == Some(0) || (done.code, done.errors()) == (Some(2), why),
-        "{:?} {}",
-        done.code,
-        done.errors()
-    );
+    assert_eq!((done.code, done.text()), (Some(2), ""));
+    assert!(done.errors() == why || done.errors().contains(" listens there already; "), "{}", done.errors());
+}
+
+#[test]
+#[cfg_attr(
+    not(all(have_python3, have_io_uring)),
+    ignore = "python3 is not installed, or io_uring is not there"
+)]
+fn where_the_usual_engine_is_epoll_for_want_of_rings_its_connections_are_to_fit_the_descriptors() {
+    let start = |words: &str| {
+        without_locking(200, &format!("--threads 1 --listen 127.0.0.1:0 --max-connections {words}"))
+    };
+    // With those of its own, its epoll, its bell, and two sockets that listen.
+    let mut few = Server::of(start("164 --json -v"));
+    let engine = few.process.event("engine")["name"].clone();
+    assert_eq!(few.stop().code, Some(0));
+    let many = start("165 --json -v");
+    if engine == "uring" {
+        // This kernel does not count the memory of rings, and their connections are no descriptors.
+        assert_eq!(Server::of(many).stop().code, Some(0));
+        return;
+    }
+    let said = "enchufe: --max-connections 165 needs 201 descriptors and this program may have 200; raise the limit of this \
+                shell with: sudo prlimit --pid $$ --nofile=201\n";
+    many.finish().is(2, "", said);
 }

@@ -25,7 +25,7 @@ use enchufe_sys::host::{Interest, Watch};
 #[cfg(have_watch)]
 use enchufe_sys::signals::SignalPipe;
 use enchufe_talk::connect::Family;
-use enchufe_talk::engine::{self, Host, Limits, Program, Summary};
+use enchufe_talk::engine::{self, Host, Limits, Program, Ready, Summary};
 use enchufe_talk::listen::{self, Listener};
 use enchufe_talk::options::SocketOption;
 use enchufe_talk::services::{Ask, Chargen, Daytime, Discard, Echo, LineEnding, Receive, Reply, Until};
@@ -85,14 +85,16 @@ pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue
     if plan.service == "ask" && !io::stdin().is_terminal() {
         return Err(Problem::new(Kind::NoTerminal));
     }
-    plan.crew.fits(&plan, manager.sockets(), host::raise_descriptor_limit())?;
+    let limit = host::raise_descriptor_limit();
+    let engine = plan.crew.ready(&plan)?;
+    plan.crew.fits(engine.kind(), &plan, manager.sockets(), limit)?;
     let stop = stop_on_signals()?;
     let shown = match plan.service {
         "receive" => Shown::Whole,
         "discard" | "chargen" => Shown::Hidden,
         _ => Shown::Text,
     };
-    let numbered = plan.crew.kind != engine::Kind::Blocking;
+    let numbered = engine.kind() != engine::Kind::Blocking;
     let tale = Tale { audience: Audience::Server, events: plan.events, shown, numbered };
     let teller = teller(&flags.telling, common, &tale, &stop, catalogue)?;
     teller.keep_time()?;
@@ -105,7 +107,7 @@ pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue
     if let (true, Some(counters)) = (plan.status, &opened.counters) {
         status::show(counters, &teller, catalogue)?;
     }
-    let summary = run(&plan, flags.ending.into(), opened, &teller, &stop);
+    let summary = run(&plan, flags.ending.into(), (engine, opened), &teller, &stop);
     manager.end();
     if let Some(problem) = teller.problem() {
         return Err(problem);
@@ -174,7 +176,7 @@ fn reopen_log_on_hang_up(teller: &Arc<Teller>) -> Result<(), Problem> {
 fn run(
     plan: &Plan,
     ending: LineEnding,
-    Opened { listeners, counters }: Opened,
+    (engine, Opened { listeners, counters }): (Ready, Opened),
     teller: &Arc<Teller>,
     stop: &Arc<Stop>,
 ) -> Result<Summary, Problem> {
@@ -188,7 +190,7 @@ fn run(
         counters: counters.as_deref(),
         tls: plan.identity.as_ref(),
     };
-    let with = Running { engine: plan.crew.kind, listeners, host: &host };
+    let with = Running { engine, listeners, host: &host };
     match plan.service {
         "receive" => with.serve(&Receive),
         "reply" => with.serve(&Reply { answer: ending.add_to(plan.answer.as_slice()), until: plan.until }),
@@ -206,14 +208,14 @@ fn run(
 }
 
 struct Running<'a> {
-    engine: engine::Kind,
+    engine: Ready,
     listeners: Vec<Listener>,
     host: &'a Host<'a>,
 }
 
 impl Running<'_> {
     fn serve<S: Service>(self, service: &S) -> Result<Summary, Problem> {
-        Ok(engine::serve(self.engine, self.listeners, service, self.host)?)
+        Ok(self.engine.serve(self.listeners, service, self.host)?)
     }
 
     #[cfg(have_watch)]
@@ -428,7 +430,6 @@ fn limits(flags: &flags::Serve, crew: &Crew, quiet: Option<Duration>) -> Result<
         stream_size: if times.read_size.is_none() { STREAM_SIZE } else { 0 },
         threads: crew.threads,
         processors: crew.processors.clone(),
-        or_epoll: crew.is_usual,
         busy_poll: crew.busy_poll,
         drain: plan::time("--drain", flags.drain.as_deref())?.unwrap_or(usual.drain),
         ..usual

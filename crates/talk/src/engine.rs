@@ -45,6 +45,7 @@ mod line;
 #[cfg(feature = "linux")]
 mod moves;
 mod presence;
+mod ready;
 #[cfg(feature = "linux")]
 mod steering;
 mod threads;
@@ -66,6 +67,7 @@ use crate::tls::Identity;
 use crate::told::{About, Reporter, Told};
 
 use enchufe_sys::host::{self, Bell, Interest, Watch};
+pub use ready::Ready;
 #[cfg(feature = "linux")]
 pub use steering::astray;
 
@@ -120,7 +122,8 @@ impl Kind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// The one that serves most connections with least, of those that this system has and allows.
+    /// The one that serves most connections with least, of those that this system has and allows; [`Ready::best`] looks whether it has
+    /// room for a whole server, too.
     pub fn best() -> Self {
         Self::ALL.iter().rev().copied().find(|kind| kind.is_allowed().is_ok()).unwrap_or(Self::Threads)
     }
@@ -204,9 +207,6 @@ pub struct Limits {
     /// likes. Where there are as many as threads, connections come to the thread of the processor that handles their
     /// packets.
     pub processors: Vec<usize>,
-    /// Whether [`Kind::Epoll`] serves where the rings of [`Kind::Uring`] cannot be had. For a user the memory of all rings is bounded
-    /// (`RLIMIT_MEMLOCK`), so that a small one can be had where those of all threads cannot.
-    pub or_epoll: bool,
     /// Whether those threads look for what comes before they wait for it.
     pub busy_poll: BusyPoll,
     /// Whether those threads hand connections over to each other.
@@ -245,7 +245,6 @@ impl Default for Limits {
             drain: Duration::from_secs(5),
             threads: None,
             processors: Vec::new(),
-            or_epoll: false,
             busy_poll: BusyPoll::Off,
             hand_over: HandOver::WhenFull,
             kept: 512,
@@ -384,18 +383,7 @@ pub fn serve<S: Service>(
     service: &S,
     host: &Host<'_>,
 ) -> Result<Summary, TalkError> {
-    #[cfg(feature = "linux")]
-    let (kind, rings) = uring::prepare(kind, &host.limits)?;
-    let threads = kind.has_few_threads().then(|| host.limits.threads_or_all());
-    host.reporter.tell(None, &Told::Engine { name: kind.name(), threads });
-    watched(host, |tally| match kind {
-        Kind::Blocking => blocking::run(listeners, service, host, tally),
-        Kind::Threads => threads::run(listeners, service, host, tally),
-        #[cfg(feature = "linux")]
-        Kind::Epoll => epoll::run(listeners, service, host, tally),
-        #[cfg(feature = "linux")]
-        Kind::Uring => uring::run(listeners, rings, service, host, tally),
-    })
+    Ready::new(kind, &host.limits)?.serve(listeners, service, host)
 }
 
 /// What to run for each connection.

@@ -8,7 +8,7 @@ use crate::problem::{Kind, Problem};
 #[cfg(have_watch)]
 use enchufe_sys::affinity;
 use enchufe_talk::TalkError;
-use enchufe_talk::engine::{self, BusyPoll};
+use enchufe_talk::engine::{self, BusyPoll, Ready};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -22,9 +22,8 @@ const BESIDE_OTHERS: u64 = 1;
 /// Who does the work.
 #[derive(Debug)]
 pub struct Crew {
-    pub kind: engine::Kind,
-    /// It was not named: another serves where it cannot.
-    pub is_usual: bool,
+    /// The engine that was named; `None`: the best that can be had.
+    engine: Option<engine::Kind>,
     /// Of an engine that has a few; `None`: as many as there are processors for.
     pub threads: Option<NonZeroUsize>,
     pub processors: Vec<usize>,
@@ -33,20 +32,22 @@ pub struct Crew {
 
 impl Crew {
     pub fn new(flags: &flags::Serve) -> Result<Self, Problem> {
-        let kind = kind(flags.engine.as_deref())?;
+        let engine = engine(flags.engine.as_deref())?;
         let few = [
             ("--threads", flags.threads.is_some()),
             ("--cpus", flags.cpus.is_some()),
             ("--busy-poll", flags.busy_poll.is_some()),
         ];
-        if let Some((flag, _)) = few.iter().find(|(_, given)| *given && !kind.has_few_threads()) {
+        // The best one has, where these flags are.
+        let has_few = engine.is_none_or(engine::Kind::has_few_threads);
+        if let Some((flag, _)) = few.iter().find(|(_, given)| *given && !has_few) {
             return Err(Problem::new(Kind::FlagGoesWith)
                 .with("flag", flag)
                 .with("others", "--engine epoll, --engine uring"));
         }
         // One at a time is no more than any bound.
-        if kind == engine::Kind::Blocking && flags.max_connections.is_some() {
-            let others = engine::Kind::ALL.iter().filter(|other| **other != kind);
+        if engine == Some(engine::Kind::Blocking) && flags.max_connections.is_some() {
+            let others = engine::Kind::ALL.iter().filter(|other| Some(**other) != engine);
             let others: Vec<_> = others.map(|other| format!("--engine {}", other.name())).collect();
             let problem = Problem::new(Kind::FlagGoesWith).with("flag", "--max-connections");
             return Err(problem.with("others", others.join(", ")));
@@ -61,36 +62,49 @@ impl Crew {
         let processors = match named {
             Some(named) => steered(named, threads)?,
             // One that looks before it waits hands nothing over: it would have to do with what its processor leaves it.
-            None if kind.has_few_threads() && busy_poll == BusyPoll::Off => one_each(threads),
+            None if has_few && busy_poll == BusyPoll::Off => one_each(threads),
             None => Vec::new(),
         };
-        let is_usual = flags.engine.as_deref().is_none_or(|word| word == "auto");
-        Ok(Self { kind, is_usual, threads, processors, busy_poll })
+        Ok(Self { engine, threads, processors, busy_poll })
     }
 
-    /// Whether as many connections as are allowed can be had with this limit of descriptors, where so many sockets to listen
-    /// on were handed on.
-    pub fn fits(&self, plan: &Plan, handed: usize, limit: Option<u64>) -> Result<(), Problem> {
+    /// The engine that serves. With what the process has then, not more: how large its tables are follows from the limit of descriptors.
+    pub fn ready(&self, plan: &Plan) -> Result<Ready, Problem> {
+        Ok(match self.engine {
+            // A program for each connection is waited for by a thread each, whatever serves otherwise.
+            _ if plan.program.is_some() => Ready::new(engine::Kind::Threads, &plan.limits)?,
+            Some(engine) => Ready::new(engine, &plan.limits)?,
+            None => Ready::best(&plan.limits)?,
+        })
+    }
+
+    /// Whether as many connections as are allowed can be had of this engine with this limit of descriptors, where so many sockets to
+    /// listen on were handed on.
+    pub fn fits(
+        &self,
+        engine: engine::Kind,
+        plan: &Plan,
+        handed: usize,
+        limit: Option<u64>,
+    ) -> Result<(), Problem> {
         let connections = plan.limits.connections;
-        if connections == usize::MAX || self.kind == engine::Kind::Blocking {
+        if connections == usize::MAX || engine == engine::Kind::Blocking {
             return Ok(());
         }
-        let threads = self.threads.map_or_else(available, NonZeroUsize::get) as u64;
+        let threads = self.threads.map_or_else(|| usual_threads(&self.processors), NonZeroUsize::get) as u64;
         let addresses = if handed > 0 { handed as u64 } else { 2 * plan.endpoints.len() as u64 };
         let of_a_thread = OF_A_THREAD + if threads > 1 { BESIDE_OTHERS } else { 0 };
-        // Programs are waited for by a thread each, whatever serves otherwise.
-        let few = self.kind.has_few_threads() && plan.service != "exec";
-        let engine = if few { threads * (of_a_thread + addresses) } else { addresses };
+        let own = if engine.has_few_threads() { threads * (of_a_thread + addresses) } else { addresses };
         // Beside its socket: the program's input and output until it has begun (then one, to wait for it); to be told of the operator's
         // answer. Those of `uring` are no descriptors.
         let each = match plan.service {
             "exec" => 3,
-            "ask" if self.kind == engine::Kind::Threads => 2,
-            _ if !self.kind.takes_descriptors() => 0,
+            "ask" if engine == engine::Kind::Threads => 2,
+            _ if !engine.takes_descriptors() => 0,
             _ => 1,
         };
         let beside = if plan.metrics.is_some() { 3 + metrics::MOST as u64 } else { 0 };
-        let needed = OWN + beside + engine + each * connections as u64;
+        let needed = OWN + beside + own + each * connections as u64;
         match limit {
             Some(limit) if limit < needed => {
                 let problem = match most_descriptors().filter(|most| *most < needed) {
@@ -115,19 +129,19 @@ const fn most_descriptors() -> Option<u64> {
     None
 }
 
-fn kind(word: Option<&str>) -> Result<engine::Kind, Problem> {
-    let Some(word) = word.filter(|word| *word != "auto") else { return Ok(engine::Kind::best()) };
+/// The engine that was named, if the system has and allows it.
+fn engine(word: Option<&str>) -> Result<Option<engine::Kind>, Problem> {
+    let Some(word) = word else { return Ok(None) };
     let names = engine::Kind::ALL.iter().map(|kind| kind.name());
     let choices: Vec<&str> = std::iter::once("auto").chain(names).collect();
-    let kind = engine::Kind::named(plan::choice("--engine", word, &choices)?);
-    let kind = kind.unwrap_or_else(engine::Kind::best);
+    let Some(kind) = engine::Kind::named(plan::choice("--engine", word, &choices)?) else { return Ok(None) };
     match kind.is_allowed() {
         Err(TalkError::Resources { call, error }) => {
             let works = engine::Kind::best().name();
             let problem = Problem::new(Kind::EngineRefused).with("engine", kind.name()).with("works", works);
             Err(problem.with("call", call).cause(&error))
         }
-        result => Ok(result.map(|()| kind)?),
+        result => Ok(result.map(|()| Some(kind))?),
     }
 }
 
@@ -146,10 +160,15 @@ fn available() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
+/// As many threads as there are where no number is given, and at most.
+fn usual_threads(processors: &[usize]) -> usize {
+    if processors.is_empty() { available() } else { processors.len() }
+}
+
 fn threads(word: Option<&str>, processors: &[usize]) -> Result<Option<NonZeroUsize>, Problem> {
     let Some(word) = word.filter(|word| *word != "auto") else { return Ok(None) };
     let threads: usize = plan::number("--threads", word, 1..=4096)?;
-    let most = if processors.is_empty() { available() } else { processors.len() };
+    let most = usual_threads(processors);
     if threads > most {
         return Err(Problem::new(Kind::TooManyThreads).with("threads", threads).with("most", most));
     }

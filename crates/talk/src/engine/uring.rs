@@ -18,7 +18,7 @@ mod worker;
 
 use super::exchange::Exchange;
 use super::group::{self, Group};
-use super::{Host, Kind, Limits, Tally};
+use super::{Host, Limits, Tally};
 use crate::error::TalkError;
 use crate::listen::Listener;
 use crate::service::Service;
@@ -26,17 +26,10 @@ use worker::Worker;
 
 pub(super) use rings::Prepared;
 
-/// The engine that serves, and the rings of its threads if it is this one.
-pub(super) fn prepare(kind: Kind, limits: &Limits) -> Result<(Kind, Vec<Prepared>), TalkError> {
-    if kind != Kind::Uring {
-        return Ok((kind, Vec::new()));
-    }
-    let rings: Result<Vec<_>, _> = (0..limits.threads_or_all()).map(|_| Prepared::new(limits)).collect();
-    match rings {
-        Ok(rings) => Ok((kind, rings)),
-        Err(_) if limits.or_epoll => Ok((Kind::Epoll, Vec::new())),
-        Err(error) => Err(TalkError::Resources { call: "io_uring_setup", error }),
-    }
+/// The first ring of each thread.
+pub(super) fn prepare(limits: &Limits) -> Result<Vec<Prepared>, TalkError> {
+    let rings: Result<_, _> = (0..limits.threads_or_all()).map(|_| Prepared::new(limits)).collect();
+    rings.map_err(TalkError::resources("io_uring_setup"))
 }
 
 /// With the rings of each thread.

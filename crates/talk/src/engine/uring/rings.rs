@@ -37,6 +37,7 @@ struct Used {
 }
 
 /// The first ring of a thread that is still to begin.
+#[derive(Debug)]
 pub(in crate::engine) struct Prepared {
     size: Size,
     ring: Ring,
