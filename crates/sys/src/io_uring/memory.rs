@@ -238,9 +238,13 @@ impl Memory {
 
     /// If it lies in a buffer of the kernel's, it gets memory of its own. Not while it is sent.
     pub(super) fn detach(&mut self, piece: Piece) {
-        let copy: Box<[u8]> = self.bytes(piece).into();
-        let Some(held) = self.held.get_mut(piece.0 as usize).filter(|held| !held.is_sent) else { return };
-        if let Place::Buffer(class, buffer) = held.place {
+        let Some(Held { place: Place::Buffer(class, buffer), is_sent: false, .. }) =
+            self.held.get(piece.0 as usize)
+        else {
+            return;
+        };
+        let (class, buffer, copy) = (*class, *buffer, self.bytes(piece).into());
+        if let Some(held) = self.held.get_mut(piece.0 as usize) {
             held.place = Place::Own(copy);
             self.pools[class as usize].spare.push(buffer);
         }
