@@ -8,6 +8,7 @@
 use super::{HandOver, Limits};
 use enchufe_sys::schedstat::{self, Spent, ThreadTimes};
 use std::collections::HashMap;
+use std::mem;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -112,9 +113,10 @@ impl Pace<'_> {
 
     /// Ends the window.
     pub(super) fn load(&mut self, now: Instant) -> Option<Load> {
+        let since = mem::replace(&mut self.since, now);
         let spent = self.balance.spent(self.thread)?;
-        let load = Load::between(self.spent, spent, now.saturating_duration_since(self.since));
-        (self.since, self.spent) = (now, spent);
+        let load = Load::between(self.spent, spent, now.saturating_duration_since(since));
+        self.spent = spent;
         // For one that runs where the system likes, that finds another processor if others want this one.
         let stays = !self.balance.processors.is_empty();
         Some(if stays { load } else { Load { ran: load.full(), delayed: 0.0 } })

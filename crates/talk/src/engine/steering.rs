@@ -14,7 +14,7 @@ use enchufe_sys::affinity::run_on;
 use enchufe_sys::reuseport::incoming_processor;
 use std::io;
 use std::net::{Ipv4Addr, TcpStream};
-use std::thread;
+use std::thread::Builder;
 
 /// Connects once from each of `processors`, to listeners at a port of its own on 127.0.0.1 that are opened as a server's with a thread
 /// for each are. The first processor whose connection came to the thread of another than the one that handled its packets; `None`:
@@ -33,7 +33,8 @@ fn try_out(each: &[Listener], processors: &[usize]) -> Result<Option<usize>, Tal
     let Some(address) = each.first().map(Listener::address) else { return Ok(None) };
     for from in processors.iter().copied() {
         let connect = move || run_on(from).and_then(|()| TcpStream::connect(address));
-        let connected = thread::spawn(connect).join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
+        let thread = Builder::new().spawn(connect).map_err(TalkError::resources("clone"))?;
+        let connected = thread.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
         let _client = connected.map_err(TalkError::resources("connect"))?;
         for (processor, listener) in processors.iter().zip(each) {
             while let Ok((stream, _)) = accept(&listener.socket) {
