@@ -82,6 +82,24 @@ fn a_program_that_ends_first_has_its_answer_read_and_its_code_told() {
 }
 
 #[test]
+fn who_goes_on_sending_after_the_program_has_ended_is_ended_in_time() {
+    // As long as it is read from there is always more.
+    let flood = |mut client: TcpStream| while client.write_all(&[b'x'; 8192]).is_ok() {};
+    let server = serve(&["--once"], &["true"]);
+    flood(server.connect());
+    let closed = json::only(server.finish().text(), "closed");
+    assert_eq!(closed[0]["reason"], "own_end");
+    let server = serve(&["--drain", "0"], &["true"]);
+    let client = server.connect();
+    let sender = std::thread::spawn(move || flood(client));
+    let mut process = server.process;
+    process.event("program_ended");
+    process.signal("TERM");
+    sender.join().unwrap();
+    process.finish();
+}
+
+#[test]
 fn a_program_knows_both_addresses() {
     let line = "echo $PROTO $TCPLOCALIP:$TCPLOCALPORT $TCPREMOTEIP:$TCPREMOTEPORT";
     let server = serve(&["--once"], &["sh", "-c", line]);

@@ -180,21 +180,18 @@ impl<'a> Connection<'a> {
             return 0;
         }
         loop {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let cutting = self.host.stop.cutting();
+            let mut watches = [Watch::new(self.stream, Interest::READ), Watch::new(cutting, Interest::READ)];
+            // Asked each time: what comes from a peer that goes on sending is always there.
+            let waited = host::wait(&mut watches, left);
+            if waited.is_err() || left.is_some_and(|left| left.is_zero()) || watches[1].ready().read {
+                break;
+            }
             match (&*self.stream).read(&mut buffer) {
                 Ok(0) => break,
                 Ok(more) => count += more as u64,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-                    let mut watches = [
-                        Watch::new(self.stream, Interest::READ),
-                        Watch::new(self.host.stop.cutting(), Interest::READ),
-                    ];
-                    let waited = host::wait(&mut watches, left);
-                    let over = left.is_some_and(|left| left.is_zero()) || watches[1].ready().read;
-                    if waited.is_err() || over {
-                        break;
-                    }
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => break,
             }
         }
