@@ -1,7 +1,10 @@
 //! Connections on their way from one thread to another.
 
+use super::{Host, Tally};
+use crate::reason::Call;
 use crate::service::Service;
-use crate::session::Parked;
+use crate::session::{Parked, Session};
+use std::io;
 use std::mem;
 use std::net::TcpStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,6 +19,17 @@ pub(super) struct Guest<S: Service> {
     pub(super) stream: TcpStream,
     /// Its times count from then.
     pub(super) since: Instant,
+}
+
+impl<S: Service> Guest<S> {
+    /// It can be watched nowhere: ends it, and tells so.
+    pub(super) fn lose(self, host: &Host<'_>, service: &S, tally: &Tally, (call, error): (Call, io::Error)) {
+        let Self { session, stream, since } = self;
+        let mut session: Session<'_, S, ()> = Session::unpark(session, host, service, since);
+        session.failed(call, error);
+        drop(stream);
+        tally.ended(session);
+    }
 }
 
 /// What each thread is handed.
@@ -58,11 +72,55 @@ impl<S: Service> Exchange<S> {
         self.inbox(thread).map_or_else(Vec::new, |mut inbox| mem::take(&mut inbox.guests))
     }
 
+    /// A thread cannot go on: what it was handed and has not looked at. From then on it is handed nothing.
+    pub(super) fn abandon(&self, thread: usize) -> Vec<Guest<S>> {
+        self.inbox(thread).map_or_else(Vec::new, |mut inbox| {
+            inbox.left = true;
+            mem::take(&mut inbox.guests)
+        })
+    }
+
     /// Whether a thread that has nothing else to do may go: from then on it is handed nothing.
     pub(super) fn leave(&self, thread: usize) -> bool {
         self.inbox(thread).is_none_or(|mut inbox| {
             inbox.left = inbox.guests.is_empty();
             inbox.left
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::Echo;
+    use crate::stop::Stop;
+    use crate::told::{About, ConnectionId, Silent};
+    use std::net::TcpListener;
+    use std::sync::atomic::Ordering;
+    use std::time::SystemTime;
+
+    #[test]
+    fn who_was_handed_to_a_thread_that_cannot_go_on_is_ended_and_nobody_comes_after() {
+        let (stop, tally) = (Stop::new().unwrap(), Tally::default());
+        let host = Host::new(&Silent, &stop);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let since = Instant::now();
+        let guest = || {
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let about = About { id: ConnectionId(1), peer: stream.peer_addr().unwrap() };
+            let mut session: Session<'_, Echo, ()> =
+                Session::open(&host, &Echo, about, None, (since, SystemTime::now()));
+            tally.open.fetch_add(1, Ordering::Relaxed);
+            Guest { session: session.park(since).unwrap(), stream, since }
+        };
+        let exchange = Exchange::new(2);
+        assert!(exchange.put(1, guest()).is_none());
+        assert!(!exchange.leave(1), "it has one to look at");
+        for guest in exchange.abandon(1) {
+            guest.lose(&host, &Echo, &tally, (Call::EpollWait, io::ErrorKind::OutOfMemory.into()));
+        }
+        assert_eq!(tally.open.load(Ordering::Relaxed), 0);
+        assert!(!exchange.has_room(1) && exchange.put(1, guest()).is_some());
+        assert!(exchange.has_room(0) && exchange.put(0, guest()).is_none());
     }
 }

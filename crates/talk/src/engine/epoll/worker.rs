@@ -117,6 +117,9 @@ impl<'h, S: Service> Worker<'h, S> {
                 self.group.close();
                 // Nothing is known of the connections any more.
                 self.end_all(|session| session.failed(Call::EpollWait, again(&error)));
+                for guest in self.exchange.abandon(self.thread) {
+                    guest.lose(self.host(), self.service, self.tally, (Call::EpollWait, again(&error)));
+                }
                 return Err(TalkError::Resources { call: "epoll_wait", error });
             }
             if let Err(error) = self.turn(&events) {

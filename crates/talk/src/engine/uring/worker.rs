@@ -312,6 +312,9 @@ impl<'h, S: Service> Worker<'h, S> {
                 self.tally.ended(connection.session);
             }
         }
+        for guest in self.exchange.abandon(self.thread) {
+            guest.lose(self.host(), self.service, self.tally, (Call::RingEnter, again(error)));
+        }
     }
 
     /// Ends what still runs.

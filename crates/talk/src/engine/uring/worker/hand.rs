@@ -66,19 +66,18 @@ impl<S: Service> Worker<'_, S> {
     }
 
     /// What came on it meanwhile is received when it is received from.
-    fn welcome(&mut self, Guest { session, stream, since }: Guest<S>, now: Instant) {
-        let mut session = Session::unpark(session, self.host(), self.service, since);
-        let (ring, slot) = match self.rings.adopt(&stream) {
+    fn welcome(&mut self, guest: Guest<S>, now: Instant) {
+        let (ring, slot) = match self.rings.adopt(&guest.stream) {
             Ok(Some(found)) => found,
             full => {
-                session
-                    .failed(Call::RingEnter, full.err().unwrap_or_else(|| io::ErrorKind::OutOfMemory.into()));
-                drop(stream);
-                self.tally.ended(session);
+                let error = full.err().unwrap_or_else(|| io::ErrorKind::OutOfMemory.into());
+                guest.lose(self.host(), self.service, self.tally, (Call::RingEnter, error));
                 return self.group.freed();
             }
         };
+        let Guest { session, stream, since } = guest;
         drop(stream);
+        let mut session = Session::unpark(session, self.host(), self.service, since);
         if self.is_cut {
             session.interrupted();
         }
