@@ -42,6 +42,9 @@ pub const MOST_COPIED: usize = 64 * 1024;
 const SPARE: usize = 64;
 /// How long the kernel is left alone that had no memory for an operation.
 const WANT: Duration = Duration::from_millis(1);
+/// How often [`probe`] waits for an operation that is done at once, a second each: where something stands between it and the kernel that
+/// takes operations and does nothing, it is not to wait for ever.
+const MOST_WAITS: usize = 10;
 /// The bit of a token that is ours, as is the one below; the others are the caller's.
 const OWN: u64 = 1 << 63;
 /// Of a receive into a large buffer: the bit below.
@@ -124,7 +127,8 @@ impl std::fmt::Debug for Ring {
 /// Makes a ring and does with it what is newest of what it can: a connection is taken in, echoes, is borrowed and closed.
 ///
 /// Fails with `ENOSYS` where the kernel has none, with `EPERM` where the system forbids it to this user
-/// (`kernel.io_uring_disabled`) or a filter does, and with `EINVAL` before Linux 6.8.
+/// (`kernel.io_uring_disabled`) or a filter does, with `EINVAL` before Linux 6.8, and with [`io::ErrorKind::TimedOut`] where operations
+/// never end.
 pub fn probe() -> io::Result<()> {
     let size = Size { operations: 8, completions: 16, sockets: 1, usual: (2, 64), large: (1, 64) };
     let mut ring = Ring::new(&size)?;
@@ -213,9 +217,9 @@ impl Ring {
         self.kernel.params().is_feature_min_timeout()
     }
 
-    /// The next completion of an operation that is to go well; others are of no interest.
+    /// The next completion of an operation that is to go well at once; others are of no interest.
     fn next_of(&mut self, token: u64) -> io::Result<Completion> {
-        loop {
+        for _ in 0..MOST_WAITS {
             self.wait(Some(Duration::from_secs(1)), Until::One)?;
             let mut came = std::iter::from_fn(|| self.take()).filter(|completion| completion.token == token);
             match came.next() {
@@ -224,6 +228,7 @@ impl Ring {
                 None => {}
             }
         }
+        Err(io::ErrorKind::TimedOut.into())
     }
 
     fn push(&mut self, entry: squeue::Entry, token: u64) {
