@@ -438,7 +438,7 @@ fn more_connections_than_descriptors_are_refused_with_the_line_that_raises_the_l
 
 #[test]
 fn a_socket_that_cannot_be_had_for_want_of_descriptors_is_told_with_the_way_out() {
-    let script = "ulimit -n 10; exec \"$@\" serve echo --metrics 0 --listen 127.0.0.1:0";
+    let script = "ulimit -n 10; exec \"$@\" serve echo --engine epoll --metrics 0 --listen 127.0.0.1:0";
     let start = ["-c", script, "sh", env!("CARGO_BIN_EXE_enchufe"), "--lang", "en"];
     let done = Process::start(other("sh", &start)).finish();
     assert_eq!(done.code, Some(2));

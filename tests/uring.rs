@@ -66,6 +66,21 @@ fn there_may_be_more_connections_than_descriptors() {
 
 #[test]
 #[cfg_attr(not(have_io_uring), ignore = "needs io_uring")]
+fn more_connections_than_all_tables_have_room_for_are_refused_at_the_start() {
+    // A thread has 64 tables of as many places as there may be descriptors.
+    quiet(common::address_of_its_own(), "--max-connections 10000").finish().could_not_run(
+        "--max-connections 10000 needs 157 descriptors and this program may have 64; raise the limit of this shell with: \
+         sudo prlimit --pid $$ --nofile=157",
+    );
+    // And each but the first is a descriptor: 39, beside the 36 of the server.
+    quiet(common::address_of_its_own(), "--max-connections 3000").finish().could_not_run(
+        "--max-connections 3000 needs 75 descriptors and this program may have 64; raise the limit of this shell with: \
+         sudo prlimit --pid $$ --nofile=75",
+    );
+}
+
+#[test]
+#[cfg_attr(not(have_io_uring), ignore = "needs io_uring")]
 fn whom_the_kernel_lets_in_past_the_limit_is_reset() {
     let address = common::address_of_its_own();
     let server = quiet(address, "--max-connections 2 --drain 1m");

@@ -70,6 +70,8 @@ use enchufe_sys::host::{self, Bell, Interest, Watch};
 pub use ready::Ready;
 #[cfg(feature = "linux")]
 pub use steering::astray;
+#[cfg(feature = "linux")]
+pub use uring::{MOST_RINGS, MOST_SOCKETS};
 
 use std::ffi::OsString;
 #[cfg(feature = "linux")]

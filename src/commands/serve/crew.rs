@@ -95,16 +95,16 @@ impl Crew {
         let addresses = if handed > 0 { handed as u64 } else { 2 * plan.endpoints.len() as u64 };
         let of_a_thread = OF_A_THREAD + if threads > 1 { BESIDE_OTHERS } else { 0 };
         let own = if engine.has_few_threads() { threads * (of_a_thread + addresses) } else { addresses };
-        // Beside its socket: the program's input and output until it has begun (then one, to wait for it); to be told of the operator's
-        // answer. Those of `uring` are no descriptors.
-        let each = match plan.service {
-            "exec" => 3,
-            "ask" if engine == engine::Kind::Threads => 2,
-            _ if !engine.takes_descriptors() => 0,
-            _ => 1,
-        };
         let beside = if plan.metrics.is_some() { 3 + metrics::MOST as u64 } else { 0 };
-        let needed = OWN + beside + own + each * connections as u64;
+        let (own, connections) = (OWN + beside + own, connections as u64);
+        // Beside its socket: the program's input and output until it has begun (then one, to wait for it); to be told of the operator's
+        // answer.
+        let needed = match plan.service {
+            "exec" => own + 3 * connections,
+            "ask" if engine == engine::Kind::Threads => own + 2 * connections,
+            _ if engine.takes_descriptors() => own + connections,
+            _ => with_tables(own, threads, connections),
+        };
         match limit {
             Some(limit) if limit < needed => {
                 let problem = match most_descriptors().filter(|most| *most < needed) {
@@ -116,6 +116,23 @@ impl Crew {
             _ => Ok(()),
         }
     }
+}
+
+/// The least limit under which tables have places for so many: each is a descriptor beside `own`, which has the first of each thread, and
+/// has as many places as the limit is. Where not even the largest ones have, no limit is too low.
+#[cfg(have_watch)]
+fn with_tables(own: u64, threads: u64, connections: u64) -> u64 {
+    let fits = |limit: &u64| {
+        let tables = connections.div_ceil((*limit).min(engine::MOST_SOCKETS.into()));
+        tables <= threads * engine::MOST_RINGS as u64 && own + tables.saturating_sub(threads) <= *limit
+    };
+    let largest = own.max(engine::MOST_SOCKETS.into()) + threads * engine::MOST_RINGS as u64;
+    (own..=largest).find(fits).unwrap_or(own)
+}
+
+#[cfg(not(have_watch))]
+const fn with_tables(own: u64, _: u64, _: u64) -> u64 {
+    own
 }
 
 /// What no limit of descriptors can be above (`fs.nr_open`, proc(5)).

@@ -25,6 +25,7 @@ use crate::service::Service;
 use worker::Worker;
 
 pub(super) use rings::Prepared;
+pub use rings::{MOST_RINGS, MOST_SOCKETS};
 
 /// The first ring of each thread.
 pub(super) fn prepare(limits: &Limits) -> Result<Vec<Prepared>, TalkError> {

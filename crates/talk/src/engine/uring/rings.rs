@@ -9,15 +9,15 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Places of a table at most: what the kernel takes for it is taken at once.
-const MOST_SOCKETS: u32 = 32 * 1024;
+/// Places of a ring's table at most: what the kernel takes for it is taken at once. They are as many as the process may have descriptors.
+pub const MOST_SOCKETS: u32 = 32 * 1024;
 /// Queues' worth of places that are free where the kernel lets in by itself: whom it lets in without a place it closes. It takes a whole
 /// queue before it is told not to, and may take another before it hears of that.
 const QUEUES: u32 = 2;
 /// And those who come meanwhile.
 const MORE: u32 = 1024;
 /// Rings of one thread at most.
-const MOST_RINGS: usize = 64;
+pub const MOST_RINGS: usize = 64;
 /// Memory for what comes, of one ring, in usual buffers and in large ones. It is taken as it is used, and given back with the ring.
 const MEMORY: [usize; 2] = [16 << 20, 8 << 20];
 /// Buffers of a size, the least and the most that are of use.
