@@ -68,7 +68,7 @@ fn without_locking(descriptors: u32, words: &str) -> Process {
     ignore = "python3 is not installed, or io_uring is not there"
 )]
 fn where_the_rings_of_all_threads_cannot_be_had_the_usual_engine_serves_without_and_uring_says_why() {
-    let start = |words: &str| without_locking(20_000, words);
+    let start = |words: &str| without_locking(200, words);
     let server = Server::of(start("--json --once --listen 127.0.0.1:0"));
     let mut client = server.connect();
     client.write_all(b"hola").unwrap();

@@ -85,9 +85,7 @@ pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue
     if plan.service == "ask" && !io::stdin().is_terminal() {
         return Err(Problem::new(Kind::NoTerminal));
     }
-    let limit = host::raise_descriptor_limit();
-    let engine = plan.crew.ready(&plan)?;
-    plan.crew.fits(engine.kind(), &plan, manager.sockets(), limit)?;
+    let engine = plan.crew.ready(&plan, manager.sockets())?;
     let stop = stop_on_signals()?;
     let shown = match plan.service {
         "receive" => Shown::Whole,

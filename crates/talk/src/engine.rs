@@ -430,7 +430,8 @@ fn watch_over_drain(host: &Host<'_>, tally: &Tally, over: &Bell) {
     let first = |bell: &Bell, until: Option<Instant>| loop {
         let mut watches = [Watch::new(bell, Interest::READ), Watch::new(over, Interest::READ)];
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        // Without poll there is no drain to watch over; the engine meets the same error and says so.
+        // Without poll there is no drain to watch over: an engine that waits by it meets the same error and says so, and with another
+        // a second stop cuts.
         if host::wait(&mut watches, left).is_err() || watches[1].ready().read {
             return false;
         }

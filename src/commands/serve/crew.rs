@@ -7,6 +7,7 @@ use crate::plan::{self, Times};
 use crate::problem::{Kind, Problem};
 #[cfg(have_watch)]
 use enchufe_sys::affinity;
+use enchufe_sys::host;
 use enchufe_talk::TalkError;
 use enchufe_talk::engine::{self, BusyPoll, Ready};
 use std::num::NonZeroUsize;
@@ -68,19 +69,23 @@ impl Crew {
         Ok(Self { engine, threads, processors, busy_poll })
     }
 
-    /// The engine that serves. With what the process has then, not more: how large its tables are follows from the limit of descriptors.
-    pub fn ready(&self, plan: &Plan) -> Result<Ready, Problem> {
-        Ok(match self.engine {
+    /// The engine that serves, if it can have as many connections as are allowed, where so many sockets to listen on were handed on.
+    pub fn ready(&self, plan: &Plan, handed: usize) -> Result<Ready, Problem> {
+        // Before there is a ring: how many places its table has follows from it.
+        let limit = host::raise_descriptor_limit();
+        let ready = match self.engine {
             // A program for each connection is waited for by a thread each, whatever serves otherwise.
             _ if plan.program.is_some() => Ready::new(engine::Kind::Threads, &plan.limits)?,
             Some(engine) => Ready::new(engine, &plan.limits)?,
             None => Ready::best(&plan.limits)?,
-        })
+        };
+        self.fits(ready.kind(), plan, handed, limit)?;
+        Ok(ready)
     }
 
     /// Whether as many connections as are allowed can be had of this engine with this limit of descriptors, where so many sockets to
     /// listen on were handed on.
-    pub fn fits(
+    fn fits(
         &self,
         engine: engine::Kind,
         plan: &Plan,
