@@ -194,6 +194,7 @@ fn epoll_never_stands_still() {
 }
 
 #[test]
+#[cfg_attr(not(have_io_uring), ignore = "needs io_uring")]
 fn uring_never_stands_still() {
     bulk("uring");
 }

@@ -129,6 +129,7 @@ fn epoll_is_there_again_at_once() {
 }
 
 #[test]
+#[cfg_attr(not(have_io_uring), ignore = "needs io_uring")]
 fn uring_is_there_again_at_once() {
     restarts("uring");
 }

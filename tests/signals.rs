@@ -4,12 +4,10 @@
 
 mod common;
 
-use common::{Process, Server, enchufe, json, read_all, read_exactly};
+use common::{Process, Server, enchufe, engines, json, read_all, read_exactly};
 use serde_json::json;
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
-
-const ENGINES: [&str; 4] = ["blocking", "threads", "epoll", "uring"];
 
 /// A client that has had an answer: its connection is being served.
 fn served(server: &Server) -> TcpStream {
@@ -21,7 +19,7 @@ fn served(server: &Server) -> TcpStream {
 
 #[test]
 fn a_server_at_rest_ends_well_at_the_first_signal() {
-    for engine in ENGINES {
+    for engine in engines() {
         for signal in ["INT", "TERM"] {
             let server = Server::json(&["echo", "--engine", engine]);
             server.process.signal(signal);
@@ -35,7 +33,7 @@ fn a_server_at_rest_ends_well_at_the_first_signal() {
 
 #[test]
 fn what_runs_is_let_end_and_nobody_new_is_let_in() {
-    for engine in ENGINES {
+    for engine in engines() {
         let mut server = Server::json(&["echo", "--engine", engine, "--drain", "1m"]);
         let mut client = server.connect();
         client.write_all(b"before").unwrap();
@@ -57,7 +55,7 @@ fn what_runs_is_let_end_and_nobody_new_is_let_in() {
 
 #[test]
 fn a_second_signal_cuts_what_still_runs() {
-    for engine in ENGINES {
+    for engine in engines() {
         let mut server = Server::json(&["echo", "--engine", engine, "--drain", "1h"]);
         let client = served(&server);
         server.process.signal("INT");

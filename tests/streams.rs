@@ -108,7 +108,7 @@ fn an_empty_message_is_a_connection_without_bytes() {
 
 #[test]
 fn a_servers_events_are_these_objects() {
-    let server = Server::json(&["echo", "--once", "-v", "--engine", "uring", "--threads", "1"]);
+    let server = Server::json(&["echo", "--once", "-v", "--engine", "epoll", "--threads", "1"]);
     let (target, mut client) = (server.target(), server.connect());
     let peer = client.local_addr().unwrap().to_string();
     client.write_all(b"\x00\xFF\"\n").unwrap();
@@ -124,7 +124,7 @@ fn a_servers_events_are_these_objects() {
             json!({"event": "socket_made", "address": "127.0.0.1:0"}),
             json!({"event": "bound", "address": target}),
             json!({"event": "listening", "address": target, "reach": "this_machine", "backlog": 4096}),
-            json!({"event": "engine", "name": "uring", "threads": 1}),
+            json!({"event": "engine", "name": "epoll", "threads": 1}),
             json!({"event": "waiting"}),
             json!({"event": "accepted", "connection": 1, "peer": peer, "local": target}),
             json!({"event": "received", "connection": 1, "peer": peer, "bytes": 4,

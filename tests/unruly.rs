@@ -262,6 +262,7 @@ fn epoll_is_as_before() {
 }
 
 #[test]
+#[cfg_attr(not(have_io_uring), ignore = "needs io_uring")]
 fn uring_is_as_before() {
     unruly("uring", clients());
 }
