@@ -1,8 +1,8 @@
 //! A server that is killed (SIGKILL) under load, and started anew at once at the same port.
 //!
-//! It binds at the first try: the kernel has closed the listeners of a process before anybody learns that it is gone, and what is left
-//! of its connections (TIME-WAIT, FIN-WAIT) is in nobody's way with `SO_REUSEADDR`. A few times for each engine, or as many as
-//! `RESTARTS` says (`just soak`).
+//! The kernel has closed the listeners of a process before anybody learns that it is gone (of `uring` some ms afterwards, for which the
+//! new server tries again), and what is left of its connections (TIME-WAIT, FIN-WAIT) is in nobody's way with `SO_REUSEADDR`. A few times
+//! for each engine, or as many as `RESTARTS` says (`just soak`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "what a long run is made for")]
 
