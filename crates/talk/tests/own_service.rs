@@ -13,7 +13,7 @@ mod example;
 
 #[test]
 fn the_example_counts_on_every_engine() {
-    for &engine in Kind::ALL {
+    for engine in Kind::ALL.iter().copied().filter(|kind| kind.is_allowed().is_ok()) {
         let stop = Stop::new().unwrap();
         let listeners = listen::open(&Plan::new(&["127.0.0.1:0".parse().unwrap()]), &Silent, &stop).unwrap();
         let address = listeners[0].address();
