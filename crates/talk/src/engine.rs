@@ -169,6 +169,13 @@ pub enum BusyPoll {
 
 /// Whether a thread of an engine that has a few hands connections over to another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "linux"),
+    expect(
+        clippy::manual_non_exhaustive,
+        reason = "the hidden one is for tests of engines that are not there"
+    )
+)]
 pub enum HandOver {
     /// A connection stays where it was accepted.
     Never,

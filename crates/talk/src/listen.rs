@@ -206,15 +206,16 @@ fn open_one(address: SocketAddr, plan: &Plan<'_>, reporter: &dyn Reporter) -> Re
 /// Binds. Where nobody is found that has the port it is tried again for a while: after a server of rings was killed the kernel takes some
 /// ms to take its sockets away.
 fn bind(socket: &Socket, address: SocketAddr) -> io::Result<()> {
-    for _ in 0..BIND_TRIES {
+    let mut tries = BIND_TRIES;
+    loop {
         match socket.bind(&address.into()) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_nobodys(address) => {
+            Err(error) if tries > 0 && error.kind() == io::ErrorKind::AddrInUse && is_nobodys(address) => {
+                tries -= 1;
                 std::thread::sleep(BIND_PAUSE);
             }
             result => return result,
         }
     }
-    socket.bind(&address.into())
 }
 
 /// Whether nobody is found who has this address.
