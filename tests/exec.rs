@@ -44,8 +44,8 @@ fn as_many_as_may_be_have_a_program_at_once_where_the_descriptors_are_said_to_su
         let start = ["-c", &script, "sh", env!("CARGO_BIN_EXE_enchufe"), "--lang", "en"];
         common::Process::start(common::other("sh", &start))
     };
-    // Three of each: its socket, and the program's input and output.
-    let needed = 32 + 2 + 3 * CLIENTS;
+    // Two of each: its socket, and what waits for its program.
+    let needed = 32 + 2 + 2 * CLIENTS;
     limited(needed - 1).finish().could_not_run(&format!(
         "--max-connections {CLIENTS} needs {needed} descriptors and this program may have {}; \
          raise the limit of this shell with: sudo prlimit --pid $$ --nofile={needed}",
@@ -61,6 +61,20 @@ fn as_many_as_may_be_have_a_program_at_once_where_the_descriptors_are_said_to_su
     }
     drop(clients);
     assert_eq!(server.stop().code, Some(0));
+}
+
+#[test]
+fn a_program_begins_with_the_limit_of_descriptors_that_the_server_was_started_with() {
+    // The server raises its own to the hard one.
+    let words = "serve exec --json --listen 127.0.0.1:0 --once -- sh -c 'ulimit -Sn; ulimit -Hn; cat /proc/$PPID/limits'";
+    let script = format!("ulimit -Sn 300; ulimit -Hn 400; exec \"$1\" --lang en {words}");
+    let start = ["-c", &script, "sh", env!("CARGO_BIN_EXE_enchufe")];
+    let server = Server::of(common::Process::start(common::other("sh", &start)));
+    let answer = String::from_utf8(read_all(&server.connect())).unwrap();
+    let ours = answer.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let ours: Vec<&str> = ours.split_whitespace().skip(3).take(2).collect();
+    assert_eq!((answer.lines().take(2).collect(), ours), (vec!["300", "400"], vec!["400", "400"]));
+    assert_eq!(server.finish().code, Some(0));
 }
 
 #[test]

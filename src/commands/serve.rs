@@ -367,7 +367,9 @@ fn program(flags: &flags::Serve) -> Result<Program, Problem> {
     let word = flags.answer.as_ref().filter(|word| !word.is_empty());
     let word = word.ok_or_else(|| Problem::new(Kind::NothingToRun))?;
     let file = find(word.as_encoded_bytes()).map_err(cannot_run)?;
-    Ok(Program { file: file.into(), arguments: flags.extra.clone() })
+    // Ours is raised only later.
+    let descriptors = host::descriptor_limit();
+    Ok(Program { file: file.into(), arguments: flags.extra.clone(), descriptors })
 }
 
 #[cfg(not(have_watch))]

@@ -398,10 +398,13 @@ pub fn serve<S: Service>(
 /// What to run for each connection.
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// The file.
+    /// The path of the file: none is searched for.
     pub file: OsString,
     /// What follows it.
     pub arguments: Vec<OsString>,
+    /// The soft limit of descriptors that it begins with: the one of this process before it was raised, for many programs take
+    /// none above 1,024 (`select(2)`), or close all that there could be. `None`: that of this process.
+    pub descriptors: Option<u64>,
 }
 
 /// Runs a program for each connection, with the socket as its standard input and output, as long as [`serve`] would

@@ -102,10 +102,9 @@ impl Crew {
         let own = if engine.has_few_threads() { threads * (of_a_thread + addresses) } else { addresses };
         let beside = if plan.metrics.is_some() { 3 + metrics::MOST as u64 } else { 0 };
         let (own, connections) = (OWN + beside + own, connections as u64);
-        // Beside its socket: the program's input and output until it has begun (then one, to wait for it); to be told of the operator's
-        // answer.
+        // Beside its socket: to wait for the program; to be told of the operator's answer.
         let needed = match plan.service {
-            "exec" => own + 3 * connections,
+            "exec" => own + 2 * connections,
             "ask" if engine == engine::Kind::Threads => own + 2 * connections,
             _ if engine.takes_descriptors() => own + connections,
             _ => with_tables(own, threads, connections),

@@ -11,16 +11,14 @@ use crate::listen::Listener;
 use crate::reason::{Call, End, Reason};
 use crate::told::{About, Told};
 use enchufe_sys::host::{self, Interest, Watch};
-use enchufe_sys::pidfd::PidFd;
 use enchufe_sys::process;
 use enchufe_sys::queues;
 use enchufe_sys::sock_diag::{self, Question};
+use enchufe_sys::start::{Ended, Start, Started};
 use enchufe_sys::tcp_info::{TcpState, tcp_info};
 use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, Stdio};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 pub(super) fn run(
@@ -32,7 +30,7 @@ pub(super) fn run(
     threads::each(listeners, host, tally, false, |Arrival { stream, about, .. }| {
         let begun = Instant::now();
         let (reason, carried) = match Connection::start(program, &stream, about, host) {
-            Ok(connection) => connection.serve(),
+            Ok((connection, process)) => connection.serve(process),
             Err(error) => {
                 // RST: its client is not to take nothing for the answer.
                 let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
@@ -61,8 +59,6 @@ struct Connection<'a> {
     stream: &'a TcpStream,
     about: About,
     host: &'a Host<'a>,
-    child: Child,
-    process: PidFd,
     deadline: Option<Instant>,
 }
 
@@ -74,32 +70,35 @@ struct Carried {
 }
 
 impl<'a> Connection<'a> {
-    fn start(program: &Program, stream: &'a TcpStream, about: About, host: &'a Host<'a>) -> io::Result<Self> {
+    fn start(
+        program: &Program,
+        stream: &'a TcpStream,
+        about: About,
+        host: &'a Host<'a>,
+    ) -> io::Result<(Self, Started)> {
         // The program shares the flag, and expects to wait.
         stream.set_nonblocking(false)?;
-        let end = || stream.try_clone().map(|copy| Stdio::from(OwnedFd::from(copy)));
-        let mut command = Command::new(&program.file);
-        command.args(&program.arguments).stdin(end()?).stdout(end()?);
         // A group of its own: Ctrl-C at the server's terminal gives it the time to end that all have, and what it
         // starts is cut with it.
-        command.process_group(0).envs(addresses(stream.local_addr()?, about.peer));
-        let mut child = command.spawn()?;
-        let process = PidFd::open(child.id()).inspect_err(|_| {
-            let _ = child.kill();
-            let _ = child.wait();
-        })?;
-        host.reporter.tell(Some(about), &Told::ProgramStarted { pid: child.id() });
+        let start = Start {
+            file: &program.file,
+            arguments: &program.arguments,
+            variables: &addresses(stream.local_addr()?, about.peer),
+            ends: stream.as_fd(),
+            descriptors: program.descriptors,
+        };
+        let process = start.start()?;
+        host.reporter.tell(Some(about), &Told::ProgramStarted { pid: process.pid() });
         let deadline = host.limits.deadline.and_then(|limit| Instant::now().checked_add(limit));
-        Ok(Self { stream, about, host, child, process, deadline })
+        Ok((Self { stream, about, host, deadline }, process))
     }
 
     /// Waits until the program ends, or ends it.
-    fn serve(mut self) -> (Reason, Carried) {
+    fn serve(self, process: Started) -> (Reason, Carried) {
         let cut = loop {
             let left = self.deadline.map(|at| at.saturating_duration_since(Instant::now()));
             let cutting = self.host.stop.cutting();
-            let mut watches =
-                [Watch::new(&self.process, Interest::READ), Watch::new(cutting, Interest::READ)];
+            let mut watches = [Watch::new(&process, Interest::READ), Watch::new(cutting, Interest::READ)];
             if let Err(error) = host::wait(&mut watches, left) {
                 break Some(Reason::Failed(Call::Poll, error));
             }
@@ -116,10 +115,9 @@ impl<'a> Connection<'a> {
         };
         if cut.is_some() {
             // Nobody has waited for it yet, so its number is still its own.
-            let _ = process::end_group(self.child.id());
+            let _ = process::end_group(process.pid());
         }
-        if let Ok(status) = self.child.wait() {
-            let (code, signal) = (status.code(), status.signal());
+        if let Ok(Ended { code, signal }) = process.wait() {
             self.host.reporter.tell(Some(self.about), &Told::ProgramEnded { code, signal });
         }
         let (reason, mut carried) = self.look();
