@@ -90,7 +90,9 @@ impl Start<'_> {
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         // SAFETY: the pointer is to a live value that the kernel fills in.
         check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
-        Ok(Some(libc::rlimit { rlim_cur: soft.min(limit.rlim_max), ..limit }))
+        let soft = soft.min(limit.rlim_max);
+        // A sandbox that forbids the call had ours stay as it was.
+        Ok((soft != limit.rlim_cur).then_some(libc::rlimit { rlim_cur: soft, ..limit }))
     }
 }
 
