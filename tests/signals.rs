@@ -6,8 +6,12 @@ mod common;
 
 use common::{Process, Server, enchufe, engines, json, read_all, read_exactly};
 use serde_json::json;
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+/// Who finds nothing for so long is taken to find nothing more. Were it wrong, the test would see less.
+const NOTHING: Duration = Duration::from_millis(100);
 
 /// A client that has had an answer: its connection is being served.
 fn served(server: &Server) -> TcpStream {
@@ -116,5 +120,38 @@ fn a_server_can_be_started_again_at_once_on_the_same_port() {
         let done = server.finish();
         assert_eq!((done.code, done.errors()), (Some(0), ""), "round {round}");
         assert_eq!(json::reasons(done.text()), ["own_end"]);
+    }
+}
+
+#[test]
+fn who_took_what_was_sent_was_not_silent_while_the_server_was_stopped() {
+    const IDLE: Duration = Duration::from_millis(1500);
+    const MORE: usize = 1 << 20;
+    let take = |mut client: &TcpStream| {
+        let mut buffer = vec![0; 64 * 1024];
+        client.set_read_timeout(Some(NOTHING)).unwrap();
+        loop {
+            match client.read(&mut buffer) {
+                Ok(count @ 1..) => _ = count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                end => panic!("{end:?}"),
+            }
+        }
+    };
+    for engine in ENGINES {
+        let server = Server::quiet(&["chargen", "--engine", engine, "--idle", "1500ms"]);
+        let client = server.connect();
+        read_exactly(&client, 1);
+        // Nothing more fits then, so that the server waits for room.
+        std::thread::sleep(NOTHING);
+        server.process.signal("STOP");
+        take(&client);
+        // No clock may say that the limit is not over.
+        std::thread::sleep(IDLE);
+        server.process.signal("CONT");
+        client.set_read_timeout(Some(common::GUARD)).unwrap();
+        read_exactly(&client, MORE);
+        common::reset(client);
+        assert_eq!(server.stop().code, Some(0), "{engine}");
     }
 }

@@ -249,6 +249,11 @@ impl<'h, S: Service, B> Session<'h, S, B> {
         freed
     }
 
+    /// The peer's system has taken something that the kernel had: there is room for more. For engines that do not send at once then.
+    pub fn has_gone(&mut self, now: Instant) {
+        self.active = now;
+    }
+
     /// Our FIN was sent, as [`Next::HalfClose`] asked.
     pub fn half_closed(&mut self, now: Instant) {
         self.output.advance(0);

@@ -87,8 +87,9 @@ impl<S: Service> Connection<'_, S> {
         if socket.read || socket.failed {
             self.read(now);
         }
-        self.line.expire(now);
+        // Where there is room again the peer was not silent, however late this thread has its turn.
         self.line.flush(&mut self.buffers, now);
+        self.line.expire(now);
         Ok(())
     }
 

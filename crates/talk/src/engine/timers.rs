@@ -25,19 +25,31 @@ pub(super) struct Timers {
 pub(super) struct Armed(Option<NonZeroU64>);
 
 /// Times are over only where the kernel was asked since, and had told all: what has come while a thread was held up, by a slow reader
-/// of what it tells, is there and not known.
+/// of what it tells, by who had its processor, or by a signal that stopped it, is there and not known.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
+    /// When it was asked for what is told now, where there are times.
+    last: Option<Instant>,
     /// There has been more to tell than fits into one answer since then, and so many answers were full.
     since: Option<Instant>,
     full: usize,
 }
 
 impl Asked {
-    /// The kernel was asked at this time, and told all, or gave a full answer. As of when times are over, if they are; at the latest
+    /// The kernel is going to be asked. For how long, by a thread that has to look after something at these times: not at all, where there
+    /// is more to do.
+    pub(super) fn asks(&mut self, more: bool, times: [Option<Instant>; 2]) -> Option<Duration> {
+        let next = times.into_iter().flatten().min();
+        // Without any none can be over.
+        self.last = next.map(|_| Instant::now());
+        let left = next.zip(self.last).map(|(next, now)| next.saturating_duration_since(now));
+        if more { Some(Duration::ZERO) } else { left }
+    }
+
+    /// The kernel has told all, or gave a full answer. As of when times are over, if they are; at the latest
     /// after `most` full answers, in which it tells of each in its turn, however many there are.
-    pub(super) fn as_of(&mut self, asked: Instant, told_all: bool, most: usize) -> Option<Instant> {
-        let since = *self.since.get_or_insert(asked);
+    pub(super) fn as_of(&mut self, told_all: bool, most: usize) -> Option<Instant> {
+        let since = *self.since.get_or_insert(self.last?);
         self.full += 1;
         if !told_all && self.full <= most {
             return None;
@@ -45,15 +57,6 @@ impl Asked {
         *self = Self::default();
         Some(since)
     }
-}
-
-/// How long a thread may wait that has to look after something at these times: not at all, where there is more to do.
-pub(super) fn time_left(more: bool, times: [Option<Instant>; 2]) -> Option<Duration> {
-    if more {
-        return Some(Duration::ZERO);
-    }
-    let next = times.into_iter().flatten().min()?;
-    Some(next.saturating_duration_since(Instant::now()))
 }
 
 impl Default for Timers {

@@ -12,7 +12,7 @@ use crate::engine::exchange::Exchange;
 use crate::engine::gather::Gatherer;
 use crate::engine::group::{Group, Intake, Queue};
 use crate::engine::moves::next_thread;
-use crate::engine::timers::{Asked, time_left};
+use crate::engine::timers::Asked;
 use crate::engine::{CutsAtPanic, Host, Tally, again};
 use crate::error::TalkError;
 use crate::reason::Call;
@@ -136,16 +136,17 @@ impl<'h, S: Service> Worker<'h, S> {
     }
 
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
-        let timeout = time_left(!self.in_line.is_empty(), [self.crowd.next_time(), self.intake.until()]);
+        let timeout =
+            self.asked.asks(!self.in_line.is_empty(), [self.crowd.next_time(), self.intake.until()]);
         self.gatherer.nap(timeout, || Ok(true))?;
         let epoll = &self.epoll;
         self.spinner.wait(timeout, |time| epoll.wait(events, time).map(|()| !events.is_empty()))
     }
 
     fn turn(&mut self, events: &Events) -> Result<(), TalkError> {
-        let asked = Instant::now();
-        self.gatherer.asked(asked, events.len(), self.buffers.received(), self.crowd.len());
-        let mut now = asked;
+        let told = Instant::now();
+        self.gatherer.asked(told, events.len(), self.buffers.received(), self.crowd.len());
+        let mut now = told;
         let mut result = Ok(());
         for (index, found) in events.iter().enumerate() {
             if index % CLOCK == CLOCK - 1 {
@@ -167,10 +168,10 @@ impl<'h, S: Service> Worker<'h, S> {
             }
         }
         let most = self.crowd.len() / EVENTS;
-        if let Some(since) = self.asked.as_of(asked, events.len() < EVENTS, most) {
+        if let Some(since) = self.asked.as_of(events.len() < EVENTS, most) {
             self.expire(since);
         }
-        self.look_around(asked);
+        self.look_around(told);
         result
     }
 

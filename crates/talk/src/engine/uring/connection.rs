@@ -177,10 +177,12 @@ impl<'h, S: Service> Connection<'h, S> {
     }
 
     /// There is room to send, or there will never be.
-    pub(super) fn has_room(&mut self, came: Completion) {
+    pub(super) fn has_room(&mut self, came: Completion, now: Instant) {
         self.under_way.remove(UnderWay::ROOM);
-        if let Err(error) = came.result {
-            self.fail(Call::Poll, error);
+        match came.result {
+            // The send is only begun: the time for it may be over before that is known to have gone.
+            Ok(_) => self.session.has_gone(now),
+            Err(error) => self.fail(Call::Poll, error),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::engine::exchange::Exchange;
 use crate::engine::gather::Gatherer;
 use crate::engine::group::{Group, Intake};
 use crate::engine::moves::next_thread;
-use crate::engine::timers::{Asked, time_left};
+use crate::engine::timers::Asked;
 use crate::engine::{CutsAtPanic, Host, Tally, again};
 use crate::error::TalkError;
 use crate::reason::Call;
@@ -135,7 +135,7 @@ impl<'h, S: Service> Worker<'h, S> {
     }
 
     fn wait(&mut self) -> io::Result<()> {
-        let timeout = time_left(self.rings.has_news(), [self.crowd.next_time(), self.intake.until()]);
+        let timeout = self.asked.asks(self.rings.has_news(), [self.crowd.next_time(), self.intake.until()]);
         let (until, rings) = (self.waits.until(), &mut self.rings);
         self.gatherer.nap(timeout, || {
             // A wait for several is a sleep already.
@@ -154,8 +154,8 @@ impl<'h, S: Service> Worker<'h, S> {
     }
 
     fn turn(&mut self) -> Result<(), TalkError> {
-        let asked = Instant::now();
-        let (mut now, mut count, mut result) = (asked, 0, Ok(()));
+        let told = Instant::now();
+        let (mut now, mut count, mut result) = (told, 0, Ok(()));
         self.came.0 = 0;
         for index in 0..self.rings.len() {
             while count < MOST
@@ -170,11 +170,11 @@ impl<'h, S: Service> Worker<'h, S> {
         }
         self.feed(now);
         let told_all = count < MOST && !self.rings.has_news();
-        if let Some(since) = self.asked.as_of(asked, told_all, self.crowd.len() / MOST + 16) {
+        if let Some(since) = self.asked.as_of(told_all, self.crowd.len() / MOST + 16) {
             self.expire(since);
         }
-        self.gatherer.asked(asked, self.came.0, self.came.1, self.crowd.len());
-        self.look_around(asked);
+        self.gatherer.asked(told, self.came.0, self.came.1, self.crowd.len());
+        self.look_around(told);
         result
     }
 
@@ -221,7 +221,7 @@ impl<'h, S: Service> Worker<'h, S> {
                 connection.received(came, ring, now);
             }
             Token::Send(_) => connection.sent(came, ring, at, now),
-            Token::Room(_) => connection.has_room(came),
+            Token::Room(_) => connection.has_room(came, now),
             Token::Watch(_) => connection.changed(came, ring, at),
             Token::Error(_) => connection.knows_what_failed(came, ring, at),
             Token::Fin(_) => connection.finished(now),

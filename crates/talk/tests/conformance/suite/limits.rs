@@ -54,7 +54,9 @@ pub(crate) fn a_client_that_does_not_read_the_answer_is_closed_at_the_idle_limit
         drop(peer);
     });
     report.expect(1, &format!("Idle({SOON:?})"));
-    assert!(report.only().unsent > 0);
+    let end = report.only();
+    // On a busy machine a handshake of TLS may take all of that time: then nothing was owed.
+    assert!(end.unsent > 0 || (world.name().ends_with("with_tls") && end.sent == 0), "{end:?}");
 }
 
 pub(crate) fn limits_that_no_clock_can_hold_never_come<W: World>(world: &W) {
