@@ -83,6 +83,7 @@ kinds! {
     ListenTwice "listen-twice" CouldNotRun,
     NothingToRun "nothing-to-run" CouldNotRun,
     TooManyThreads "too-many-threads" CouldNotRun,
+    ThreadsBeyondNamed "threads-beyond-named" CouldNotRun,
     RingsTooLarge "rings-too-large" CouldNotRun,
     EngineRefused "engine-refused" CouldNotRun,
     BadProcessors "bad-processors" CouldNotRun,

@@ -353,8 +353,8 @@ fn an_engine_has_no_more_threads_than_processors_and_only_those_that_it_may_use(
          more would only take turns on them; give at most {most}"
     ));
     serve(&["--threads", "2", "--cpus", "0"]).could_not_run(
-        "--threads 2 is more than the processors that this program may use (1): \
-         more would only take turns on them; give at most 1",
+        "--threads 2 is more than the processors that --cpus names (1): \
+         more would only take turns on them; give at most 1, or name more",
     );
     serve(&["--cpus", "0-"]).could_not_run("--cpus needs numbers of processors, as in 0-3,6, not \"0-\"");
     let done = serve(&["--cpus", "9999"]);

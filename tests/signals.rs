@@ -138,7 +138,7 @@ fn who_took_what_was_sent_was_not_silent_while_the_server_was_stopped() {
             }
         }
     };
-    for engine in ENGINES {
+    for engine in engines() {
         let server = Server::quiet(&["chargen", "--engine", engine, "--idle", "1500ms"]);
         let client = server.connect();
         read_exactly(&client, 1);

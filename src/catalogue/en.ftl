@@ -262,6 +262,7 @@ problem-nothing-to-run = what to run for each connection is missing; write for e
 problem-rings-too-large = io_uring_setup: there is no memory for the rings of so many threads; raise the limit of memory that may be locked (ulimit -l), give fewer --threads, or use --engine epoll
 problem-engine-refused = --engine { $engine } cannot serve here: { $call }: { $cause }; { $way }, or use --engine { $works }
 problem-too-many-threads = --threads { $threads } is more than the processors that this program may use ({ $most }): more would only take turns on them; give at most { $most }
+problem-threads-beyond-named = --threads { $threads } is more than the processors that --cpus names ({ $most }): more would only take turns on them; give at most { $most }, or name more
 problem-bad-processors = --cpus needs numbers of processors, as in 0-3,6, not "{ $word }"
 problem-not-steered = --cpus: this system does not bring new connections to the thread of the processor that handles their packets (tried out from processor { $processor }); leave --cpus out, or say --cpus off
 problem-processor-forbidden = --cpus { $word }: this program may run only on { $allowed }

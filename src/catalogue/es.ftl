@@ -263,6 +263,7 @@ problem-nothing-to-run = falta qué ejecutar en cada conexión; escribe por ejem
 problem-rings-too-large = io_uring_setup: no hay memoria para los anillos de tantos hilos; sube el límite de memoria que se puede fijar (ulimit -l), da menos --threads, o usa --engine epoll
 problem-engine-refused = --engine { $engine } no puede servir aquí: { $call }: { $cause }; { $way }, o usa --engine { $works }
 problem-too-many-threads = --threads { $threads } pasa de los procesadores que este programa puede usar ({ $most }): más hilos solo se turnarían en ellos; pide { $most } a lo más
+problem-threads-beyond-named = --threads { $threads } pasa de los procesadores que nombra --cpus ({ $most }): más hilos solo se turnarían en ellos; pide { $most } a lo más o nombra más
 problem-bad-processors = --cpus lleva números de procesadores, como 0-3,6, no «{ $word }»
 problem-not-steered = --cpus: este sistema no lleva las conexiones nuevas al hilo del procesador que atiende sus paquetes (se probó desde el procesador { $processor }); quita --cpus, o di --cpus off
 problem-processor-forbidden = --cpus { $word }: este programa solo puede correr en { $allowed }

@@ -190,8 +190,9 @@ fn threads(word: Option<&str>, processors: &[usize]) -> Result<Option<NonZeroUsi
     let Some(word) = word.filter(|word| *word != "auto") else { return Ok(None) };
     let threads: usize = plan::number("--threads", word, 1..=4096)?;
     let most = usual_threads(processors);
+    let kind = if processors.is_empty() { Kind::TooManyThreads } else { Kind::ThreadsBeyondNamed };
     if threads > most {
-        return Err(Problem::new(Kind::TooManyThreads).with("threads", threads).with("most", most));
+        return Err(Problem::new(kind).with("threads", threads).with("most", most));
     }
     Ok(NonZeroUsize::new(threads))
 }
