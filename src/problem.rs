@@ -91,6 +91,7 @@ kinds! {
     NotSteered "not-steered" CouldNotRun,
     DescriptorsBeyond "descriptors-beyond" CouldNotRun,
     DescriptorsTooFew "descriptors-too-few" CouldNotRun,
+    DescriptorsWithoutRings "descriptors-without-rings" CouldNotRun,
     NeverComes "never-comes" CouldNotRun,
     TlsFiles "tls-files" CouldNotRun,
     TlsTooLarge "tls-too-large" CouldNotRun,

@@ -104,6 +104,7 @@ fn where_the_usual_engine_is_epoll_for_want_of_rings_its_connections_are_to_fit_
         return;
     }
     let said = "enchufe: --max-connections 165 needs 201 descriptors and this program may have 200; raise the limit of this \
-                shell with: sudo prlimit --pid $$ --nofile=201\n";
+                shell with: sudo prlimit --pid $$ --nofile=201; or, so that uring has its rings, whose connections are no \
+                descriptors, that of memory that may be locked (ulimit -l)\n";
     many.finish().is(2, "", said);
 }

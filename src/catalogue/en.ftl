@@ -268,6 +268,7 @@ problem-not-steered = --cpus: this system does not bring new connections to the 
 problem-processor-forbidden = --cpus { $word }: this program may run only on { $allowed }
 problem-descriptors-beyond = --max-connections { $connections } needs { $needed } descriptors, and this system gives no program more than { $most }; raise that with: sudo sysctl fs.nr_open={ $needed }, and then the limit of this shell with: sudo prlimit --pid $$ --nofile={ $needed }
 problem-descriptors-too-few = --max-connections { $connections } needs { $needed } descriptors and this program may have { $limit }; raise the limit of this shell with: sudo prlimit --pid $$ --nofile={ $needed }
+problem-descriptors-without-rings = --max-connections { $connections } needs { $needed } descriptors and this program may have { $limit }; raise the limit of this shell with: sudo prlimit --pid $$ --nofile={ $needed }; or, so that uring has its rings, whose connections are no descriptors, that of memory that may be locked (ulimit -l)
 problem-never-comes = { $flag } { $time } would never come: { $other } { $limit } ends the connection before; leave one out, or make it longer
 problem-tls-files = --tls of a server has two files, its certificate and its key; write for example: --tls server.pem,server.key
 problem-tls-too-large = { $path } has more than { $most }: name a file with certificates or a key in PEM

@@ -269,6 +269,7 @@ problem-not-steered = --cpus: este sistema no lleva las conexiones nuevas al hil
 problem-processor-forbidden = --cpus { $word }: este programa solo puede correr en { $allowed }
 problem-descriptors-beyond = --max-connections { $connections } necesita { $needed } descriptores, y este sistema no da a ningún programa más de { $most }; súbelo con: sudo sysctl fs.nr_open={ $needed }, y después el límite de este shell con: sudo prlimit --pid $$ --nofile={ $needed }
 problem-descriptors-too-few = --max-connections { $connections } necesita { $needed } descriptores y este programa puede tener { $limit }; sube el límite de este shell con: sudo prlimit --pid $$ --nofile={ $needed }
+problem-descriptors-without-rings = --max-connections { $connections } necesita { $needed } descriptores y este programa puede tener { $limit }; sube el límite de este shell con: sudo prlimit --pid $$ --nofile={ $needed }; o, para que uring tenga sus anillos, cuyas conexiones no son descriptores, el de memoria que se puede fijar (ulimit -l)
 problem-never-comes = { $flag } { $time } nunca llegaría: { $other } { $limit } termina antes la conexión; quita una de las dos o alárgala
 problem-tls-files = --tls de un servidor lleva dos archivos, su certificado y su llave; escribe por ejemplo: --tls servidor.pem,servidor.key
 problem-tls-too-large = { $path } tiene más de { $most }: da un archivo con certificados o una llave en PEM

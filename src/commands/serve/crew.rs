@@ -109,16 +109,18 @@ impl Crew {
             _ if engine.takes_descriptors() => own + connections,
             _ => with_tables(own, threads, connections),
         };
-        match limit {
-            Some(limit) if limit < needed => {
-                let problem = match most_descriptors().filter(|most| *most < needed) {
-                    Some(most) => Problem::new(Kind::DescriptorsBeyond).with("most", most),
-                    None => Problem::new(Kind::DescriptorsTooFew).with("limit", limit),
-                };
-                Err(problem.with("connections", connections).with("needed", needed))
-            }
-            _ => Ok(()),
-        }
+        let Some(limit) = limit.filter(|limit| *limit < needed) else { return Ok(()) };
+        let problem = match most_descriptors().filter(|most| *most < needed) {
+            Some(most) => Problem::new(Kind::DescriptorsBeyond).with("most", most),
+            None => Problem::new(self.too_few(engine)).with("limit", limit),
+        };
+        Err(problem.with("connections", connections).with("needed", needed))
+    }
+
+    /// Another engine may need fewer, if it was not named and only cannot be had now.
+    fn too_few(&self, engine: engine::Kind) -> Kind {
+        let gave_way = self.engine.is_none() && engine.has_few_threads() && engine != engine::Kind::best();
+        if gave_way { Kind::DescriptorsWithoutRings } else { Kind::DescriptorsTooFew }
     }
 }
 
