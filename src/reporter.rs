@@ -255,11 +255,19 @@ impl Teller {
         let Some(log) = &mut state.log else { return };
         match Log::open(&log.path) {
             Ok(fresh) => *log = fresh,
-            Err(problem) => {
-                let text = format!("enchufe: {}", problem.text(self.catalogue));
-                self.write(&mut state, To::Stderr, &text);
-            }
+            Err(problem) => self.complain_in(&mut state, &problem),
         }
+    }
+
+    /// Says on stderr what went wrong and does not end the program.
+    #[cfg(have_watch)]
+    pub fn complain(&self, problem: &Problem) {
+        self.complain_in(&mut self.lock(), problem);
+    }
+
+    #[cfg(have_watch)]
+    fn complain_in(&self, state: &mut State, problem: &Problem) {
+        self.write(state, To::Stderr, &format!("enchufe: {}", problem.text(self.catalogue)));
     }
 
     /// How the server is doing, on stderr: on a terminal always on the last line.

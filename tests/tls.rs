@@ -10,6 +10,7 @@ use common::{
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::path::PathBuf;
+use std::time::Instant;
 
 fn file(name: &str) -> String {
     format!("{}/tests/tls/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -355,5 +356,40 @@ fn what_a_server_did_not_end_is_shown_and_told_as_cut() {
             .contains("the peer closed without TLS's close_notify: what came may not be all that it said");
         assert_eq!(cut, code == 1, "{}", done.errors());
         assert_eq!(server.finish().text().lines().last(), Some("b'hola'"));
+    }
+}
+
+#[test]
+fn a_new_pair_is_taken_at_a_hang_up_and_one_that_is_no_good_is_not() {
+    let (certificate, key) = (written("renewed.pem", b""), written("renewed.key", b""));
+    let put = |pem: &str, private: &str| {
+        std::fs::copy(file(pem), &certificate).unwrap();
+        std::fs::copy(file(private), &key).unwrap();
+    };
+    let pair = format!("{},{}", certificate.display(), key.display());
+    for engine in engines() {
+        put("server.pem", "server.key");
+        let mut server = Server::json(&["echo", "--engine", engine, "--tls", &pair]);
+        let send = |authority: &str| {
+            let words =
+                ["send", &here(&server), "--tls", "--tls-ca", &file(authority), "hola", "--expect", "echo"];
+            run(&words).code == Some(0)
+        };
+        assert!(send("ca.pem") && !send("self.pem"));
+        put("self.pem", "self.key");
+        assert!(send("ca.pem"), "not before it is told");
+        server.process.signal("HUP");
+        // Nothing says when that is done.
+        let begun = Instant::now();
+        while !send("self.pem") {
+            assert!(begun.elapsed() < common::GUARD, "{engine}");
+        }
+        assert!(!send("ca.pem"));
+        put("self.pem", "server.key");
+        server.process.signal("HUP");
+        let line = server.process.errors_until("is not the key of the certificate");
+        assert!(line.starts_with("enchufe: "), "{line}");
+        let told = server.stop();
+        assert_eq!(told.code, Some(0), "{engine}");
     }
 }

@@ -97,8 +97,8 @@ pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue
     let teller = teller(&flags.telling, common, &tale, &stop, catalogue)?;
     teller.keep_time()?;
     #[cfg(have_watch)]
-    if flags.telling.log.is_some() {
-        reopen_log_on_hang_up(&teller)?;
+    if flags.telling.log.is_some() || plan.identity.is_some() {
+        renew_on_hang_up(&teller, plan.identity.clone(), flags.tls.clone())?;
     }
     let opened = open(&plan, &mut manager, &teller, &stop)?;
     manager.tell(&stop)?;
@@ -155,15 +155,25 @@ fn open(
 #[cfg(have_watch)]
 const SIGHUP: i32 = 1;
 
-/// SIGHUP, by which those who keep logs say that they have moved one away.
+/// SIGHUP, by which those who keep logs say that they have moved one away, and those who keep certificates that there are new ones.
+/// A pair that is no good changes nothing, and that is said on stderr.
 #[cfg(have_watch)]
-fn reopen_log_on_hang_up(teller: &Arc<Teller>) -> Result<(), Problem> {
+fn renew_on_hang_up(
+    teller: &Arc<Teller>,
+    identity: Option<Identity>,
+    files: Vec<std::path::PathBuf>,
+) -> Result<(), Problem> {
     let signals = SignalPipe::new(&[SIGHUP]).map_err(|error| Problem::resources("socketpair", &error))?;
     let teller = Arc::clone(teller);
     let watcher = move || {
         while host::wait(&mut [Watch::new(&signals, Interest::READ)], None).is_ok() {
             if signals.take() > 0 {
                 teller.reopen_log();
+                match (&identity, tls::identity(&files)) {
+                    (Some(identity), Ok(Some(fresh))) => identity.become_the_same_as(&fresh),
+                    (_, Err(problem)) => teller.complain(&problem),
+                    _ => {}
+                }
             }
         }
     };

@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, Error, InconsistentKeys, RootCertStore, ServerConfig};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 /// A server's certificate and key, checked. Both TLS 1.2 and 1.3 are spoken.
@@ -18,7 +18,8 @@ use std::time::{Duration, SystemTime};
 /// wait for a delayed one, 40 ms.
 #[derive(Clone)]
 pub struct Identity {
-    pub(super) config: Arc<ServerConfig>,
+    /// Read once a connection. What it is changed for is whole: no panic leaves half of one.
+    config: Arc<RwLock<Arc<ServerConfig>>>,
 }
 
 impl fmt::Debug for Identity {
@@ -68,7 +69,18 @@ impl Identity {
                 error => IdentityError::BadKey(error.to_string()),
             })?;
         config.send_tls13_tickets = 1;
-        Ok(Self { config: Arc::new(config) })
+        Ok(Self { config: Arc::new(RwLock::new(Arc::new(config))) })
+    }
+
+    /// From now on who connects sees the other, here and wherever there is a clone of this one. Who is connected keeps what it has;
+    /// sessions that are remembered are forgotten.
+    pub fn become_the_same_as(&self, other: &Self) {
+        let config = other.config();
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

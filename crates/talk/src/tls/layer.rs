@@ -86,7 +86,7 @@ pub(crate) struct Layer {
 impl Layer {
     /// The server's end.
     pub(crate) fn server(identity: &Identity) -> Result<Self, Fault> {
-        ServerConnection::new(Arc::clone(&identity.config)).map(Self::new).map_err(|error| fault(&error))
+        ServerConnection::new(identity.config()).map(Self::new).map_err(|error| fault(&error))
     }
 
     /// The client's end. What it says first is there at once.
