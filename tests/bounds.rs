@@ -4,8 +4,8 @@
 
 mod common;
 
-use common::watched::Held;
-use common::{Server, noise};
+use common::watched::{Held, Watched};
+use common::{Server, connect, noise, read_exactly};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
@@ -20,6 +20,11 @@ const UNWANTED: u64 = 2 * 1024;
 const BUFFERS_OF_RINGS: u64 = 24 * 1024;
 /// What an allocator may keep of its own accord, and a thread's stack for each of them, in KiB.
 const BESIDE: u64 = 8 * 1024 + 64 * PEERS;
+/// Peers at once of a server whose threads are watched when they are gone: as many as glibc has arenas on two processors.
+const LEAVING: u64 = 16;
+/// What a thread that is gone may leave, in KiB: 128 at the end of its arena (mallopt(3), `M_TRIM_THRESHOLD`), and twice as much of its stack
+/// and in gaps before what others still had. Measured: at most 290; with thresholds that grow, 435 to 710.
+const LEFT: u64 = 3 * 128;
 /// Who finds no room for so long is taken to find none. Were it wrong, the test would see less.
 const STUCK: Duration = Duration::from_millis(100);
 
@@ -54,25 +59,27 @@ impl Peer {
     }
 }
 
+/// So many peers, which have all sent as long as there was room.
+fn flood(count: u64, pattern: &[u8], connect: impl Fn() -> TcpStream) -> Vec<Peer> {
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..count)
+            .map(|_| {
+                let mut peer = Peer { stream: connect(), sent: 0 };
+                scope.spawn(move || {
+                    peer.flood(pattern);
+                    peer
+                })
+            })
+            .collect();
+        all.into_iter().map(|peer| peer.join().unwrap()).collect()
+    })
+}
+
 /// `each` at most of every peer, and `beside` once, in KiB.
 fn owed(engine: &str, each: u64, beside: u64) {
     let server = Server::quiet(&["echo", "--engine", engine]);
     let pattern = noise(PERIOD, 3);
-    let flood = |count| {
-        std::thread::scope(|scope| {
-            let all: Vec<_> = (0..count)
-                .map(|_| {
-                    let mut peer = Peer { stream: server.connect(), sent: 0 };
-                    let pattern = &pattern;
-                    scope.spawn(move || {
-                        peer.flood(pattern);
-                        peer
-                    })
-                })
-                .collect();
-            all.into_iter().map(|peer| peer.join().unwrap()).collect::<Vec<_>>()
-        })
-    };
+    let flood = |count| flood(count, &pattern, || server.connect());
     // The first makes what is kept from then on.
     for peer in flood(1) {
         peer.read(&pattern);
@@ -112,4 +119,34 @@ fn peers_that_do_not_read_are_owed_no_more_than_their_bound_by_epoll() {
 fn peers_that_do_not_read_are_owed_no_more_than_their_bound_by_uring() {
     let threads = std::thread::available_parallelism().unwrap().get() as u64;
     owed("uring", OWED + UNWANTED, BESIDE + threads * BUFFERS_OF_RINGS);
+}
+
+/// The longest lines are those of the largest pieces, of which each byte is told: several hundred KiB.
+#[test]
+fn threads_that_are_gone_leave_little_of_their_memory() {
+    let server =
+        Watched::start(&["echo", "--engine", "threads", "--socket", "sndbuf=65536,rcvbuf=65536"], None);
+    let pattern = noise(PERIOD, 3);
+    let begun = || {
+        let mut stream = connect(server.address);
+        stream.write_all(b"x").unwrap();
+        assert_eq!(read_exactly(&stream, 1), b"x");
+        stream
+    };
+    let visit = |count: u64| {
+        let peers = flood(count, &pattern, begun);
+        // A thread each.
+        let others = server.held().threads - peers.len();
+        drop(peers);
+        while server.held().threads > others {
+            std::thread::yield_now();
+        }
+        server.held().memory
+    };
+    // The first makes what is kept from then on.
+    let before = visit(1);
+    let after: Vec<u64> = (0..2).map(|_| visit(LEAVING)).collect();
+    println!("{before} KiB, then {after:?} KiB");
+    assert!(after.iter().all(|after| *after <= before + LEAVING * LEFT), "{before} KiB, then {after:?} KiB");
+    server.stop();
 }

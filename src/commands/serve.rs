@@ -86,6 +86,11 @@ pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue
         return Err(Problem::new(Kind::NoTerminal));
     }
     let engine = plan.crew.ready(&plan, manager.sockets())?;
+    // Each of its threads would keep what one of them needed once. The other engines read into buffers of 128 KiB and more, which they had
+    // better have at hand.
+    if engine.kind() == engine::Kind::Threads {
+        host::give_back_early();
+    }
     let stop = stop_on_signals()?;
     let shown = match plan.service {
         "receive" => Shown::Whole,

@@ -380,6 +380,10 @@ pub fn call_name(call: &'static str) -> &'static str {
     }
 }
 
+/// Has the allocator give freed memory back to the system, as far as it would keep more the longer a program runs: that of Windows has no
+/// arenas of threads.
+pub const fn give_back_early() {}
+
 /// A word in quotes, as the command prompt and PowerShell both take it, and programs read it (`CommandLineToArgvW`).
 pub fn quote(word: &str) -> String {
     format!("\"{}\"", word.replace('"', "\\\""))
