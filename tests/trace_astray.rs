@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Done, Process, enchufe, listener, run};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 /// What is said of a program of Python, besides what it says itself.
 fn said(program: &str) -> String {
@@ -87,6 +87,8 @@ fn a_listener_of_this_machine_is_named_to_who_is_refused() {
     );
     assert_eq!(said(&polls), finds(address, &listens));
     drop(listener);
+    // A program that another test just starts has it, too, until its `execve`.
+    while TcpStream::connect(address).is_ok() {}
     assert_eq!(said(&blocks), "", "nobody has it anywhere");
 }
 
