@@ -2,7 +2,7 @@
 
 use crate::engine::Limits;
 use enchufe_sys::host::Bell;
-use enchufe_sys::io_uring::{Ring, Size, Slot, Until};
+use enchufe_sys::io_uring::{Class, Ring, Size, Slot, Until};
 use enchufe_sys::rlimit;
 use std::io;
 use std::net::TcpStream;
@@ -111,6 +111,11 @@ impl Rings {
         self.list.iter_mut().any(|used| used.ring.has_news())
     }
 
+    /// Whether one of them has buffers again for who found none.
+    pub(super) fn feed(&self) -> bool {
+        self.list.iter().any(|used| feeds(&used.ring))
+    }
+
     /// One with places for whoever is let in by the kernel itself, from a queue of this length; `None` where there is none, and cannot be.
     pub(super) fn roomy(&mut self, queue: u32) -> io::Result<Option<usize>> {
         if let Some(index) = (0..self.list.len()).find(|index| self.is_roomy(*index, queue)) {
@@ -164,6 +169,12 @@ impl Rings {
             used.taken = used.taken.saturating_sub(1);
         }
     }
+}
+
+/// Whether so many buffers of a ring are free that who found none may receive again: a quarter, for with fewer most would find none again.
+pub(super) fn feeds(ring: &Ring) -> bool {
+    let (free, all) = ring.free_buffers(Class::Usual);
+    free >= all / 4
 }
 
 /// Places for a queue of this length.

@@ -6,7 +6,7 @@ mod hand;
 use super::batch::Batch;
 use super::connection::Connection;
 use super::door::Doors;
-use super::rings::{Prepared, Rings};
+use super::rings::{Prepared, Rings, feeds};
 use super::token::Token;
 use crate::engine::balance::Pace;
 use crate::engine::busy::Spinner;
@@ -22,7 +22,7 @@ use crate::reason::Call;
 use crate::service::Service;
 use crate::told::About;
 use enchufe_sys::host::Bell;
-use enchufe_sys::io_uring::{Class, Completion, Ring, Until};
+use enchufe_sys::io_uring::{Completion, Ring, Until};
 use std::io;
 use std::mem;
 use std::net::TcpStream;
@@ -250,7 +250,7 @@ impl<'h, S: Service> Worker<'h, S> {
 
     /// Has those receive that found no buffer, once there are some again.
     fn feed(&mut self, now: Instant) {
-        if self.starved.is_empty() {
+        if self.starved.is_empty() || !self.rings.feed() {
             return;
         }
         for key in mem::take(&mut self.starved) {
@@ -258,8 +258,7 @@ impl<'h, S: Service> Worker<'h, S> {
                 continue;
             }
             self.work(key.place, now, |connection, ring| {
-                let (free, all) = ring.free_buffers(Class::Usual);
-                connection.is_starved = free < all / 4;
+                connection.is_starved = !feeds(ring);
             });
             if self.crowd.get(key.place).is_some_and(|(connection, _)| connection.is_starved) {
                 self.starved.push(key);
