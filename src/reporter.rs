@@ -259,7 +259,7 @@ impl Teller {
         }
     }
 
-    /// Says on stderr what went wrong and does not end the program.
+    /// Says on stderr why something is not renewed, and that the old one stays.
     #[cfg(have_watch)]
     pub fn complain(&self, problem: &Problem) {
         self.complain_in(&mut self.lock(), problem);
@@ -267,7 +267,13 @@ impl Teller {
 
     #[cfg(have_watch)]
     fn complain_in(&self, state: &mut State, problem: &Problem) {
-        self.write(state, To::Stderr, &format!("enchufe: {}", problem.text(self.catalogue)));
+        let mut args = fluent_bundle::FluentArgs::new();
+        args.set("problem", problem.text(self.catalogue));
+        self.write(
+            state,
+            To::Stderr,
+            &format!("enchufe: {}", self.catalogue.text("note-not-renewed", &args)),
+        );
     }
 
     /// How the server is doing, on stderr: on a terminal always on the last line.

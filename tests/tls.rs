@@ -388,7 +388,10 @@ fn a_new_pair_is_taken_at_a_hang_up_and_one_that_is_no_good_is_not() {
         put("self.pem", "server.key");
         server.process.signal("HUP");
         let line = server.process.errors_until("is not the key of the certificate");
-        assert!(line.starts_with("enchufe: "), "{line}");
+        assert!(
+            line.starts_with("enchufe: ") && line.ends_with(" (until then the old one stays in use)"),
+            "{line}"
+        );
         let told = server.stop();
         assert_eq!(told.code, Some(0), "{engine}");
     }

@@ -270,6 +270,7 @@ problem-descriptors-beyond = --max-connections { $connections } needs { $needed 
 problem-descriptors-too-few = --max-connections { $connections } needs { $needed } descriptors and this program may have { $limit }; raise the limit of this shell with: sudo prlimit --pid $$ --nofile={ $needed }
 problem-descriptors-without-rings = --max-connections { $connections } needs { $needed } descriptors and this program may have { $limit }; raise the limit of this shell with: sudo prlimit --pid $$ --nofile={ $needed }; or, so that uring has its rings, whose connections are no descriptors, that of memory that may be locked (ulimit -l)
 problem-never-comes = { $flag } { $time } would never come: { $other } { $limit } ends the connection before; leave one out, or make it longer
+note-not-renewed = { $problem } (until then the old one stays in use)
 problem-tls-files = --tls of a server has two files, its certificate and its key; write for example: --tls server.pem,server.key
 problem-tls-too-large = { $path } has more than { $most }: name a file with certificates or a key in PEM
 problem-tls-no-certificate = { $path }: there is no certificate in it; { $flag } wants one in PEM first, which begins with "-----BEGIN CERTIFICATE-----"

@@ -271,6 +271,7 @@ problem-descriptors-beyond = --max-connections { $connections } necesita { $need
 problem-descriptors-too-few = --max-connections { $connections } necesita { $needed } descriptores y este programa puede tener { $limit }; sube el límite de este shell con: sudo prlimit --pid $$ --nofile={ $needed }
 problem-descriptors-without-rings = --max-connections { $connections } necesita { $needed } descriptores y este programa puede tener { $limit }; sube el límite de este shell con: sudo prlimit --pid $$ --nofile={ $needed }; o, para que uring tenga sus anillos, cuyas conexiones no son descriptores, el de memoria que se puede fijar (ulimit -l)
 problem-never-comes = { $flag } { $time } nunca llegaría: { $other } { $limit } termina antes la conexión; quita una de las dos o alárgala
+note-not-renewed = { $problem } (mientras tanto sigue en uso lo anterior)
 problem-tls-files = --tls de un servidor lleva dos archivos, su certificado y su llave; escribe por ejemplo: --tls servidor.pem,servidor.key
 problem-tls-too-large = { $path } tiene más de { $most }: da un archivo con certificados o una llave en PEM
 problem-tls-no-certificate = { $path }: no contiene un certificado; { $flag } pide primero uno en PEM, que empieza con «-----BEGIN CERTIFICATE-----»
