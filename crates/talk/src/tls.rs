@@ -16,7 +16,7 @@ pub use fault::Fault;
 pub use identity::{Identity, IdentityError};
 #[cfg(test)]
 pub(crate) use layer::tests as samples;
-pub(crate) use layer::{Agreed, Layer, Sealed};
+pub(crate) use layer::{Agreed, Layer, RECORD, Sealed};
 pub use trust::{Checked, Name, Trust, TrustError};
 
 use rustls::crypto::{CryptoProvider, ring};

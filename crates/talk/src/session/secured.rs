@@ -8,15 +8,15 @@
 use super::{Phase, Session};
 use crate::reason::Reason;
 use crate::service::{Event, Service};
-use crate::tls::{Agreed, Fault, Identity, Layer, Sealed};
+use crate::tls::{Agreed, Fault, Identity, Layer, RECORD, Sealed};
 use crate::told::Told;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime};
 
-/// Room for opened payload that a thread keeps: what one read brings at most, as usual.
-const KEPT: usize = 320 * 1024;
+/// Room for opened payload that a thread keeps: what one read brings at most, as usual, and what of a record came before it.
+const KEPT: usize = 512 * 1024 + RECORD;
 
 thread_local! {
     /// The payload of one read: each session keeping its own would cost memory.
@@ -80,6 +80,8 @@ impl<S: Service, B> Session<'_, S, B> {
         let Some(tls) = &mut self.tls else { return };
         let mut payload = PAYLOAD.take();
         payload.clear();
+        // Were it to grow by itself it would be larger than what is kept, and begin anew each time.
+        payload.reserve_exact(bytes.len() + RECORD);
         let result = tls.layer.take_in(bytes, &mut payload);
         let opened = if tls.layer.is_established() { tls.accepted.take() } else { None };
         self.push_out();

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, IoSlice, Write};
 use std::sync::Arc;
 
 /// Payload of a full record (RFC 8446 §5.1).
-const RECORD: usize = 16 * 1024;
+pub(crate) const RECORD: usize = 16 * 1024;
 
 /// What both ends agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
