@@ -6,9 +6,9 @@
 //! that, 32 and 64 MiB at most: the allocator expects that such pieces are wanted again soon. So one that was large once has
 //! every arena keep as much.
 
-/// From now on freed memory goes back to the system as it does when a program begins: neither number grows. Other allocators
-/// than glibc's have none that do.
-pub fn gives_back_early() {
+/// From now on freed memory goes back to the system as it does when a program begins: neither number grows. For a program whose threads are
+/// many. Other allocators than glibc's have none that do.
+pub fn give_back_early() {
     #[cfg(target_env = "gnu")]
     {
         const AT_THE_START: libc::c_int = 128 * 1024;
@@ -26,7 +26,7 @@ mod tests {
     /// A piece in a mapping of its own lies two words behind the beginning of a page (malloc/malloc.c, `sysmalloc_mmap`).
     #[test]
     fn a_large_piece_has_a_mapping_of_its_own_though_a_larger_one_was_freed() {
-        gives_back_early();
+        give_back_early();
         drop(vec![1_u8; 8 << 20]);
         for _ in 0..8 {
             let piece = vec![1_u8; 1 << 20];

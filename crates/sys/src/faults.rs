@@ -19,7 +19,7 @@
 //! would have done next had failed, and nothing that came before is lost.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, PoisonError, RwLock};
@@ -252,14 +252,16 @@ const fn mixed(seed: u64, number: u64) -> u64 {
     word ^ (word >> 31)
 }
 
-static PLAN: LazyLock<RwLock<Plan>> = LazyLock::new(|| {
+static PLAN: LazyLock<RwLock<Plan>> = LazyLock::new(|| RwLock::new(from_environment()));
+
+/// Ends the program where the plan is none: a run without its faults would prove nothing, and the call that asks for them cannot say so.
+fn from_environment() -> Plan {
     let text = std::env::var(VARIABLE).unwrap_or_default();
-    #[expect(
-        clippy::panic,
-        reason = "a run without its faults would prove nothing; nobody else has this build"
-    )]
-    RwLock::new(text.parse().unwrap_or_else(|error: BadPlan| panic!("{error}")))
-});
+    text.parse().unwrap_or_else(|error: BadPlan| {
+        let _ = writeln!(io::stderr(), "{VARIABLE}: {error}");
+        std::process::exit(2)
+    })
+}
 
 /// Another plan from now on, in which every call is counted anew.
 pub fn set(plan: &str) -> Result<(), BadPlan> {

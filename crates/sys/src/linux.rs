@@ -7,7 +7,7 @@ pub(crate) mod fd;
 pub mod accept;
 pub mod activation;
 pub mod affinity;
-pub mod allocator;
+pub(crate) mod allocator;
 pub mod capability;
 pub mod children;
 pub mod cookie;

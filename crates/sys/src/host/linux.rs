@@ -2,6 +2,7 @@
 
 use super::calls::again;
 use super::{AcceptFault, Delivery, Denial, Interest, PortUse, Process, Ready};
+pub use crate::allocator::give_back_early;
 use crate::eventfd::EventFd;
 use crate::poll::{self, PollFd};
 use crate::rlimit::{self, DescriptorLimit};
@@ -9,7 +10,7 @@ use crate::signals::SignalPipe;
 use crate::sock_diag::{self, Entry, Question};
 use crate::tcp_info::{TcpState, tcp_info};
 use crate::termios::{self, Mode};
-use crate::{allocator, origin, parent_death, process, queues};
+use crate::{origin, parent_death, process, queues};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -379,12 +380,6 @@ pub fn is_name_unknown(error: &io::Error) -> bool {
 /// The name of a call: as everywhere here, that of Linux.
 pub const fn call_name(call: &'static str) -> &'static str {
     call
-}
-
-/// Has the allocator give freed memory back to the system, as far as it would keep more the longer a program runs: for one whose threads
-/// are many.
-pub fn give_back_early() {
-    allocator::gives_back_early();
 }
 
 /// A word in quotes, as shells take it.

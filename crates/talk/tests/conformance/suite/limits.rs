@@ -47,16 +47,16 @@ pub(crate) fn a_connection_is_closed_at_its_deadline<W: World>(world: &W) {
 }
 
 pub(crate) fn a_client_that_does_not_read_the_answer_is_closed_at_the_idle_limit<W: World>(world: &W) {
-    let setup = Setup::with(|limits| limits.idle = Some(SOON)).narrow();
+    // A handshake of TLS takes its time on a busy machine, and is none of what is looked at.
+    let idle = 20 * SOON;
+    let setup = Setup::with(|limits| limits.idle = Some(idle)).narrow();
     let report = world.run(&Chargen, &setup, |server| {
         let peer = server.connect();
         server.wait_closed(1);
         drop(peer);
     });
-    report.expect(1, &format!("Idle({SOON:?})"));
-    let end = report.only();
-    // On a busy machine a handshake of TLS may take all of that time: then nothing was owed.
-    assert!(end.unsent > 0 || (world.name().ends_with("with_tls") && end.sent == 0), "{end:?}");
+    report.expect(1, &format!("Idle({idle:?})"));
+    assert!(report.only().unsent > 0);
 }
 
 pub(crate) fn limits_that_no_clock_can_hold_never_come<W: World>(world: &W) {
