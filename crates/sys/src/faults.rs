@@ -54,11 +54,13 @@ pub enum Call {
     Close,
     FixedFdInstall,
     FilesUpdate,
+    Pipe,
+    Splice,
 }
 
 impl Call {
     /// All of them, in their order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Accept,
         Self::Recv,
         Self::Send,
@@ -79,6 +81,8 @@ impl Call {
         Self::Close,
         Self::FixedFdInstall,
         Self::FilesUpdate,
+        Self::Pipe,
+        Self::Splice,
     ];
 
     /// Its name in plans.
@@ -104,6 +108,8 @@ impl Call {
             Self::Close => "close",
             Self::FixedFdInstall => "fixed_fd_install",
             Self::FilesUpdate => "files_update",
+            Self::Pipe => "pipe2",
+            Self::Splice => "splice",
         }
     }
 

@@ -34,6 +34,7 @@ pub mod routes;
 pub mod schedstat;
 pub mod signals;
 pub mod sock_diag;
+pub mod splice;
 pub mod start;
 pub mod tcp_info;
 pub mod termios;

@@ -27,6 +27,8 @@ mod blocking;
 mod buffers;
 #[cfg(feature = "linux")]
 mod busy;
+#[cfg(feature = "linux")]
+mod carriage;
 mod connection;
 #[cfg(feature = "linux")]
 mod crowd;
@@ -51,6 +53,8 @@ mod steering;
 mod threads;
 #[cfg(feature = "linux")]
 mod timers;
+#[cfg(feature = "linux")]
+mod trial;
 #[cfg(feature = "linux")]
 mod uring;
 
@@ -187,6 +191,22 @@ pub enum HandOver {
     Always,
 }
 
+/// Whether the kernel carries the bytes of streams that go straight back ([`Service::returns_all`](crate::Service::returns_all)), which a
+/// thread of an engine that has a few then does not copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Carry {
+    /// All bytes are copied.
+    Never,
+    /// Where much comes at once on a connection whose TCP keeps no pace of its own, and as much gets through so, which is tried out; at most 16
+    /// connections of a thread at once, each of which has up to 256 KiB on its way. Who does not ignore SIGPIPE, as Rust's programs do, is
+    /// sent it where a peer is gone: splice(2) cannot be told not to.
+    #[default]
+    WhereAsFast,
+    /// All that can be, for tests.
+    #[doc(hidden)]
+    Always,
+}
+
 /// The bounds of a server; what happens at each is in its line.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -220,6 +240,8 @@ pub struct Limits {
     pub busy_poll: BusyPoll,
     /// Whether those threads hand connections over to each other.
     pub hand_over: HandOver,
+    /// Whether streams are carried rather than copied.
+    pub carry: Carry,
     /// So many connections of such a thread that had a turn lately, some 400 bytes each, are as they were in it; the others are
     /// packed.
     pub kept: usize,
@@ -256,6 +278,7 @@ impl Default for Limits {
             processors: Vec::new(),
             busy_poll: BusyPoll::Off,
             hand_over: HandOver::WhenFull,
+            carry: Carry::WhereAsFast,
             kept: 512,
         }
     }

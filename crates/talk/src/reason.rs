@@ -26,6 +26,8 @@ pub enum Call {
     Recv,
     /// `send(2)`.
     Send,
+    /// `splice(2)`.
+    Splice,
     /// `shutdown(2)`.
     Shutdown,
     /// `poll(2)`.
@@ -57,6 +59,7 @@ impl Call {
             Self::Resolve => "getaddrinfo",
             Self::Recv => "recv",
             Self::Send => "send",
+            Self::Splice => "splice",
             Self::Shutdown => "shutdown",
             Self::Poll => "poll",
             Self::GetOption => "getsockopt",

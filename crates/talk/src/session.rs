@@ -7,6 +7,8 @@
 //! is with the kernel, or from [`Session::take_back`] when it never will be. Until then the engine
 //! must not write to it.
 
+#[cfg(feature = "linux")]
+mod carried;
 mod output;
 mod parked;
 mod queue;
@@ -172,16 +174,20 @@ impl<'h, S: Service, B> Session<'h, S, B> {
 
     /// Payload came; how many ranges of it are sent.
     fn payload(&mut self, bytes: &[u8], now: Instant) -> usize {
-        self.received += bytes.len() as u64;
-        if let Some(counters) = self.host.counters {
-            counters.received(bytes.len() as u64);
-        }
+        self.count(bytes.len());
         if self.phase != Phase::Open {
             self.discarded += bytes.len() as u64;
             return 0;
         }
         self.tell(&Told::Received { bytes });
         self.event(Event::Bytes(bytes), now)
+    }
+
+    fn count(&mut self, received: usize) {
+        self.received += received as u64;
+        if let Some(counters) = self.host.counters {
+            counters.received(received as u64);
+        }
     }
 
     /// The peer's FIN was read.

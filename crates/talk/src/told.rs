@@ -197,6 +197,10 @@ pub trait Reporter: Sync {
     fn hears_of_connections(&self) -> bool {
         true
     }
+
+    /// Instead of [`Told::Received`] and [`Told::Returning`], where what belongs to a connection is of no use to it: so many bytes came that
+    /// the kernel sends back, and that nobody has seen.
+    fn carried(&self, _about: About, _count: usize) {}
 }
 
 /// Tells nobody.

@@ -38,7 +38,11 @@ pub(super) struct Asked {
 impl Asked {
     /// The kernel is going to be asked. For how long, by a thread that has to look after something at these times: not at all, where there
     /// is more to do.
-    pub(super) fn asks(&mut self, more: bool, times: [Option<Instant>; 2]) -> Option<Duration> {
+    pub(super) fn asks<const N: usize>(
+        &mut self,
+        more: bool,
+        times: [Option<Instant>; N],
+    ) -> Option<Duration> {
         let next = times.into_iter().flatten().min();
         // Without any none can be over.
         self.last = next.map(|_| Instant::now());

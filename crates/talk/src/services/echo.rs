@@ -14,4 +14,8 @@ impl Service for Echo {
             Event::Opened(_) | Event::Writable | Event::Timer | Event::Answer(_) => {}
         }
     }
+
+    fn returns_all(&self, (): &()) -> bool {
+        true
+    }
 }

@@ -267,6 +267,41 @@ mod uring_that_hands_over {
     }
 }
 
+mod uring_that_carries {
+    use super::*;
+    #[cfg(enchufe_faults)]
+    mod faults {
+        use super::*;
+        cases! { Sockets::carried(Sockets::of("uring_that_carries", Kind::Uring));
+            faults:
+                operations_that_have_to_be_begun_again_lose_nothing
+                what_cannot_be_carried_now_is_not_lost
+                what_is_carried_when_a_connection_fails_is_told;
+        }
+    }
+    for_every_engine!(Sockets::carried(Sockets::of("uring_that_carries", Kind::Uring)));
+    for_real_sockets!(Sockets::carried(Sockets::of("uring_that_carries", Kind::Uring)));
+    cases! { Sockets::carried(Sockets::of("uring_that_carries", Kind::Uring));
+        misbehaving:
+            peers_that_misbehave_leave_nothing_behind
+            peers_that_do_not_read_leave_room_for_others;
+    }
+}
+
+mod uring_that_carries_and_hands_over {
+    use super::*;
+    for_every_engine!(Sockets::carried(Sockets::restless(
+        3,
+        "uring_that_carries_and_hands_over",
+        Kind::Uring
+    )));
+    cases! { Sockets::carried(Sockets::restless(3, "uring_that_carries_and_hands_over", Kind::Uring));
+        misbehaving:
+            peers_that_misbehave_leave_nothing_behind
+            peers_that_do_not_read_leave_room_for_others;
+    }
+}
+
 /// What only those of TLS have.
 macro_rules! for_tls {
     ($worlds:expr) => {

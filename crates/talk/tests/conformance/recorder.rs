@@ -97,6 +97,11 @@ impl Recorder {
         Self { seen: Mutex::default(), more: Condvar::new(), give_up: Instant::now() + FOR_EVER }
     }
 
+    fn keep(&self, seen: Seen) {
+        self.lock().push(seen);
+        self.more.notify_all();
+    }
+
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.lock().clone()
     }
@@ -137,8 +142,14 @@ impl Reporter for Recorder {
             peer: about.map(|about| about.peer),
             what: What::of(told),
         };
-        self.lock().push(seen);
-        self.more.notify_all();
+        self.keep(seen);
+    }
+
+    fn carried(&self, about: About, count: usize) {
+        let (id, peer) = (Some(about.id.0), Some(about.peer));
+        for what in [What::Received(count as u64), What::Returning(count as u64)] {
+            self.keep(Seen { id, peer, what });
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::recorder::{FOR_EVER, Recorder, Report, Seen, What};
 use crate::secured;
 use crate::world::{Peer, Server, Setup, World};
 use enchufe_sys::host::{self, Interest, Watch};
-use enchufe_talk::engine::{self, BusyPoll, HandOver, Host, Kind, Limits};
+use enchufe_talk::engine::{self, BusyPoll, Carry, HandOver, Host, Kind, Limits};
 use enchufe_talk::listen::{self, Listener, Plan};
 use enchufe_talk::options::{self, SocketOption};
 use enchufe_talk::session::{MOST_BUFFERS, MOST_QUEUED};
@@ -37,6 +37,7 @@ pub(crate) struct Sockets {
     /// Connections are of TLS.
     secured: bool,
     hand_over: HandOver,
+    carry: Carry,
 }
 
 impl Sockets {
@@ -48,12 +49,24 @@ impl Sockets {
     /// With so many threads.
     pub(crate) fn on(threads: usize, name: &'static str, kind: Kind) -> [Self; 1] {
         let threads = NonZeroUsize::new(threads).unwrap();
-        [Self { name, kind, threads, secured: false, hand_over: HandOver::default() }]
+        [Self {
+            name,
+            kind,
+            threads,
+            secured: false,
+            hand_over: HandOver::default(),
+            carry: Carry::default(),
+        }]
     }
 
     /// With TLS.
     pub(crate) fn secured([world]: [Self; 1]) -> [Self; 1] {
         [Self { secured: true, ..world }]
+    }
+
+    /// The kernel carries what it can.
+    pub(crate) fn carried([world]: [Self; 1]) -> [Self; 1] {
+        [Self { carry: Carry::Always, ..world }]
     }
 
     /// Every connection goes to another thread whenever it can.
@@ -84,8 +97,14 @@ impl World for Sockets {
     }
 
     fn most_lent(&self, read: usize) -> usize {
-        // Nothing is lent where what came is opened elsewhere: it is queued.
-        if self.secured { MOST_QUEUED + self.largest_piece(read) } else { MOST_BUFFERS * read }
+        // Nothing is lent where what came is opened elsewhere: it is queued. What is carried lies in a pipe.
+        if self.secured {
+            MOST_QUEUED + self.largest_piece(read)
+        } else if self.carry == Carry::Always {
+            MOST_QUEUED.max(MOST_BUFFERS * read)
+        } else {
+            MOST_BUFFERS * read
+        }
     }
 
     fn name(&self) -> &'static str {
@@ -112,6 +131,7 @@ impl World for Sockets {
                 stream_size,
                 kept,
                 hand_over: self.hand_over,
+                carry: self.carry,
                 ..setup.limits.clone()
             },
             stop: &stop,

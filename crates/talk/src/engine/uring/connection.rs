@@ -1,7 +1,9 @@
 //! One connection of a worker: which operations on it are under way, and which are to be.
 
 use super::token::Token;
+use crate::engine::Carry;
 use crate::engine::buffers::Flow;
+use crate::engine::carriage::{Carriers, Stream};
 use crate::engine::crowd::{Member, Standing};
 use crate::engine::presence::Presence;
 use crate::reason::Call;
@@ -12,6 +14,7 @@ use enchufe_sys::io_uring::{self, Class, Completion, Piece, Ring, Slot};
 use socket2::SockRef;
 use std::collections::VecDeque;
 use std::io;
+use std::mem;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -69,6 +72,10 @@ pub(super) struct Connection<'h, S: Service> {
     again: bool,
     /// Where much comes at once it is received piece by piece, so that no more comes than is wanted.
     flow: Flow,
+    /// Where much has come that may be carried.
+    stream: Option<Box<Stream>>,
+    /// It is to be carried as soon as somebody has a pipe for it.
+    boards: bool,
     /// Something came that nobody will hear of, as if it had not been read.
     is_unread: bool,
     /// What came while the session did not want to hear of it, in that order. No more than one receive that goes on brings before it is cancelled.
@@ -123,6 +130,8 @@ impl<'h, S: Service> Connection<'h, S> {
             under_way: UnderWay::default(),
             again: false,
             flow: Flow::default(),
+            stream: None,
+            boards: false,
             is_unread: false,
             late: VecDeque::new(),
             presence: Presence::default(),
@@ -258,9 +267,13 @@ impl<'h, S: Service> Connection<'h, S> {
         let bytes = ring.bytes(piece);
         // What fills a buffer goes on, as does what a usual one could not hold.
         let class = ring.class(piece).unwrap_or(Class::Usual);
-        self.flow
-            .learn(bytes.len() == ring.buffer_size(class) || bytes.len() > ring.buffer_size(Class::Usual));
-        if let Some(freed) = self.session.received(bytes, piece, now) {
+        let is_much = bytes.len() == ring.buffer_size(class) || bytes.len() > ring.buffer_size(Class::Usual);
+        self.flow.learn(is_much || self.stream.as_ref().is_some_and(|stream| stream.takes_all()));
+        let freed = self.session.received(bytes, piece, now);
+        if let Some(stream) = &mut self.stream {
+            stream.learn(&self.session, now);
+        }
+        if let Some(freed) = freed {
             ring.give(freed);
         } else if self.under_way.has(UnderWay::ROOM) {
             self.relieve(ring);
@@ -286,6 +299,9 @@ impl<'h, S: Service> Connection<'h, S> {
 
     /// Begins what is to be under way now. Whether it is over, and nothing is any more.
     pub(super) fn go_on(&mut self, ring: &mut Ring, place: usize, now: Instant) {
+        if self.is_carried() {
+            return;
+        }
         while let Some(news) = self.late.front().copied().filter(|news| self.is_wanted(*news)) {
             self.late.pop_front();
             self.tell(news, ring, now);
@@ -322,7 +338,8 @@ impl<'h, S: Service> Connection<'h, S> {
     fn is_ready_to_go(&self) -> bool {
         let UnderWay(rest) = self.under_way;
         let waits = UnderWay::RECEIVE.0 | UnderWay::CANCEL.0;
-        rest & !waits == 0 && self.late.is_empty() && !self.is_starved && self.session.rests()
+        let is_here = !self.is_carried() && self.late.is_empty() && !self.is_starved;
+        rest & !waits == 0 && is_here && self.session.rests()
     }
 
     /// Whether it is to go, and nothing is under way.
@@ -345,7 +362,13 @@ impl<'h, S: Service> Connection<'h, S> {
                 self.under_way.add(UnderWay::CANCEL);
             }
         } else if self.session.wants_read() {
-            if !receives && !self.is_starved && self.late.is_empty() {
+            if self.is_to_be_carried() {
+                self.boards = self.under_way == UnderWay::default() && self.is_ready_to_go();
+                if receives && self.again && !self.under_way.has(UnderWay::CANCEL) {
+                    ring.cancel_one(Token::Receive(place).word(), Token::Cancel(place).word());
+                    self.under_way.add(UnderWay::CANCEL);
+                }
+            } else if !receives && !self.is_starved && self.late.is_empty() {
                 self.again = !self.flow.is_large();
                 let (slot, token) = (self.spot.slot, Token::Receive(place).word());
                 if self.again {
@@ -370,6 +393,50 @@ impl<'h, S: Service> Connection<'h, S> {
             ring.watch(self.spot.slot, Token::Watch(place).word());
             self.under_way.add(UnderWay::WATCH);
         }
+    }
+
+    fn is_to_be_carried(&mut self) -> bool {
+        if self.stream.is_none() && (self.flow.is_large() || self.session.carry() == Carry::Always) {
+            self.stream = Stream::new(&self.session).map(Box::new);
+            if self.stream.as_ref().is_some_and(|stream| stream.takes_all()) {
+                self.flow.learn(true);
+            }
+        }
+        self.stream.as_ref().is_some_and(|stream| stream.is_due(self.flow))
+    }
+
+    pub(super) fn is_carried(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.is_carried())
+    }
+
+    /// Has the kernel carry it, if it is to and nothing is under way. Whether it is carried from now on.
+    pub(super) fn board(&mut self, carriers: &Carriers, ring: &mut Ring, place: usize, now: Instant) -> bool {
+        if mem::take(&mut self.boards)
+            && let Some(stream) = &mut self.stream
+        {
+            let socket = ring.descriptor(self.spot.slot).map(TcpStream::from);
+            stream.board(socket, carriers.pipe(), now);
+            // Where it cannot be, it is received from.
+            self.go_on(ring, place, now);
+            return self.is_carried();
+        }
+        false
+    }
+
+    /// Ends that, if it is carried and is not to be.
+    pub(super) fn alight(&mut self) {
+        let Some(stream) = self.stream.as_mut() else { return };
+        if self.session.is_over() || stream.has_to_alight(self.flow, self.standing.goes.is_some()) {
+            let has_ended = stream.alight(&mut self.session);
+            // For its end alone it need not go anywhere.
+            self.standing.goes.take_if(|_| has_ended);
+        }
+    }
+
+    /// Looks for what has come on one that is carried. Whether there may be more at once.
+    pub(super) fn carry(&mut self, now: Instant) -> bool {
+        let Some(stream) = self.stream.as_mut() else { return false };
+        stream.look(&mut self.session, &mut self.flow, now)
     }
 
     /// Ends what is under way, and closes the socket when nothing is.

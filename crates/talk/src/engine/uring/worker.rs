@@ -10,6 +10,7 @@ use super::rings::{Prepared, Rings, feeds};
 use super::token::Token;
 use crate::engine::balance::Pace;
 use crate::engine::busy::Spinner;
+use crate::engine::carriage::Carriers;
 use crate::engine::crowd::{Crowd, Key};
 use crate::engine::exchange::Exchange;
 use crate::engine::gather::Gatherer;
@@ -47,6 +48,7 @@ pub(super) struct Worker<'h, S: Service> {
     spinner: Spinner,
     /// Connections that found no buffer.
     starved: Vec<Key>,
+    carriers: Carriers,
     arrivals: Vec<(TcpStream, About)>,
     intake: Intake,
     /// What the kernel could not watch for want of memory; it is asked again then.
@@ -86,6 +88,7 @@ impl<'h, S: Service> Worker<'h, S> {
             crowd: Crowd::new(host, service, next_thread(group, thread)),
             spinner: Spinner::new(host.limits.busy_poll),
             starved: Vec::new(),
+            carriers: Carriers::default(),
             arrivals: Vec::new(),
             intake: Intake::new(),
             deaf: Vec::new(),
@@ -135,7 +138,9 @@ impl<'h, S: Service> Worker<'h, S> {
     }
 
     fn wait(&mut self) -> io::Result<()> {
-        let timeout = self.asked.asks(self.rings.has_news(), [self.crowd.next_time(), self.intake.until()]);
+        let timeout = self
+            .asked
+            .asks(self.rings.has_news(), [self.crowd.next_time(), self.intake.until(), self.carriers.next()]);
         let (until, rings) = (self.waits.until(), &mut self.rings);
         self.gatherer.nap(timeout, || {
             // A wait for several is a sleep already.
@@ -169,6 +174,7 @@ impl<'h, S: Service> Worker<'h, S> {
             }
         }
         self.feed(now);
+        self.look_at_streams();
         let told_all = count < MOST && !self.rings.has_news();
         if let Some(since) = self.asked.as_of(told_all, self.crowd.len() / MOST + 16) {
             self.expire(since);
@@ -227,14 +233,15 @@ impl<'h, S: Service> Worker<'h, S> {
             Token::Fin(_) => connection.finished(now),
             _ => connection.cancelled(),
         };
-        if work(&mut self.crowd, &mut self.rings, &mut self.starved, at, now, begin) {
+        if work(&mut self.crowd, &mut self.rings, (&mut self.starved, &mut self.carriers), at, now, begin) {
             self.hand_over(at, now);
         }
     }
 
     /// Does something with a connection, and begins what is to be done on it then.
     fn work(&mut self, place: usize, now: Instant, begin: impl FnOnce(&mut Connection<'h, S>, &mut Ring)) {
-        if work(&mut self.crowd, &mut self.rings, &mut self.starved, place, now, begin) {
+        if work(&mut self.crowd, &mut self.rings, (&mut self.starved, &mut self.carriers), place, now, begin)
+        {
             self.hand_over(place, now);
         }
     }
@@ -264,6 +271,26 @@ impl<'h, S: Service> Worker<'h, S> {
                 self.starved.push(key);
             }
         }
+    }
+
+    /// Looks at those whose bytes the kernel carries, if it is time to.
+    fn look_at_streams(&mut self) {
+        if self.carriers.next().is_none() {
+            return;
+        }
+        let now = Instant::now();
+        let mut list = self.carriers.due(now);
+        if list.is_empty() {
+            return;
+        }
+        let mut any = false;
+        list.retain(|key| {
+            if self.crowd.is_there(*key) {
+                self.work(key.place, now, |connection, _| any |= connection.carry(now));
+            }
+            self.crowd.find(*key).is_some_and(|connection| connection.is_carried())
+        });
+        self.carriers.rest(list, any);
     }
 
     fn expire(&mut self, now: Instant) {
@@ -332,7 +359,7 @@ impl<'h, S: Service> Worker<'h, S> {
 fn work<'h, S: Service>(
     crowd: &mut Crowd<'h, Connection<'h, S>>,
     rings: &mut Rings,
-    starved: &mut Vec<Key>,
+    (starved, carriers): (&mut Vec<Key>, &mut Carriers),
     place: usize,
     now: Instant,
     begin: impl FnOnce(&mut Connection<'h, S>, &mut Ring),
@@ -342,7 +369,9 @@ fn work<'h, S: Service>(
     let Some(ring) = rings.get(connection.spot.ring.into()) else { return false };
     begin(connection, ring);
     connection.standing.turns = connection.standing.turns.saturating_add(1);
+    connection.alight();
     connection.go_on(ring, place, now);
+    let is_new = connection.board(carriers, ring, place, now);
     if connection.session.is_over() {
         timers.disarm(&mut connection.standing.armed);
     } else {
@@ -353,6 +382,9 @@ fn work<'h, S: Service>(
         (connection.is_starved, connection.standing.is_kept, connection.goes_now());
     if is_starved && !was_starved {
         starved.extend(crowd.key(place));
+    }
+    if is_new && let Some(key) = crowd.key(place) {
+        carriers.add(key, now);
     }
     if !is_kept {
         crowd.keep(place);

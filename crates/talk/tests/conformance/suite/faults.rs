@@ -409,6 +409,41 @@ pub(crate) fn operations_that_have_to_be_begun_again_lose_nothing<W: World>(worl
     });
 }
 
+/// What the kernel carries stays where it is for a while, or a pipe or a descriptor for it cannot be had.
+pub(crate) fn what_cannot_be_carried_now_is_not_lost<W: World>(world: &W) {
+    let plans = [
+        "splice:EAGAIN:1/2",
+        "splice:EINTR:1/3 pipe2:EMFILE:1/3",
+        "splice:EAGAIN:1/3 fixed_fd_install:EMFILE:1/2 send:EAGAIN:1/3 send:short:1/2",
+    ];
+    alone(world, "what_cannot_be_carried_now_is_not_lost", || {
+        for (seed, text) in plans.into_iter().enumerate() {
+            plan(&format!("seed={seed} {text}"));
+            carry(world);
+        }
+        assert!(faults::made(Call::Splice) > 0);
+    });
+}
+
+/// It is reset, or the system gives it up.
+pub(crate) fn what_is_carried_when_a_connection_fails_is_told<W: World>(world: &W) {
+    alone(world, "what_is_carried_when_a_connection_fails_is_told", || {
+        for (error, reason) in [("EPIPE", "Reset"), ("ETIMEDOUT", "Splice")] {
+            // The first fills the pipe, the second would empty it.
+            plan(&format!("splice:{error}:2"));
+            let report = world.run(&Echo, &Setup::default(), |server| {
+                let mut peer = server.connect();
+                let id = server.accepted(&*peer);
+                peer.send(b"hola").unwrap();
+                server.wait_closed(id);
+            });
+            let outcome = report.only();
+            assert!(outcome.reason.contains(reason), "{outcome:?}");
+            assert_eq!(outcome.received, outcome.sent + outcome.unsent, "{outcome:?}");
+        }
+    });
+}
+
 /// Completions do not fit into their queue, and what would go on ends; buffers run out at once.
 pub(crate) fn small_rings_lose_nothing<W: World>(world: &W) {
     let plans = [

@@ -1,0 +1,53 @@
+//! What an engine sends back by itself, without telling the service of the bytes.
+
+use super::Session;
+use crate::engine::Carry;
+use crate::service::Service;
+use std::time::Instant;
+
+impl<S: Service, B> Session<'_, S, B> {
+    /// Whether an engine may send back what comes by itself: it says so with [`Self::carried_in`] and [`Self::carried_out`], and with
+    /// [`Self::put_back`] where it stops before all is sent. Only while it [rests](Self::rests).
+    pub fn carry(&self) -> Carry {
+        let carry = self.host.limits.carry;
+        let is_told = || carry != Carry::Always && self.host.reporter.hears_of_connections();
+        if carry == Carry::Never || self.tls.is_some() || is_told() || !self.service.returns_all(&self.state)
+        {
+            Carry::Never
+        } else {
+            carry
+        }
+    }
+
+    /// The engine has taken so many bytes that it will send back.
+    pub fn carried_in(&mut self, count: usize, now: Instant) {
+        if count > 0 {
+            self.active = now;
+            self.count(count);
+            self.host.reporter.carried(self.about, count);
+        }
+    }
+
+    /// It has sent so many of them.
+    pub fn carried_out(&mut self, count: usize, now: Instant) {
+        if count > 0 {
+            self.active = now;
+            self.sent += count as u64;
+            if let Some(counters) = self.host.counters {
+                counters.sent(count as u64);
+            }
+        }
+    }
+
+    /// The others of them, which are to be sent as all is.
+    pub fn put_back(&mut self, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            self.output.push(bytes.into(), false);
+        }
+    }
+
+    /// Bytes that came, in all.
+    pub const fn came(&self) -> u64 {
+        self.received
+    }
+}
