@@ -13,6 +13,7 @@
 //! * An operation holds its file: closing a socket does nothing before those on it are over.
 //! * A poll tells of the peer's end, too, whatever it is asked for (`IO_POLL_UNMASK`).
 //! * A send of nothing fails with a pending error, which is taken by that, or else does nothing (`sk_stream_error`).
+//! * A wait for several that has no other end ends with their time, whether anything came or not (`io_cqring_min_timer_wakeup`).
 //! * A ring takes at most 20 of the events that wait for it, or as many as it is asked for, each time it is entered.
 
 #[cfg(enchufe_faults)]
@@ -42,6 +43,8 @@ pub const MOST_COPIED: usize = 64 * 1024;
 const SPARE: usize = 64;
 /// How long the kernel is left alone that had no memory for an operation.
 const WANT: Duration = Duration::from_millis(1);
+/// What stands for a wait without an end where there is to be one: some 68 years.
+const LONGEST: Duration = Duration::from_secs(i32::MAX as u64);
 /// How often [`probe`] waits for an operation that is done at once, a second each: where something stands between it and the kernel that
 /// takes operations and does nothing, it is not to wait for ever.
 const MOST_WAITS: usize = 10;
@@ -258,18 +261,21 @@ impl Ring {
         if !self.aside.is_empty() || timeout == Some(Duration::ZERO) {
             return self.enter(0, &SubmitArgs::new());
         }
-        let time = timeout.map(|time| Timespec::from(time.min(Duration::from_secs(i32::MAX as u64))));
+        let until = if self.waits_for_several() { until } else { Until::One };
+        let (count, least) = match until {
+            Until::One => (1, None),
+            Until::Several(count, time) => (count, Some(u32::try_from(time.as_micros()).unwrap_or(u32::MAX))),
+        };
+        let time = timeout.or_else(|| least.map(|_| LONGEST));
+        let time = time.map(|time| Timespec::from(time.min(LONGEST)));
         let mut arguments = SubmitArgs::new();
         if let Some(time) = &time {
             arguments = arguments.timespec(time);
         }
-        match until {
-            Until::Several(count, time) if self.waits_for_several() => {
-                let micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
-                self.enter(count as usize, &arguments.min_wait_usec(micros))
-            }
-            _ => self.enter(1, &arguments),
+        if let Some(micros) = least {
+            arguments = arguments.min_wait_usec(micros);
         }
+        self.enter(count as usize, &arguments)
     }
 
     fn enter(&mut self, want: usize, arguments: &SubmitArgs<'_, '_>) -> io::Result<()> {

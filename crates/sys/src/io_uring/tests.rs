@@ -206,6 +206,27 @@ fn a_wait_for_several_ends_with_the_first_after_its_time() {
 }
 
 #[test]
+fn a_wait_for_several_without_an_end_does_not_end_for_nothing() {
+    let mut ring = ring(SIZE);
+    let (mut client, slot) = connection(&mut ring);
+    ring.receive(slot, 1);
+    // Time for what should not be: it would end a thousand times.
+    let writer = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(50));
+        client.write_all(b"x").unwrap();
+        client
+    });
+    let mut waits = 0;
+    while ring.take().is_none() {
+        ring.wait(None, Until::Several(1_000, Duration::from_micros(50))).unwrap();
+        waits += 1;
+    }
+    // A signal may end one early.
+    assert!(waits < 10, "{waits} waits");
+    drop(writer.join().unwrap());
+}
+
+#[test]
 fn a_ring_that_goes_ends_what_is_under_way() {
     let mut ring = ring(SIZE);
     let (mut client, slot) = connection(&mut ring);
