@@ -150,8 +150,10 @@ pub fn probe() -> io::Result<()> {
     ring.next_of(2)?;
     ring.cancel(slot, 3);
     ring.next_of(3)?;
-    ring.close(slot, 4);
+    ring.reset_at_close(slot, 4);
     ring.next_of(4)?;
+    ring.close(slot, 5);
+    ring.next_of(5)?;
     Ok(())
 }
 

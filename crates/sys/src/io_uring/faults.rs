@@ -82,6 +82,7 @@ fn stands_for(entry: &squeue::Entry) -> Option<Call> {
         (opcode::Recv::CODE, Call::Recv),
         (opcode::Send::CODE, Call::Send),
         (opcode::Shutdown::CODE, Call::Shutdown),
+        (opcode::SetSockOpt::CODE, Call::SetSockOpt),
         (opcode::PollAdd::CODE, Call::PollAdd),
         (opcode::AsyncCancel2::CODE, Call::AsyncCancel),
         (opcode::Close::CODE, Call::Close),

@@ -11,6 +11,9 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 /// `IORING_FILE_INDEX_ALLOC` as an offset: into any slot.
 const ANY_SLOT: i32 = -1;
 
+/// For [`Ring::reset_at_close`]: there whenever the kernel reads it.
+static RESET: libc::linger = libc::linger { l_onoff: 1, l_linger: 0 };
+
 impl Ring {
     /// Takes whoever comes to this listener, until that fails: each completion has a slot ([`Completion::slot`](super::Completion::slot)).
     pub fn accept(&mut self, listener: &impl AsFd, token: u64) {
@@ -80,6 +83,14 @@ impl Ring {
     /// Sends FIN behind what was sent, where a socket cannot be borrowed ([`Self::descriptor`]) for a call that does.
     pub fn half_close(&mut self, slot: Slot, token: u64) {
         self.push(opcode::Shutdown::new(Fixed(slot.0), libc::SHUT_WR).build(), token);
+    }
+
+    /// Has the close of a socket be a reset (`SO_LINGER` of socket(7), by `SOCKET_URING_OP_SETSOCKOPT`, Linux 6.7).
+    pub fn reset_at_close(&mut self, slot: Slot, token: u64) {
+        let [level, name] = [libc::SOL_SOCKET, libc::SO_LINGER].map(i32::cast_unsigned);
+        let length = u32::try_from(size_of::<libc::linger>()).unwrap_or_default();
+        let value = (&raw const RESET).cast();
+        self.push(opcode::SetSockOpt::new(Fixed(slot.0), level, name, value, length).build(), token);
     }
 
     /// Takes the error that is pending on a socket, as `SO_ERROR` of socket(7) does, and fails with it.

@@ -194,6 +194,17 @@ fn a_borrowed_socket_is_the_same_and_a_full_table_says_so() {
 }
 
 #[test]
+fn a_close_can_be_made_a_reset() {
+    let mut ring = ring(SIZE);
+    let (mut client, slot) = connection(&mut ring);
+    ring.reset_at_close(slot, 1);
+    ring.close(slot, 2);
+    next(&mut ring, 1).result.unwrap();
+    next(&mut ring, 2).result.unwrap();
+    assert_eq!(client.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[test]
 fn a_wait_for_several_ends_with_the_first_after_its_time() {
     let mut ring = ring(SIZE);
     let (mut client, slot) = connection(&mut ring);

@@ -110,6 +110,7 @@ macro_rules! for_real_sockets {
                 without_descriptors_who_waits_is_served_when_one_leaves
                 a_client_that_closed_altogether_takes_its_question_back
                 what_comes_behind_urgent_data_is_read_too
+                what_was_sent_and_not_read_is_known_to_be_lost
                 a_connection_that_waits_takes_no_time
                 every_address_of_a_server_is_served
                 a_panic_of_a_service_does_not_hang_the_server;
@@ -147,6 +148,7 @@ macro_rules! for_faults_of_rings {
             while_a_listener_cannot_be_watched_who_waits_goes_on_waiting
             a_connection_that_a_ring_cannot_watch_ends
             a_socket_that_cannot_be_borrowed_ends_in_order
+            a_socket_that_cannot_be_borrowed_is_reset_where_it_was_not_read
             a_socket_of_which_it_is_said_that_it_cannot_be_closed_is
             operations_that_have_to_be_begun_again_lose_nothing
             small_rings_lose_nothing

@@ -11,12 +11,11 @@ use crate::service::Service;
 use crate::session::{Next, Parked, Session};
 use enchufe_sys::host;
 use enchufe_sys::io_uring::{self, Class, Completion, Piece, Ring, Slot};
-use socket2::SockRef;
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Where its socket lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -320,8 +319,9 @@ impl<'h, S: Service> Connection<'h, S> {
             match self.session.next() {
                 None => return,
                 Some(Next::HalfClose) => {
-                    // The peer's RST may have been faster: a receive says so.
-                    if self.borrowed(ring, host::half_close).is_ok() {
+                    if let Ok(socket) = ring.descriptor(self.spot.slot).map(TcpStream::from) {
+                        // The peer's RST may have been faster: a receive says so.
+                        let _ = host::half_close(&socket);
                         self.session.half_closed(now);
                         continue;
                     }
@@ -460,16 +460,10 @@ impl<'h, S: Service> Connection<'h, S> {
         if self.is_unread {
             // Closed with bytes that were not read a socket sends RST (RFC 1122, 4.2.2.13): the peer is not to think that they
             // were.
-            let _ = self.borrowed(ring, |socket| SockRef::from(socket).set_linger(Some(Duration::ZERO)));
+            ring.reset_at_close(self.spot.slot, Token::Ignored.word());
         }
         ring.close(self.spot.slot, Token::Close(place).word());
         self.under_way.add(UnderWay::CLOSE);
-    }
-
-    /// Does what there is no operation for.
-    fn borrowed<T>(&self, ring: &mut Ring, act: impl FnOnce(&TcpStream) -> T) -> io::Result<T> {
-        let socket = TcpStream::from(ring.descriptor(self.spot.slot)?);
-        Ok(act(&socket))
     }
 
     /// When [`Self::expire`] is to be called, if nothing happens before.

@@ -2,7 +2,9 @@
 //! for a plan is the process's, and has its descriptors and threads back afterwards.
 
 use super::SOON;
-use super::sockets_only::{connect, echo, test_name, wait_until_it_waits};
+use super::sockets_only::{
+    connect, echo, test_name, wait_until_it_waits, what_was_sent_and_not_read_is_known_to_be_lost,
+};
 use crate::child::in_a_child;
 use crate::pattern::Pattern;
 use crate::recorder::{Report, Seen, What};
@@ -376,6 +378,13 @@ pub(crate) fn a_socket_that_cannot_be_borrowed_ends_in_order<W: World>(world: &W
             });
             report.expect(1, "OwnEnd");
         }
+    });
+}
+
+pub(crate) fn a_socket_that_cannot_be_borrowed_is_reset_where_it_was_not_read<W: World>(world: &W) {
+    alone(world, "a_socket_that_cannot_be_borrowed_is_reset_where_it_was_not_read", || {
+        plan("fixed_fd_install:EMFILE");
+        what_was_sent_and_not_read_is_known_to_be_lost(world);
     });
 }
 

@@ -11,7 +11,7 @@ use enchufe_talk::told::Shortage;
 use enchufe_talk::{Actions, Event, Service};
 use socket2::{SockRef, Socket};
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -196,6 +196,35 @@ pub(crate) fn what_comes_behind_urgent_data_is_read_too<W: World>(world: &W) {
         client.read_exact(&mut back).unwrap();
         assert_eq!(&back, b"123", "the urgent byte itself is not in the stream");
     });
+}
+
+/// Has enough after one read.
+struct ReadsOnce;
+
+impl Service for ReadsOnce {
+    type State = ();
+
+    fn event(&self, (): &mut (), event: Event<'_>, actions: &mut Actions) {
+        if let Event::Bytes(_) = event {
+            actions.pause_reading();
+        }
+    }
+}
+
+/// RFC 1122, 4.2.2.13: whoever closes with data that was not read resets. It does not matter whether it is still the kernel's, or the
+/// engine has it already.
+pub(crate) fn what_was_sent_and_not_read_is_known_to_be_lost<W: World>(world: &W) {
+    const READ: usize = 16;
+    let setup = Setup::with(|limits| limits.read_size = READ);
+    let report = world.run(&ReadsOnce, &setup, |server| {
+        let mut peer = server.connect();
+        peer.send(&[b'x'; 4 * READ]).unwrap();
+        server.wait_received(1, 1);
+        server.stop().cut();
+        assert_eq!(peer.try_read_to_end().unwrap_err().kind(), ErrorKind::ConnectionReset);
+    });
+    report.expect(1, "Interrupted");
+    assert_eq!(report.only().received, READ as u64);
 }
 
 /// Ends its direction and reads nothing.
