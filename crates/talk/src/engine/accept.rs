@@ -120,7 +120,7 @@ impl<'a> Door<'a> {
 
     /// Ends one that was let in with RST: there is no room for it after all.
     pub(super) fn refuse(&mut self, stream: TcpStream, about: About, shortage: Shortage) {
-        self.entrance.turn_away(Some(stream), about, shortage);
+        self.entrance.turn_away(stream, about, shortage);
         self.refused = true;
     }
 

@@ -103,13 +103,13 @@ impl<'a> Entrance<'a> {
     }
 
     /// One that was to be served is not after all.
-    pub(super) fn turn_away(&self, stream: Option<TcpStream>, about: About, shortage: Shortage) {
+    pub(super) fn turn_away(&self, stream: TcpStream, about: About, shortage: Shortage) {
         self.tally.served.fetch_sub(1, Ordering::Relaxed);
-        self.refuse(stream, about, shortage);
+        self.refuse(Some(stream), about, shortage);
     }
 
-    /// Ends a connection for which there is no room with RST, so that its client knows at once. (Without a descriptor for it whoever
-    /// has it closes it, and its client learns of it a little later.)
+    /// Ends a connection for which there is no room with RST, so that its client knows at once. (One that is no
+    /// descriptor is ended so by whoever has it.)
     pub(super) fn refuse(&self, stream: Option<TcpStream>, about: About, shortage: Shortage) {
         self.tell_short(shortage);
         // It is about to be closed: without the option its client learns of it a little later.
@@ -163,7 +163,7 @@ impl<'a> Entrance<'a> {
         *self.short.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// One that came after the server was stopped is closed.
+    /// One that came after the server was stopped is reset, as are those in the queue, by whoever has it.
     pub(super) fn came_too_late(&self) {
         self.tally.cut.fetch_add(1, Ordering::Relaxed);
     }

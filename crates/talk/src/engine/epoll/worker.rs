@@ -261,7 +261,7 @@ impl<'h, S: Service> Worker<'h, S> {
     fn open(&mut self, stream: TcpStream, about: About, now: Instant) {
         let key = self.crowd.next_key(about.id);
         if self.epoll.add(&stream, Token::Connection(key).word(), Watch::Arrivals).is_err() {
-            return self.group.entrance.turn_away(Some(stream), about, Shortage::Watches);
+            return self.group.entrance.turn_away(stream, about, Shortage::Watches);
         }
         self.group.entrance.had_room();
         let bell = S::ASKS.then(|| Arc::clone(&self.bell));

@@ -56,7 +56,7 @@ impl<S: Service> Worker<'_, S> {
             Ok(None) => Shortage::Connections(self.rings.places()),
             Err(error) => error.raw_os_error().map_or(Shortage::Memory, Shortage::Ring),
         };
-        self.group.entrance.turn_away(Some(stream), about, shortage);
+        self.group.entrance.turn_away(stream, about, shortage);
         !matches!(shortage, Shortage::Connections(_))
     }
 
@@ -109,23 +109,20 @@ impl<S: Service> Worker<'_, S> {
 
     fn let_in(&mut self, ring: usize, slot: Slot, now: Instant) {
         let entrance = &self.group.entrance;
-        // Nobody hears of it.
-        let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let refused = if self.group.is_closed() {
+        if self.group.is_closed() {
             entrance.came_too_late();
-            true
         } else {
+            // Nobody hears of it.
+            let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
             let (about, has_room) = entrance.count(nobody, nobody);
             if has_room {
                 entrance.serves();
                 return self.open(ring, slot, about, now);
             }
-            let socket =
-                self.rings.get(ring).and_then(|ring| ring.descriptor(slot).ok()).map(TcpStream::from);
-            entrance.refuse(socket, about, Shortage::Connections(self.host().limits.connections));
-            true
-        };
-        if let Some(chosen) = self.rings.get(ring).filter(|_| refused) {
+            entrance.refuse(None, about, Shortage::Connections(self.host().limits.connections));
+        }
+        if let Some(chosen) = self.rings.get(ring) {
+            chosen.reset_at_close(slot, Token::Ignored.word());
             chosen.close(slot, Token::Ignored.word());
             self.rings.freed(ring);
         }
