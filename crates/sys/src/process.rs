@@ -1,8 +1,6 @@
-//! `/proc/PID/fd` of proc(5), kill(2): which process has a socket, and the end of a group of them.
+//! `/proc/PID/fd` of proc(5): which process has a socket.
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs;
-use std::io;
 use std::path::Path;
 
 /// The process that has the socket with this inode open, as its number and name (at most 15 bytes of it,
@@ -21,12 +19,6 @@ pub fn owner(inode: u32) -> Option<(u32, String)> {
     Some((pid, name.trim_end_matches('\n').to_owned()))
 }
 
-/// Ends a group of processes at once (SIGKILL). Fails where there is none of this number, or none of it may be ended.
-pub fn end_group(leader: u32) -> io::Result<()> {
-    let leader = Pid::from_raw(leader.cast_signed()).ok_or(io::ErrorKind::InvalidInput)?;
-    Ok(kill_process_group(leader, Signal::KILL)?)
-}
-
 /// Whether the process has a descriptor on `link`. Processes come and go meanwhile: what is gone has not.
 fn has_open(pid: u32, link: &str) -> bool {
     let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
@@ -41,16 +33,6 @@ mod tests {
     use std::net::TcpListener;
     use std::os::fd::AsRawFd;
     use std::process;
-
-    #[test]
-    fn a_group_ends_with_all_that_is_in_it() {
-        use std::os::unix::process::{CommandExt, ExitStatusExt};
-        let mut shell = std::process::Command::new("sh");
-        let mut shell = shell.args(["-c", "sleep 1000 & wait"]).process_group(0).spawn().unwrap();
-        end_group(shell.id()).unwrap();
-        assert_eq!(shell.wait().unwrap().signal(), Some(9));
-        assert!(end_group(0).is_err());
-    }
 
     #[test]
     fn our_own_socket_is_ours_and_inode_zero_is_nobodys() {

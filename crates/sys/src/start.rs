@@ -6,7 +6,7 @@
 //! to set one from outside would come too late: its caller goes on when the program runs already.
 
 use crate::errno::check;
-use rustix::process::{WaitId, WaitIdOptions, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_send_signal, waitid};
 use std::env;
 use std::ffi::{CString, OsStr, OsString, c_char, c_int, c_void};
 use std::io;
@@ -100,6 +100,15 @@ impl Started {
     /// The number of its process, which is nobody else's until it was waited for.
     pub const fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Ends at once (SIGKILL) all that is in its group, and itself, which may have left that.
+    pub fn end(&self) {
+        // Nobody has waited for it yet, so that its number is no other's. What is over already cannot be ended, and need not be.
+        if let Some(group) = Pid::from_raw(self.pid.cast_signed()) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        let _ = pidfd_send_signal(&self.handle, Signal::KILL);
     }
 
     /// Waits until it ends. The descriptor is given back then.
@@ -252,7 +261,7 @@ fn pointers(words: &[CString]) -> Vec<*const c_char> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{Read, Write};
+    use std::io::{BufRead, BufReader, Read, Write};
     use std::net::Shutdown;
     use std::os::unix::net::UnixStream;
 
@@ -310,6 +319,47 @@ mod tests {
         let [blocked, ignored, _] = states(&std::fs::read_to_string("/proc/thread-self/status").unwrap());
         let (text, _) = shell("exec cat /proc/self/status", &[], None, b"");
         assert_eq!(states(&text), [blocked, ignored & !(1 << 12), 0]);
+    }
+
+    #[test]
+    fn a_program_is_ended_with_all_that_is_in_its_group() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let arguments = ["-c".into(), "sleep 1000 & echo started; wait".into()];
+        let (file, ends) = (OsStr::new("/bin/sh"), theirs.as_fd());
+        let start = Start { file, arguments: &arguments, variables: &[], ends, descriptors: None };
+        let started = start.start().unwrap();
+        drop(theirs);
+        let mut said = String::new();
+        BufReader::new(&ours).read_line(&mut said).unwrap();
+        started.end();
+        // The other one has this end, too.
+        assert_eq!((said.as_str(), (&ours).read(&mut [0]).unwrap()), ("started\n", 0));
+        assert_eq!(started.wait().unwrap(), Ended { code: None, signal: Some(9) });
+    }
+
+    #[test]
+    fn a_program_that_has_left_its_group_is_ended_too() {
+        const LEAVES: &str = "ENCHUFE_SYS_TEST_LEAVES";
+        if env::var_os(LEAVES).is_some() {
+            use rustix::process::{getpgid, getppid, setpgid};
+            setpgid(None, Some(getpgid(getppid()).unwrap())).unwrap();
+            println!("left");
+            loop {
+                std::thread::park();
+            }
+        }
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let name = format!("{module}::a_program_that_has_left_its_group_is_ended_too");
+        let arguments = ["--exact".into(), name.into(), "--nocapture".into()];
+        let (file, variables) = (env::current_exe().unwrap(), [(LEAVES, "1".to_owned())]);
+        let (file, ends) = (file.as_os_str(), theirs.as_fd());
+        let start = Start { file, arguments: &arguments, variables: &variables, ends, descriptors: None };
+        let started = start.start().unwrap();
+        drop(theirs);
+        assert!(BufReader::new(&ours).lines().any(|line| line.unwrap().ends_with("left")));
+        started.end();
+        assert_eq!(started.wait().unwrap(), Ended { code: None, signal: Some(9) });
     }
 
     #[test]

@@ -11,7 +11,6 @@ use crate::listen::Listener;
 use crate::reason::{Call, End, Reason};
 use crate::told::{About, Told};
 use enchufe_sys::host::{self, Interest, Watch};
-use enchufe_sys::process;
 use enchufe_sys::queues;
 use enchufe_sys::sock_diag::{self, Question};
 use enchufe_sys::start::{Ended, Start, Started};
@@ -114,8 +113,7 @@ impl<'a> Connection<'a> {
             }
         };
         if cut.is_some() {
-            // Nobody has waited for it yet, so its number is still its own.
-            let _ = process::end_group(process.pid());
+            process.end();
         }
         if let Ok(Ended { code, signal }) = process.wait() {
             self.host.reporter.tell(Some(self.about), &Told::ProgramEnded { code, signal });
