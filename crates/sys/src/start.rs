@@ -38,6 +38,21 @@ pub struct Started {
     handle: OwnedFd,
 }
 
+/// What kept a program from starting.
+#[derive(Debug)]
+pub enum NotStarted {
+    /// clone(2): there is no process for it.
+    Clone(io::Error),
+    /// execve(2), or what leads to it: a process cannot become it.
+    Exec(io::Error),
+}
+
+impl From<io::Error> for NotStarted {
+    fn from(error: io::Error) -> Self {
+        Self::Exec(error)
+    }
+}
+
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
@@ -48,9 +63,8 @@ pub struct Ended {
 }
 
 impl Start<'_> {
-    /// Starts it, as the leader of a group of its own, with SIGPIPE as the system has it. Fails with what clone(2) or
-    /// execve(2) say.
-    pub fn start(&self) -> io::Result<Started> {
+    /// Starts it, as the leader of a group of its own, with SIGPIPE as the system has it.
+    pub fn start(&self) -> Result<Started, NotStarted> {
         let file = text(self.file.as_bytes())?;
         let arguments: io::Result<Vec<CString>> = std::iter::once(self.file)
             .chain(self.arguments.iter().map(OsString::as_os_str))
@@ -67,12 +81,12 @@ impl Start<'_> {
             mask: empty(),
             error: AtomicI32::new(0),
         };
-        let started = orders.give()?;
+        let started = orders.give().map_err(NotStarted::Clone)?;
         match orders.error.into_inner() {
             0 => Ok(started),
             error => {
                 let _ = started.wait();
-                Err(io::Error::from_raw_os_error(error))
+                Err(NotStarted::Exec(io::Error::from_raw_os_error(error)))
             }
         }
     }
@@ -261,6 +275,7 @@ fn pointers(words: &[CString]) -> Vec<*const c_char> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rlimit;
     use std::io::{BufRead, BufReader, Read, Write};
     use std::net::Shutdown;
     use std::os::unix::net::UnixStream;
@@ -337,24 +352,28 @@ mod tests {
         assert_eq!(started.wait().unwrap(), Ended { code: None, signal: Some(9) });
     }
 
+    /// Whether the test of this name runs in a process of its own; if not, what starts it there: file, words, and a variable.
+    fn alone(name: &str) -> Option<(OsString, [OsString; 3], (&'static str, String))> {
+        const ALONE: &str = "ENCHUFE_SYS_TEST_START";
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let words = ["--exact".into(), format!("{module}::{name}").into(), "--nocapture".into()];
+        let file = env::current_exe().unwrap().into();
+        env::var_os(ALONE).is_none().then(|| (file, words, (ALONE, "1".to_owned())))
+    }
+
     #[test]
     fn a_program_that_has_left_its_group_is_ended_too() {
-        const LEAVES: &str = "ENCHUFE_SYS_TEST_LEAVES";
-        if env::var_os(LEAVES).is_some() {
+        let Some((file, words, variable)) = alone("a_program_that_has_left_its_group_is_ended_too") else {
             use rustix::process::{getpgid, getppid, setpgid};
             setpgid(None, Some(getpgid(getppid()).unwrap())).unwrap();
             println!("left");
             loop {
                 std::thread::park();
             }
-        }
+        };
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let (_, module) = module_path!().split_once("::").unwrap();
-        let name = format!("{module}::a_program_that_has_left_its_group_is_ended_too");
-        let arguments = ["--exact".into(), name.into(), "--nocapture".into()];
-        let (file, variables) = (env::current_exe().unwrap(), [(LEAVES, "1".to_owned())]);
-        let (file, ends) = (file.as_os_str(), theirs.as_fd());
-        let start = Start { file, arguments: &arguments, variables: &variables, ends, descriptors: None };
+        let (file, variables, ends) = (file.as_os_str(), [variable], theirs.as_fd());
+        let start = Start { file, arguments: &words, variables: &variables, ends, descriptors: None };
         let started = start.start().unwrap();
         drop(theirs);
         assert!(BufReader::new(&ours).lines().any(|line| line.unwrap().ends_with("left")));
@@ -362,16 +381,37 @@ mod tests {
         assert_eq!(started.wait().unwrap(), Ended { code: None, signal: Some(9) });
     }
 
+    fn not_started(file: &str, ends: &impl AsFd) -> NotStarted {
+        let (file, ends) = (OsStr::new(file), ends.as_fd());
+        Start { file, arguments: &[], variables: &[], ends, descriptors: None }.start().unwrap_err()
+    }
+
     #[test]
     fn what_cannot_be_executed_is_told_and_leaves_no_process() {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let start = |file: &str| {
-            let file = OsStr::new(file);
-            Start { file, arguments: &[], variables: &[], ends: theirs.as_fd(), descriptors: None }.start()
-        };
-        assert_eq!(start("/nowhere/at/all").unwrap_err().raw_os_error(), Some(libc::ENOENT));
-        assert_eq!(start("/").unwrap_err().raw_os_error(), Some(libc::EACCES));
-        assert_eq!(start("a\0b").unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        for (file, error) in [("/nowhere/at/all", libc::ENOENT), ("/", libc::EACCES)] {
+            let NotStarted::Exec(said) = not_started(file, &theirs) else { panic!("{file}") };
+            assert_eq!(said.raw_os_error(), Some(error));
+        }
+        let NotStarted::Exec(said) = not_started("a\0b", &theirs) else { panic!("no name") };
+        assert_eq!(said.kind(), io::ErrorKind::InvalidInput);
         drop((theirs, ours));
+    }
+
+    /// It wants one descriptor, for the handle.
+    #[test]
+    fn a_process_that_cannot_be_had_is_no_program_that_cannot_be_executed() {
+        let name = "a_process_that_cannot_be_had_is_no_program_that_cannot_be_executed";
+        if let Some((file, words, (variable, value))) = alone(name) {
+            let output = std::process::Command::new(file).args(words).env(variable, value).output().unwrap();
+            return assert!(output.status.success(), "{output:?}");
+        }
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let limit = rlimit::descriptor_limit().unwrap();
+        rlimit::set_descriptor_limit(rlimit::DescriptorLimit { soft: 64, ..limit }).unwrap();
+        let taken: Vec<_> = std::iter::from_fn(|| theirs.try_clone().ok()).collect();
+        let NotStarted::Clone(said) = not_started("/bin/true", &theirs) else { panic!("no process") };
+        assert_eq!(said.raw_os_error(), Some(libc::EMFILE));
+        drop((taken, theirs, ours));
     }
 }

@@ -13,7 +13,7 @@ use crate::told::{About, Told};
 use enchufe_sys::host::{self, Interest, Watch};
 use enchufe_sys::queues;
 use enchufe_sys::sock_diag::{self, Question};
-use enchufe_sys::start::{Ended, Start, Started};
+use enchufe_sys::start::{Ended, NotStarted, Start, Started};
 use enchufe_sys::tcp_info::{TcpState, tcp_info};
 use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -30,10 +30,10 @@ pub(super) fn run(
         let begun = Instant::now();
         let (reason, carried) = match Connection::start(program, &stream, about, host) {
             Ok((connection, process)) => connection.serve(process),
-            Err(error) => {
+            Err((call, error)) => {
                 // RST: its client is not to take nothing for the answer.
                 let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-                (Reason::Failed(call_of(&error), error), Carried::default())
+                (Reason::Failed(call, error), Carried::default())
             }
         };
         drop(stream);
@@ -47,11 +47,6 @@ pub(super) fn run(
         }
         host.ended(about, &end);
     })
-}
-
-/// What failed where a program could not be started: there are too many processes, or it is no program.
-fn call_of(error: &io::Error) -> Call {
-    if error.kind() == io::ErrorKind::WouldBlock { Call::Clone } else { Call::Exec }
 }
 
 struct Connection<'a> {
@@ -74,19 +69,23 @@ impl<'a> Connection<'a> {
         stream: &'a TcpStream,
         about: About,
         host: &'a Host<'a>,
-    ) -> io::Result<(Self, Started)> {
+    ) -> Result<(Self, Started), (Call, io::Error)> {
         // The program shares the flag, and expects to wait.
-        stream.set_nonblocking(false)?;
+        stream.set_nonblocking(false).map_err(|error| (Call::SetOption, error))?;
+        let local = stream.local_addr().map_err(|error| (Call::Exec, error))?;
         // A group of its own: Ctrl-C at the server's terminal gives it the time to end that all have, and what it
         // starts is cut with it.
         let start = Start {
             file: &program.file,
             arguments: &program.arguments,
-            variables: &addresses(stream.local_addr()?, about.peer),
+            variables: &addresses(local, about.peer),
             ends: stream.as_fd(),
             descriptors: program.descriptors,
         };
-        let process = start.start()?;
+        let process = start.start().map_err(|failed| match failed {
+            NotStarted::Clone(error) => (Call::Clone, error),
+            NotStarted::Exec(error) => (Call::Exec, error),
+        })?;
         host.reporter.tell(Some(about), &Told::ProgramStarted { pid: process.pid() });
         let deadline = host.limits.deadline.and_then(|limit| Instant::now().checked_add(limit));
         Ok((Self { stream, about, host, deadline }, process))
@@ -207,17 +206,4 @@ fn addresses(local: SocketAddr, peer: SocketAddr) -> [(&'static str, String); 5]
         ("TCPREMOTEIP", peer.ip().to_string()),
         ("TCPREMOTEPORT", peer.port().to_string()),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_kept_a_program_from_starting_is_told_apart() {
-        // execve(2) and clone(2), *ERRORS*.
-        for (number, call) in [(11, Call::Clone), (2, Call::Exec), (8, Call::Exec), (13, Call::Exec)] {
-            assert_eq!(call_of(&io::Error::from_raw_os_error(number)), call);
-        }
-    }
 }
