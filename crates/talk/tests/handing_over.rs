@@ -89,8 +89,16 @@ impl Drop for Ends<'_> {
     }
 }
 
-/// Serves on these processors while `test` goes on with an address.
-fn serve(processors: Vec<usize>, test: impl FnOnce(SocketAddr)) {
+/// Serves on these processors, by each engine that hands over, while `test` goes on with an address.
+fn serve(processors: &[usize], test: impl Fn(SocketAddr)) {
+    for kind in [Kind::Epoll, Kind::Uring] {
+        if kind.is_allowed().is_ok() {
+            serve_by(kind, processors.into(), &test);
+        }
+    }
+}
+
+fn serve_by(kind: Kind, processors: Vec<usize>, test: impl FnOnce(SocketAddr)) {
     let stop = Stop::new().unwrap();
     let threads = NonZeroUsize::new(THREADS);
     let host =
@@ -99,7 +107,7 @@ fn serve(processors: Vec<usize>, test: impl FnOnce(SocketAddr)) {
     let listeners = listen::open(&Plan::new(&endpoints), &Silent, &stop).unwrap();
     let address = listeners[0].address();
     thread::scope(|scope| {
-        let server = scope.spawn(|| engine::serve(Kind::Epoll, listeners, &Slow, &host).unwrap());
+        let server = scope.spawn(|| engine::serve(kind, listeners, &Slow, &host).unwrap());
         {
             let _ends = Ends(&stop);
             test(address);
@@ -169,13 +177,13 @@ fn part(clients: [Client; 2], time: Duration) -> bool {
 
 #[test]
 fn two_clients_of_one_thread_part_and_lose_nothing() {
-    serve(Vec::new(), |address| assert!(part(two_of_one_thread(address), FOR_EVER)));
+    serve(&[], |address| assert!(part(two_of_one_thread(address), FOR_EVER)));
 }
 
 #[test]
 fn two_clients_of_one_processor_part_where_another_has_time_left() {
     let Some(own @ [first, second]) = processors() else { return };
-    serve(own.into(), |address| {
+    serve(&own, |address| {
         // Whoever connects from one has the thread of that one.
         let connect = move || {
             affinity::run_on(first).unwrap();
@@ -192,7 +200,7 @@ fn two_clients_of_one_processor_part_where_another_has_time_left() {
 #[test]
 fn a_client_that_changes_its_processor_changes_its_thread() {
     let Some(own @ [first, second]) = processors() else { return };
-    serve(own.into(), |address| {
+    serve(&own, |address| {
         let go = move || {
             affinity::run_on(first).unwrap();
             let mut client = Client::new(address);
