@@ -304,6 +304,56 @@ mod uring_that_carries_and_hands_over {
     }
 }
 
+/// Where nobody hears of connections, and nothing is to be done with each, the kernel lets in by itself. (The other cases have options, ask,
+/// or know their connections by the peers' addresses.)
+mod uring_that_is_not_heard {
+    use super::*;
+    cases! { Sockets::unheard(Sockets::of("uring_that_is_not_heard", Kind::Uring));
+        bytes:
+            an_echo_is_the_same_however_the_message_is_cut
+            messages_sent_together_come_back_together_and_in_order
+            every_value_of_a_byte_comes_back_unchanged
+            a_long_stream_comes_back_byte_for_byte
+            the_answer_is_complete_after_the_peers_end
+            an_empty_connection_ends_in_order
+            three_hundred_quick_connections_are_all_served
+            connections_at_once_get_their_own_bytes;
+        ends:
+            a_client_that_reset_before_it_was_accepted_does_no_harm
+            a_service_that_half_closes_early_goes_on_reading
+            what_comes_during_a_pause_waits_for_its_end
+            a_pause_holds_when_both_directions_are_over;
+        limits:
+            a_client_that_never_speaks_is_closed_at_the_first_byte_limit
+            a_client_that_falls_silent_is_closed_at_the_idle_limit
+            a_connection_is_closed_at_its_deadline
+            limits_that_no_clock_can_hold_never_come
+            past_the_limit_of_connections_clients_are_reset_at_once;
+        stopping:
+            what_runs_at_a_stop_may_end_in_order
+            what_does_not_end_in_time_is_interrupted
+            an_interrupted_server_counts_who_waited_too
+            a_connection_that_only_lingers_is_not_cut_by_a_stop;
+        services:
+            a_reply_does_not_need_the_peers_end_and_survives_what_comes_after
+            a_reply_is_given_at_the_peers_end
+            a_reply_is_given_at_a_newline_and_only_once
+            chargen_goes_on_until_its_peer_is_gone
+            chargen_takes_what_comes_and_is_stopped
+            a_half_closed_peer_of_chargen_still_gets_it
+            daytime_says_its_line_and_closes
+            discard_takes_everything_and_says_nothing;
+        sockets_only:
+            what_comes_behind_urgent_data_is_read_too
+            what_was_sent_and_not_read_is_known_to_be_lost
+            a_connection_that_waits_takes_no_time
+            every_address_of_a_server_is_served
+            a_panic_of_a_service_does_not_hang_the_server;
+        misbehaving:
+            peers_that_misbehave_leave_nothing_behind;
+    }
+}
+
 /// What only those of TLS have.
 macro_rules! for_tls {
     ($worlds:expr) => {

@@ -153,6 +153,19 @@ impl Reporter for Recorder {
     }
 }
 
+/// As one that does not hear of connections; what is told all the same is kept.
+pub(crate) struct Unheard<'a>(pub(crate) &'a Recorder);
+
+impl Reporter for Unheard<'_> {
+    fn tell(&self, about: Option<About>, told: &Told<'_>) {
+        self.0.tell(about, told);
+    }
+
+    fn hears_of_connections(&self) -> bool {
+        false
+    }
+}
+
 fn story(seen: &[Seen]) -> String {
     const LAST: usize = 60;
     let mut text = format!("told so far ({}, the last of them):", seen.len());

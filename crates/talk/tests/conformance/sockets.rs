@@ -1,7 +1,7 @@
 //! The engines of the crate on this machine's own TCP.
 
 use crate::pattern::Pattern;
-use crate::recorder::{FOR_EVER, Recorder, Report, Seen, What};
+use crate::recorder::{FOR_EVER, Recorder, Report, Seen, Unheard, What};
 use crate::secured;
 use crate::world::{Peer, Server, Setup, World};
 use enchufe_sys::host::{self, Interest, Watch};
@@ -38,6 +38,8 @@ pub(crate) struct Sockets {
     secured: bool,
     hand_over: HandOver,
     carry: Carry,
+    /// Somebody hears of connections.
+    heard: bool,
 }
 
 impl Sockets {
@@ -56,6 +58,7 @@ impl Sockets {
             secured: false,
             hand_over: HandOver::default(),
             carry: Carry::default(),
+            heard: true,
         }]
     }
 
@@ -67,6 +70,11 @@ impl Sockets {
     /// The kernel carries what it can.
     pub(crate) fn carried([world]: [Self; 1]) -> [Self; 1] {
         [Self { carry: Carry::Always, ..world }]
+    }
+
+    /// Nobody hears of connections, so that an engine need not know whose they are.
+    pub(crate) fn unheard([world]: [Self; 1]) -> [Self; 1] {
+        [Self { heard: false, ..world }]
     }
 
     /// Every connection goes to another thread whenever it can.
@@ -123,8 +131,9 @@ impl World for Sockets {
         let kept = if looks { Limits::default().kept } else { 0 };
         let busy_poll = if looks { BusyPoll::For(Duration::from_micros(50)) } else { BusyPoll::Off };
         let identity = self.secured.then(secured::identity);
+        let unheard = Unheard(&recorder);
         let host = Host {
-            reporter: &recorder,
+            reporter: if self.heard { &recorder } else { &unheard },
             limits: Limits {
                 threads: Some(self.threads),
                 busy_poll,
