@@ -77,7 +77,7 @@ pub struct Size {
 /// What came of an operation.
 #[derive(Debug)]
 pub struct Completion {
-    /// As it was given with the operation.
+    /// As it was given with the operation, without its two highest bits.
     pub token: u64,
     /// What the call of the same name gives.
     pub result: io::Result<u32>,
@@ -234,6 +234,11 @@ impl Ring {
             }
         }
         Err(io::ErrorKind::TimedOut.into())
+    }
+
+    /// Queues an operation of the caller's.
+    fn begin(&mut self, entry: squeue::Entry, token: u64) {
+        self.push(entry, callers(token));
     }
 
     fn push(&mut self, entry: squeue::Entry, token: u64) {
@@ -425,6 +430,11 @@ impl Drop for Ring {
             }
         }
     }
+}
+
+/// What is the caller's of a token: one that seemed to be of ours would end what is under way.
+const fn callers(token: u64) -> u64 {
+    token & !(OWN | LARGE)
 }
 
 /// Of poll(2)'s events.

@@ -69,7 +69,8 @@ impl Pool {
     /// `count` buffers, a power of two, of `size` bytes each.
     fn new(ring: &IoUring, group: u16, (count, size): (u16, usize)) -> io::Result<Self> {
         let entries = Mapping::new(usize::from(count) * size_of::<BufRingEntry>())?;
-        let buffers = Mapping::new(usize::from(count) * (size + STAGGER))?;
+        let length = size.checked_add(STAGGER).and_then(|each| each.checked_mul(count.into()));
+        let buffers = Mapping::new(length.ok_or(io::ErrorKind::OutOfMemory)?)?;
         let address = entries.start.as_ptr() as u64;
         inject!(RingRegister);
         // SAFETY: as many entries as are said lie there, and stay until the ring is gone: it goes first, and takes the
@@ -156,8 +157,8 @@ enum Place {
 struct Held {
     place: Place,
     length: usize,
-    /// The kernel reads it.
-    is_sent: bool,
+    /// Sends of it that are not over: so often the kernel reads it.
+    sends: u32,
     /// It is to go as soon as the kernel does not.
     is_given: bool,
 }
@@ -191,7 +192,7 @@ impl Memory {
         let pool = &mut self.pools[class as usize];
         pool.given = pool.given.saturating_sub(1);
         let (place, length) = (Place::Buffer(class, buffer), length.min(pool.size));
-        let held = Held { place, length, is_sent: false, is_given: false };
+        let held = Held { place, length, sends: 0, is_given: false };
         Piece(u32::try_from(self.held.insert(held)).unwrap_or(u32::MAX))
     }
 
@@ -211,7 +212,7 @@ impl Memory {
     /// Nobody needs it any more. While it is sent it stays until that is over.
     pub(super) fn give(&mut self, piece: Piece) {
         let Some(held) = self.held.get_mut(piece.0 as usize) else { return };
-        if held.is_sent {
+        if held.sends > 0 {
             held.is_given = true;
             return;
         }
@@ -223,22 +224,22 @@ impl Memory {
     /// The kernel reads it from now on.
     pub(super) fn begin(&mut self, piece: Piece) {
         if let Some(held) = self.held.get_mut(piece.0 as usize) {
-            held.is_sent = true;
+            held.sends += 1;
         }
     }
 
-    /// And no longer.
+    /// And, if nothing else of it is sent, no longer.
     pub(super) fn end(&mut self, piece: Piece) {
         let Some(held) = self.held.get_mut(piece.0 as usize) else { return };
-        held.is_sent = false;
-        if held.is_given {
+        held.sends = held.sends.saturating_sub(1);
+        if held.sends == 0 && held.is_given {
             self.give(piece);
         }
     }
 
     /// If it lies in a buffer of the kernel's, it gets memory of its own. Not while it is sent.
     pub(super) fn detach(&mut self, piece: Piece) {
-        let Some(Held { place: Place::Buffer(class, buffer), is_sent: false, .. }) =
+        let Some(Held { place: Place::Buffer(class, buffer), sends: 0, .. }) =
             self.held.get(piece.0 as usize)
         else {
             return;

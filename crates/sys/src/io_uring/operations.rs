@@ -1,6 +1,6 @@
 //! What a ring is asked to do: each is queued, but for what is done at once.
 
-use super::{AWAITED, Class, LARGE, MOST_COPIED, OWN, Outgoing, Piece, Ring, Slot, mask};
+use super::{AWAITED, Class, LARGE, MOST_COPIED, OWN, Outgoing, Piece, Ring, Slot, callers, mask};
 use io_uring::types::{CancelBuilder, Fd, Fixed, SubmitArgs};
 use io_uring::{opcode, squeue};
 use std::io;
@@ -18,31 +18,31 @@ impl Ring {
     /// Takes whoever comes to this listener, until that fails: each completion has a slot ([`Completion::slot`](super::Completion::slot)).
     pub fn accept(&mut self, listener: &impl AsFd, token: u64) {
         let fd = Fd(listener.as_fd().as_raw_fd());
-        self.push(opcode::AcceptMulti::new(fd).allocate_file_index(true).build(), token);
+        self.begin(opcode::AcceptMulti::new(fd).allocate_file_index(true).build(), token);
     }
 
     /// Tells once that `descriptor` can be read from. The descriptor is to stay open until the next [`Self::wait`].
     pub fn readable(&mut self, descriptor: &impl AsFd, token: u64) {
         let fd = Fd(descriptor.as_fd().as_raw_fd());
-        self.push(opcode::PollAdd::new(fd, mask(libc::POLLIN)).build(), token);
+        self.begin(opcode::PollAdd::new(fd, mask(libc::POLLIN)).build(), token);
     }
 
     /// Tells once that there is room to send, or will never be. Fails with `ENOMEM`, as do all that tell of changes.
     pub fn room(&mut self, slot: Slot, token: u64) {
-        self.push(opcode::PollAdd::new(Fixed(slot.0), mask(libc::POLLOUT)).build(), token);
+        self.begin(opcode::PollAdd::new(Fixed(slot.0), mask(libc::POLLOUT)).build(), token);
     }
 
     /// Tells each time that something changed on a socket whose peer has ended, is gone, or has reset it
     /// ([`Completion::has_error`](super::Completion::has_error)).
     pub fn watch(&mut self, slot: Slot, token: u64) {
         let events = mask(libc::POLLERR | libc::POLLHUP);
-        self.push(opcode::PollAdd::new(Fixed(slot.0), events).multi(true).build(), token);
+        self.begin(opcode::PollAdd::new(Fixed(slot.0), events).multi(true).build(), token);
     }
 
     /// Receives what comes, again and again, into usual buffers. Fails with `ENOBUFS` where the kernel has none: more than were
     /// lately needed at once, or all are held.
     pub fn receive(&mut self, slot: Slot, token: u64) {
-        self.push(opcode::RecvMulti::new(Fixed(slot.0), Class::Usual.group()).build(), token);
+        self.begin(opcode::RecvMulti::new(Fixed(slot.0), Class::Usual.group()).build(), token);
     }
 
     /// Receives once, into a buffer of this class; fails in the same way. [`Completion::piece`](super::Completion::piece) is told apart by the token's
@@ -50,7 +50,7 @@ impl Ring {
     pub fn receive_once(&mut self, slot: Slot, class: Class, token: u64) {
         let recv = opcode::Recv::new(Fixed(slot.0), std::ptr::null_mut(), 0).buf_group(class.group());
         let mark = if class == Class::Large { LARGE } else { 0 };
-        self.push(recv.build().flags(squeue::Flags::BUFFER_SELECT), token | mark);
+        self.push(recv.build().flags(squeue::Flags::BUFFER_SELECT), callers(token) | mark);
     }
 
     /// Sends a range of a piece, as much of it as there is room for. Fails with `EAGAIN` where there is none.
@@ -75,14 +75,14 @@ impl Ring {
         #[cfg(enchufe_faults)]
         let length = super::faults::shortened(length);
         let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
-        let key = self.sends.insert((token, what));
+        let key = self.sends.insert((callers(token), what));
         let entry = opcode::Send::new(Fixed(slot.0), start, length).flags(flags).build();
         self.push(entry, OWN | key as u64);
     }
 
     /// Sends FIN behind what was sent, where a socket cannot be borrowed ([`Self::descriptor`]) for a call that does.
     pub fn half_close(&mut self, slot: Slot, token: u64) {
-        self.push(opcode::Shutdown::new(Fixed(slot.0), libc::SHUT_WR).build(), token);
+        self.begin(opcode::Shutdown::new(Fixed(slot.0), libc::SHUT_WR).build(), token);
     }
 
     /// Has the close of a socket be a reset (`SO_LINGER` of socket(7), by `SOCKET_URING_OP_SETSOCKOPT`, Linux 6.7).
@@ -90,7 +90,7 @@ impl Ring {
         let [level, name] = [libc::SOL_SOCKET, libc::SO_LINGER].map(i32::cast_unsigned);
         let length = u32::try_from(size_of::<libc::linger>()).unwrap_or_default();
         let value = (&raw const RESET).cast();
-        self.push(opcode::SetSockOpt::new(Fixed(slot.0), level, name, value, length).build(), token);
+        self.begin(opcode::SetSockOpt::new(Fixed(slot.0), level, name, value, length).build(), token);
     }
 
     /// Takes the error that is pending on a socket, as `SO_ERROR` of socket(7) does, and fails with it.
@@ -100,17 +100,17 @@ impl Ring {
 
     /// Ends all operations on a socket; each tells so.
     pub fn cancel(&mut self, slot: Slot, token: u64) {
-        self.push(opcode::AsyncCancel2::new(CancelBuilder::fd(Fixed(slot.0)).all()).build(), token);
+        self.begin(opcode::AsyncCancel2::new(CancelBuilder::fd(Fixed(slot.0)).all()).build(), token);
     }
 
-    /// Ends the operation that has this token; it tells so.
+    /// Ends the operation that has this token, which is no send and no receive into a large buffer; it tells so.
     pub fn cancel_one(&mut self, of: u64, token: u64) {
-        self.push(opcode::AsyncCancel2::new(CancelBuilder::user_data(of)).build(), token);
+        self.begin(opcode::AsyncCancel2::new(CancelBuilder::user_data(of)).build(), token);
     }
 
     /// Empties a slot. The socket is closed with it where no operation and nobody else has it.
     pub fn close(&mut self, slot: Slot, token: u64) {
-        self.push(opcode::Close::new(Fixed(slot.0)).build(), token);
+        self.begin(opcode::Close::new(Fixed(slot.0)).build(), token);
     }
 
     /// The socket of a slot as a descriptor, for what there is no operation for. It shares everything with the slot, and is to be

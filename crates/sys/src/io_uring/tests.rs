@@ -87,6 +87,39 @@ fn whoever_comes_is_let_in_echoes_and_is_closed() {
 }
 
 #[test]
+fn what_is_sent_twice_stays_until_both_are_over() {
+    let mut ring = ring(SIZE);
+    let (mut client, slot) = connection(&mut ring);
+    client.write_all(b"hola").unwrap();
+    ring.receive_once(slot, Class::Usual, 1);
+    let piece = next(&mut ring, 1).piece.unwrap();
+    ring.send(slot, piece, 0..2, 2);
+    ring.send(slot, piece, 2..4, 3);
+    ring.give(piece);
+    next(&mut ring, 2).result.unwrap();
+    assert_eq!(ring.bytes(piece), b"hola", "the kernel may read it still");
+    next(&mut ring, 3).result.unwrap();
+    assert_eq!((ring.held(), ring.free_buffers(Class::Usual)), (0, (4, 4)));
+}
+
+#[test]
+fn a_token_of_the_callers_is_never_taken_for_one_of_a_send() {
+    let mut ring = ring(SIZE);
+    let (_client, slot) = connection(&mut ring);
+    ring.room(slot, u64::MAX);
+    ring.room(slot, OWN);
+    next(&mut ring, u64::MAX >> 2).result.unwrap();
+    next(&mut ring, 0).result.unwrap();
+}
+
+#[test]
+fn buffers_that_no_memory_can_hold_are_refused() {
+    for size in [usize::MAX, usize::MAX / 4, (usize::MAX >> 2) + 1, usize::MAX / 2 - 1000] {
+        assert!(Ring::new(&Size { usual: (4, size), ..SIZE }).is_err(), "{size}");
+    }
+}
+
+#[test]
 fn without_buffers_a_receive_ends_and_a_detached_piece_makes_room() {
     let mut ring = ring(SIZE);
     let (mut client, slot) = connection(&mut ring);
