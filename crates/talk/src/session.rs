@@ -7,6 +7,7 @@
 //! is with the kernel, or from [`Session::take_back`] when it never will be. Until then the engine
 //! must not write to it.
 
+mod asking;
 #[cfg(feature = "linux")]
 mod carried;
 mod output;
@@ -15,10 +16,10 @@ mod queue;
 mod secured;
 
 use crate::engine::{Host, Limits};
-use crate::operator::Turn;
 use crate::reason::{Call, End, Reason};
 use crate::service::{Action, Actions, Event, Service};
 use crate::told::{About, Told};
+use asking::Question;
 use enchufe_sys::host::Bell;
 pub use output::Next;
 use output::{Done, Output};
@@ -51,13 +52,6 @@ enum Phase {
     Lingering(Option<Instant>),
     /// To be closed.
     Over,
-}
-
-#[derive(Debug)]
-enum Question {
-    None,
-    Queued(Vec<u8>),
-    Shown,
 }
 
 /// The bookkeeping of one connection.
@@ -268,37 +262,6 @@ impl<'h, S: Service, B> Session<'h, S, B> {
         self.settle(now);
     }
 
-    /// The operator's bell rang.
-    pub fn rang(&mut self, now: Instant) {
-        let Some(operator) = self.host.operator else { return };
-        if !self.is_asking() {
-            return;
-        }
-        match operator.turn(self.about.id) {
-            Turn::Ahead(_) => {}
-            Turn::Now => self.show_question(),
-            Turn::Answered(line) => {
-                self.question = Question::None;
-                self.event(Event::Answer(&line), now);
-            }
-            Turn::Left => {
-                self.operator_left();
-                self.settle(now);
-            }
-        }
-    }
-
-    /// Whether a question of its waits or is out.
-    pub fn is_asking(&self) -> bool {
-        !matches!(self.question, Question::None)
-    }
-
-    /// Whether a question is out for a peer that has sent its FIN: it may have left, and nothing
-    /// would come to say so.
-    pub fn may_have_been_left(&self) -> bool {
-        self.peer_ended && self.is_asking()
-    }
-
     /// The peer's program has closed its socket.
     pub fn peer_left(&mut self) {
         self.over(Reason::PeerLeft);
@@ -503,44 +466,6 @@ impl<'h, S: Service, B> Session<'h, S, B> {
             self.reason = Some(reason);
         }
         self.phase = Phase::Over;
-    }
-
-    fn ask(&mut self, question: Vec<u8>) {
-        let Some(operator) = self.host.operator else { return };
-        if self.is_asking() {
-            return;
-        }
-        self.question = Question::Queued(question);
-        match operator.ask(self.about.id, self.bell.clone()) {
-            Turn::Ahead(ahead) => self.tell(&Told::QuestionWaits { ahead }),
-            Turn::Now => self.show_question(),
-            Turn::Answered(_) | Turn::Left => self.operator_left(),
-        }
-    }
-
-    /// Nobody will answer; what was answered before is still sent.
-    fn operator_left(&mut self) {
-        self.question = Question::None;
-        if let Some(operator) = self.host.operator {
-            operator.withdraw(self.about.id);
-        }
-        self.close();
-        self.reason = Some(Reason::OwnEnd);
-    }
-
-    fn show_question(&mut self) {
-        if let Question::Queued(bytes) = std::mem::replace(&mut self.question, Question::Shown) {
-            self.tell(&Told::Question { bytes: &bytes });
-        }
-    }
-
-    fn withdraw_question(&mut self) {
-        let asked = !matches!(std::mem::replace(&mut self.question, Question::None), Question::None);
-        if let Some(operator) = self.host.operator.filter(|_| asked) {
-            // Told first: the next question is shown as soon as this one is gone.
-            self.tell(&Told::QuestionWithdrawn);
-            operator.withdraw(self.about.id);
-        }
     }
 }
 
