@@ -1,16 +1,19 @@
-//! Who comes to a server of rings in the moment of its stop, where the kernel lets in by itself.
+//! Who comes to a server in the moment of its stop: served to the end, or reset, so that nobody takes an end for an answer.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and says why")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and says why")]
 
 use enchufe_talk::engine::{self, Host, Kind, Limits, Summary};
 use enchufe_talk::listen::{self, Plan};
+use enchufe_talk::services::Echo;
 use enchufe_talk::told::Silent;
 use enchufe_talk::{Actions, Event, Service, Stop};
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
 
 /// Keeps its thread, once it has said so, until it is let go.
 struct Holds(Mutex<(Sender<()>, Receiver<()>)>);
@@ -67,4 +70,63 @@ fn who_comes_when_the_stop_has_begun_is_reset_and_counted() {
         drop(client);
         assert_eq!(server.join().unwrap(), Summary { served: 1, cut: 1, empty: 0 });
     });
+}
+
+/// Servers of each engine that are stopped while clients come and go.
+const STOPS: usize = 5;
+const CLIENTS: usize = 6;
+/// Connections of a server before it is stopped.
+const LOAD: usize = 200;
+/// How often that is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// Comes again and again until nobody listens any more. Each time it is answered, or reset.
+fn come(address: SocketAddr, answered: &AtomicUsize) {
+    loop {
+        let talked = TcpStream::connect(address).and_then(|mut stream| {
+            stream.write_all(b"hola")?;
+            let mut back = [0; 4];
+            stream.read_exact(&mut back)?;
+            assert_eq!(&back, b"hola");
+            stream.shutdown(Shutdown::Write)?;
+            assert_eq!(stream.read(&mut [0])?, 0);
+            Ok(())
+        });
+        match talked.map_err(|error| error.kind()) {
+            Ok(()) => _ = answered.fetch_add(1, Ordering::Relaxed),
+            Err(ErrorKind::ConnectionRefused) => return,
+            Err(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn whoever_comes_at_a_stop_is_answered_or_reset() {
+    for kind in Kind::ALL.iter().filter(|kind| kind.is_allowed().is_ok()) {
+        for _ in 0..STOPS {
+            let stop = Stop::new().unwrap();
+            // What runs has all the time it wants.
+            let (threads, drain) = (NonZeroUsize::new(2), Duration::MAX);
+            let host =
+                Host { limits: Limits { threads, drain, ..Limits::default() }, ..Host::new(&Silent, &stop) };
+            let endpoints = ["127.0.0.1:0".parse().unwrap()];
+            let listeners = listen::open(&Plan::new(&endpoints), &Silent, &stop).unwrap();
+            let (address, answered) = (listeners[0].address(), AtomicUsize::new(0));
+            let summary = std::thread::scope(|scope| {
+                let server = scope.spawn(|| engine::serve(*kind, listeners, &Echo, &host).unwrap());
+                let _ends = Ends(&stop);
+                for _ in 0..CLIENTS {
+                    scope.spawn(|| come(address, &answered));
+                }
+                while answered.load(Ordering::Relaxed) < LOAD && !server.is_finished() {
+                    std::thread::sleep(LOOK_AGAIN);
+                }
+                stop.begin();
+                server.join().unwrap()
+            });
+            // One whose client has given up after a reset was counted, too.
+            assert!(summary.served >= answered.into_inner() as u64, "{}: {summary:?}", kind.name());
+        }
+    }
 }
