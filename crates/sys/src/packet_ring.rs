@@ -395,7 +395,7 @@ struct Map {
 
 // SAFETY: it is memory like any other: owned here, and freed once, by whichever thread.
 unsafe impl Send for Map {}
-// SAFETY: through a shared borrow only the atomic status of a block is looked at.
+// SAFETY: through a shared borrow nothing is written: the status of a block is looked at, which is atomic, and blocks that are ours are read.
 unsafe impl Sync for Map {}
 
 impl Map {
