@@ -16,6 +16,7 @@ static RESET: libc::linger = libc::linger { l_onoff: 1, l_linger: 0 };
 
 impl Ring {
     /// Takes whoever comes to this listener, until that fails: each completion has a slot ([`Completion::slot`](super::Completion::slot)).
+    /// The listener is to stay open until the next [`Self::wait`].
     pub fn accept(&mut self, listener: &impl AsFd, token: u64) {
         let fd = Fd(listener.as_fd().as_raw_fd());
         self.begin(opcode::AcceptMulti::new(fd).allocate_file_index(true).build(), token);
