@@ -158,6 +158,6 @@ fn an_accept_that_fails_on_and_on_is_told_with_its_cause() {
 #[test]
 fn a_plan_that_is_none_is_no_plan_without_faults() {
     let done = start("recv:EWHAT", &[]).finish();
-    assert_ne!(done.code, Some(0));
-    assert!(done.errors().contains("`recv:EWHAT` is no CALL:FAULT[:WHEN]"), "{}", done.errors());
+    assert_eq!(done.code, Some(2));
+    assert_eq!(done.errors(), "ENCHUFE_FAULTS: `recv:EWHAT` is no CALL:FAULT[:WHEN]\n");
 }

@@ -264,7 +264,7 @@ static PLAN: LazyLock<RwLock<Plan>> = LazyLock::new(|| RwLock::new(from_environm
 fn from_environment() -> Plan {
     let text = std::env::var(VARIABLE).unwrap_or_default();
     text.parse().unwrap_or_else(|error: BadPlan| {
-        let _ = writeln!(io::stderr(), "{VARIABLE}: {error}");
+        let _ = writeln!(io::stderr(), "{error}");
         std::process::exit(2)
     })
 }
