@@ -127,7 +127,8 @@ impl std::fmt::Debug for Ring {
     }
 }
 
-/// Makes a ring and does with it what is newest of what it can: a connection is taken in, echoes, is borrowed and closed.
+/// Makes a ring and does with it what is newest of what it can: a connection is taken in, echoes, is borrowed, has an option set
+/// and is closed.
 ///
 /// Fails with `ENOSYS` where the kernel has none, with `EPERM` where the system forbids it to this user
 /// (`kernel.io_uring_disabled`) or a filter does, with `EINVAL` before Linux 6.8, and with [`io::ErrorKind::TimedOut`] where operations
