@@ -6,6 +6,7 @@ use crate::recorder::What;
 use crate::world::{Setup, World};
 use enchufe_talk::services::Echo;
 use enchufe_talk::{Actions, Event, Service};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -105,6 +106,8 @@ struct Pauses {
     paused: AtomicBool,
     looked: AtomicUsize,
     while_paused: AtomicUsize,
+    /// All that came.
+    heard: Mutex<Vec<u8>>,
 }
 
 impl Pauses {
@@ -122,6 +125,9 @@ impl Service for Pauses {
     type State = bool;
 
     fn event(&self, paused: &mut bool, event: Event<'_>, actions: &mut Actions) {
+        if let Event::Bytes(bytes) = event {
+            self.heard.lock().unwrap().extend_from_slice(bytes);
+        }
         match event {
             Event::Opened(_) if self.at_once => {
                 *paused = true;
@@ -154,7 +160,7 @@ const READ: usize = 1000;
 
 pub(crate) fn what_comes_during_a_pause_waits_for_its_end<W: World>(world: &W) {
     let service = Pauses::default();
-    let bytes = vec![b'x'; 4 << 20];
+    let bytes = Pattern::new().bytes(4 << 20);
     let setup = Setup::with(|limits| limits.read_size = READ).narrow();
     let mut total = 1;
     let report = world.run(&service, &setup, |server| {
@@ -170,6 +176,7 @@ pub(crate) fn what_comes_during_a_pause_waits_for_its_end<W: World>(world: &W) {
     });
     report.expect(1, "PeerFinished");
     assert_eq!(report.only().received, total as u64);
+    assert!(service.heard.into_inner().unwrap()[1..] == bytes[..total - 1], "in order");
 }
 
 pub(crate) fn a_reset_is_seen_during_a_pause<W: World>(world: &W) {
