@@ -4,6 +4,7 @@
 use crate::catalogue::{Catalogue, human_time};
 use crate::exit::Code;
 use enchufe_sys::host::{self, AcceptFault, PortUse, accept_fault};
+use enchufe_talk::connect::Family;
 use enchufe_talk::listen::Unfit;
 use enchufe_talk::{Call, TalkError};
 use fluent_bundle::{FluentArgs, FluentValue};
@@ -392,7 +393,15 @@ impl From<TalkError> for Problem {
                 let said = io::Error::other(said.to_owned());
                 Self::new(kind).with("name", name).cause(&said)
             }
-            TalkError::NoSuchFamily { name } => Self::new(Kind::NoSuchFamily).with("name", name),
+            TalkError::NoSuchFamily { name, family } => {
+                let (flag, family) = match family {
+                    Family::V6 => ("-6", "IPv6"),
+                    Family::V4 => ("-4", "IPv4"),
+                    // Of names that have no address at all something else is said.
+                    Family::Any => ("-4, -6", "IP"),
+                };
+                Self::new(Kind::NoSuchFamily).with("name", name).with("family", family).with("flag", flag)
+            }
             TalkError::FamilyMismatch { address, target } => {
                 Self::new(Kind::FamilyMismatch).with("address", address).with("target", target)
             }

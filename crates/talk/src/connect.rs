@@ -84,7 +84,7 @@ pub fn addresses(endpoint: &Endpoint, family: Family) -> Result<Vec<SocketAddr>,
         }
     }
     if wanted.is_empty() {
-        return Err(TalkError::NoSuchFamily { name: endpoint.to_string() });
+        return Err(TalkError::NoSuchFamily { name: endpoint.to_string(), family });
     }
     Ok(interleave(wanted))
 }

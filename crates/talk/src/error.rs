@@ -1,5 +1,6 @@
 //! What can go wrong before a connection is there, typed. A program puts it into its user's words.
 
+use crate::connect::Family;
 use crate::listen::Unfit;
 use crate::reason::Call;
 use enchufe_sys::host::PortUse;
@@ -55,11 +56,13 @@ pub enum TalkError {
         /// What the resolver says.
         error: io::Error,
     },
-    /// A name has addresses, but none of the wanted family (`-4`, `-6`, `--source`).
+    /// A name has addresses, but none of the wanted family (`-4`, `-6`).
     #[error("{name} has no address of the wanted family")]
     NoSuchFamily {
         /// The name.
         name: String,
+        /// The family.
+        family: Family,
     },
     /// Nobody listens: an address answered SYN with RST, and none worked.
     #[error("connect {address}: refused")]
