@@ -165,9 +165,13 @@ fn variables_that_say_nothing_or_are_for_another_process() {
         ));
     }
     let words = ["echo", "--listen", "127.0.0.1:0"];
-    handed("LISTEN_FDS=1", &words, listener.try_clone().unwrap()).finish().could_not_run(
-        "what started this program has handed on a socket that listens (LISTEN_FDS): leave --listen out",
-    );
+    let leave_out = "what started this program has handed on a socket that listens (LISTEN_FDS): leave";
+    let refused = handed("LISTEN_FDS=1", &words, listener.try_clone().unwrap()).finish();
+    refused.could_not_run(&format!("{leave_out} --listen out"));
+    for flag in ["-4", "-6"] {
+        let refused = handed("LISTEN_FDS=1", &["echo", flag], listener.try_clone().unwrap()).finish();
+        refused.could_not_run(&format!("{leave_out} {flag} out"));
+    }
     // They are somebody else's.
     let words = ["echo", "--json", "--listen", "127.0.0.1:0"];
     let server = Server::of(handed("LISTEN_FDS=1 LISTEN_PID=1", &words, listener));

@@ -79,8 +79,12 @@ struct Plan {
 pub fn serve(flags: &flags::Serve, common: Common, catalogue: &'static Catalogue) -> Result<Code, Problem> {
     let mut manager = Manager::take()?;
     let plan = plan(flags)?;
-    if manager.sockets() > 0 && !flags.listen.is_empty() {
-        return Err(Problem::new(Kind::ListenInherited));
+    if manager.sockets() > 0 {
+        let chooses =
+            [("--listen", !flags.listen.is_empty()), ("-4", flags.socket.ipv4), ("-6", flags.socket.ipv6)];
+        if let Some((flag, _)) = chooses.iter().find(|(_, given)| *given) {
+            return Err(Problem::new(Kind::ListenInherited).with("flag", flag));
+        }
     }
     if plan.service == "ask" && !io::stdin().is_terminal() {
         return Err(Problem::new(Kind::NoTerminal));
