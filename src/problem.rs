@@ -94,6 +94,8 @@ kinds! {
     DescriptorsTooFew "descriptors-too-few" CouldNotRun,
     DescriptorsWithoutRings "descriptors-without-rings" CouldNotRun,
     NeverComes "never-comes" CouldNotRun,
+    NeverReached "never-reached" CouldNotRun,
+    BeyondTables "beyond-tables" CouldNotRun,
     TlsFiles "tls-files" CouldNotRun,
     TlsTooLarge "tls-too-large" CouldNotRun,
     TlsNoCertificate "tls-no-certificate" CouldNotRun,

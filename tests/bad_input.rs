@@ -397,6 +397,21 @@ fn a_limit_that_would_never_come_is_refused() {
 }
 
 #[test]
+fn more_at_a_time_than_are_ever_let_in_are_refused() {
+    both(
+        &["serve", "echo", "--accept", "5", "--max-connections", "6"],
+        "--max-connections 6 would never be reached: --accept 5 lets in no more than 5; leave one of the two out",
+        "--max-connections 6 nunca se alcanzaría: --accept 5 no deja entrar a más de 5; quita una de las dos",
+    );
+    run(&["serve", "exec", "--once", "--max-connections", "2", "--", "cat"]).could_not_run(
+        "--max-connections 2 would never be reached: --once lets in no more than 1; leave one of the two out",
+    );
+    let server = Server::json(&["echo", "--accept", "1", "--max-connections", "1"]);
+    drop(server.connect());
+    assert_eq!(server.finish().code, Some(0));
+}
+
+#[test]
 fn sizes_and_counts_of_nothing_are_refused() {
     for (flag, most) in [
         ("--read-size", 16_777_216),

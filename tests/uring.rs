@@ -77,6 +77,11 @@ fn more_connections_than_all_tables_have_room_for_are_refused_at_the_start() {
         "--max-connections 3000 needs 75 descriptors and this program may have 64; raise the limit of this shell with: \
          sudo prlimit --pid $$ --nofile=75",
     );
+    // No limit makes a table larger than 32,768.
+    quiet(common::address_of_its_own(), "--max-connections 2097153").finish().could_not_run(
+        "--max-connections 2097153 is more than --engine uring has room for on one thread (2097152); give at most that many, \
+         or use --engine epoll",
+    );
 }
 
 #[test]

@@ -275,6 +275,11 @@ problem-tls-files = --tls of a server has two files, its certificate and its key
 problem-tls-too-large = { $path } has more than { $most }: name a file with certificates or a key in PEM
 problem-tls-no-certificate = { $path }: there is no certificate in it; { $flag } wants one in PEM first, which begins with "-----BEGIN CERTIFICATE-----"
 problem-tls-bad-certificate = { $path }: a certificate in it cannot be read ({ $detail }); "openssl x509 -in FILE -noout -text" shows one that can be
+problem-never-reached = --max-connections { $connections } would never be reached: { $other } lets in no more than { $most }; leave one of the two out
+problem-beyond-tables = --max-connections { $connections } is more than --engine uring has room for on { $threads ->
+        [one] one thread
+       *[other] { $threads } threads
+    } ({ $places }); give at most that many, or use --engine epoll
 problem-tls-no-key = { $path }: there is no private key in it; the second file of --tls is the key in PEM, which begins with "-----BEGIN PRIVATE KEY-----"
 problem-tls-encrypted-key = { $path }: the key is encrypted, and nobody is asked for its password; write it without one: openssl pkey -in FILE -out KEY
 problem-tls-bad-key = { $path }: the key cannot be used ({ $detail }); make one of ECDSA (P-256, P-384), Ed25519 or RSA (2048 bits and more), and a certificate for it

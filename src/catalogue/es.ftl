@@ -276,6 +276,11 @@ problem-tls-files = --tls de un servidor lleva dos archivos, su certificado y su
 problem-tls-too-large = { $path } tiene más de { $most }: da un archivo con certificados o una llave en PEM
 problem-tls-no-certificate = { $path }: no contiene un certificado; { $flag } pide primero uno en PEM, que empieza con «-----BEGIN CERTIFICATE-----»
 problem-tls-bad-certificate = { $path }: no se puede leer un certificado de los que contiene ({ $detail }); «openssl x509 -in ARCHIVO -noout -text» muestra uno que sí
+problem-never-reached = --max-connections { $connections } nunca se alcanzaría: { $other } no deja entrar a más de { $most }; quita una de las dos
+problem-beyond-tables = --max-connections { $connections } pasa de las que caben en --engine uring con { $threads ->
+        [one] un hilo
+       *[other] { $threads } hilos
+    } ({ $places }); pide esas a lo más o usa --engine epoll
 problem-tls-no-key = { $path }: no contiene una llave privada; el segundo archivo de --tls es la llave en PEM, que empieza con «-----BEGIN PRIVATE KEY-----»
 problem-tls-encrypted-key = { $path }: la llave está cifrada y a nadie se le pregunta su contraseña; escríbela sin ella: openssl pkey -in ARCHIVO -out LLAVE
 problem-tls-bad-key = { $path }: esa llave no se puede usar ({ $detail }); haz una de ECDSA (P-256, P-384), Ed25519 o RSA (de 2048 bits o más), y un certificado para ella

@@ -438,6 +438,7 @@ fn limits(flags: &flags::Serve, crew: &Crew, quiet: Option<Duration>) -> Result<
         Some(text) => Some(plan::number("--accept", text, 1..=u64::MAX)?),
         None => flags.once.then_some(1),
     };
+    crew::is_reached(flags, connections, accept)?;
     Ok(Limits {
         first_byte: times.first_byte,
         idle: times.idle,

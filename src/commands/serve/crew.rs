@@ -102,6 +102,10 @@ impl Crew {
         let own = if engine.has_few_threads() { threads * (of_a_thread + addresses) } else { addresses };
         let beside = if plan.metrics.is_some() { 3 + metrics::MOST as u64 } else { 0 };
         let (own, connections) = (OWN + beside + own, connections as u64);
+        if let Some(places) = places(engine, threads).filter(|places| *places < connections) {
+            let problem = Problem::new(Kind::BeyondTables).with("connections", connections);
+            return Err(problem.count("threads", threads).with("places", places));
+        }
         // Beside its socket: to wait for the program; to be told of the operator's answer.
         let needed = match plan.service {
             "exec" => own + 2 * connections,
@@ -124,8 +128,20 @@ impl Crew {
     }
 }
 
+/// How many connections there are places for whatever the limit of descriptors is, where they lie in tables.
+#[cfg(have_watch)]
+fn places(engine: engine::Kind, threads: u64) -> Option<u64> {
+    let places = threads * engine::MOST_RINGS as u64 * u64::from(engine::MOST_SOCKETS);
+    (!engine.takes_descriptors()).then_some(places)
+}
+
+#[cfg(not(have_watch))]
+const fn places(_: engine::Kind, _: u64) -> Option<u64> {
+    None
+}
+
 /// The least limit under which tables have places for so many: each is a descriptor beside `own`, which has the first of each thread, and
-/// has as many places as the limit is. Where not even the largest ones have, no limit is too low.
+/// has as many places as the limit is. There is one where the largest ones have.
 #[cfg(have_watch)]
 fn with_tables(own: u64, threads: u64, connections: u64) -> u64 {
     let fits = |limit: &u64| {
@@ -296,6 +312,17 @@ pub fn come(times: &Times, quiet: Option<Duration>) -> Result<(), Problem> {
     before("--first-byte", first_byte, "--idle", idle, first_byte <= idle)?;
     before("--quiet-time", quiet, "--idle", idle, quiet < idle)?;
     before("--quiet-time", quiet, "--deadline", deadline, quiet < deadline)
+}
+
+/// Whether so many connections at a time, if a number was given, are let in at all.
+pub fn is_reached(flags: &flags::Serve, connections: usize, accept: Option<u64>) -> Result<(), Problem> {
+    let Some(most) = accept.filter(|most| flags.max_connections.is_some() && connections as u64 > *most)
+    else {
+        return Ok(());
+    };
+    let other = if flags.once { "--once".to_owned() } else { format!("--accept {most}") };
+    let problem = Problem::new(Kind::NeverReached).with("connections", connections);
+    Err(problem.with("other", other).with("most", most))
 }
 
 #[cfg(test)]
