@@ -151,7 +151,7 @@ pub struct Serve {
     pub drain: Option<String>,
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<String>,
-    #[arg(long, value_name = "WHICH")]
+    #[arg(long, value_name = "all|fold|none")]
     pub events: Option<String>,
     #[arg(long)]
     pub status: bool,
