@@ -71,7 +71,7 @@ pub fn hear(bytes: &[u8]) -> Heard {
         _ => None,
     };
     match (first, end) {
-        (Some(first), Some(_)) => Heard::All(first.with_fields(lines)),
+        (Some(first), Some(end)) if end <= MOST => Heard::All(first.with_fields(lines)),
         _ if bytes.len() <= MOST => Heard::More,
         _ => wrong(if whole { HEAD_TOO_LARGE } else { BAD_REQUEST }),
     }
@@ -250,5 +250,7 @@ mod tests {
         assert_eq!(asked(&format!("{most}a")), Err(BAD_REQUEST));
         assert_eq!(asked(&"\r\n".repeat(MOST)), Err(BAD_REQUEST));
         assert_eq!(asked(&format!("GET / HTTP/1.1\r\nX: {most}")), Err(HEAD_TOO_LARGE));
+        let whole = format!("GET /metrics HTTP/1.1\r\nHost: a\r\nX: {most}\r\n\r\n");
+        assert_eq!(asked(&whole), Err(HEAD_TOO_LARGE), "however much of it comes at once");
     }
 }
