@@ -1,7 +1,8 @@
 //! Stopping, in two steps: first nothing new is taken on, then what still runs is cut.
 
-use enchufe_sys::host::Bell;
+use enchufe_sys::host::{self, Bell, Interest, Watch};
 use std::io;
+use std::time::Duration;
 
 /// Shared by whoever stops a server or client and whoever runs it. Each step happens once.
 #[derive(Debug)]
@@ -30,6 +31,12 @@ impl Stop {
     /// Stays ready from [`Self::begin`] on.
     pub fn begun(&self) -> &Bell {
         &self.begun
+    }
+
+    /// Whether [`Self::begin`] or [`Self::cut`] was called, as far as the system tells.
+    pub fn has_begun(&self) -> bool {
+        let mut begun = [Watch::new(&self.begun, Interest::READ)];
+        host::wait(&mut begun, Some(Duration::ZERO)).is_err() || begun[0].ready().read
     }
 
     /// Stays ready from [`Self::cut`] on.

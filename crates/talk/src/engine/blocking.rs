@@ -18,7 +18,7 @@ pub(super) fn run<S: Service>(
     let freed = Bell::new().map_err(TalkError::resources("eventfd"))?;
     let mut door = Door::new(host, tally, listeners, S::ASKS);
     loop {
-        if door.is_open() {
+        if door.is_open() && !host.stop.has_begun() {
             host.reporter.tell(None, &Told::Waiting);
         }
         let Some(arrival) = door.next(&freed)? else { return Ok(()) };
