@@ -349,7 +349,20 @@ pub fn cause_text(kind: io::ErrorKind, text: &str, catalogue: &Catalogue) -> Str
 }
 
 fn named(id: &str, said: &str, catalogue: &Catalogue) -> String {
-    if catalogue.has(id) { catalogue.plain(id) } else { said.to_owned() }
+    if catalogue.has(id) { catalogue.plain(id) } else { without_number(said) }
+}
+
+/// What the system said without the number that std adds to it: ` (os error 8)`.
+pub fn without_number(said: &str) -> String {
+    const BEFORE: &str = " (os error ";
+    let mut plain = String::new();
+    let mut rest = said;
+    while let Some((words, after)) = rest.split_once(BEFORE) {
+        plain.push_str(words);
+        let number = after.trim_start_matches(|letter: char| letter == '-' || letter.is_ascii_digit());
+        rest = number.strip_prefix(')').unwrap_or(number);
+    }
+    plain + rest
 }
 
 /// The text for what can be done about a file or a resource.

@@ -6,6 +6,7 @@ use crate::problem::cause_text;
 use crate::style::{Ink, paint};
 use crate::text;
 use base64::prelude::{BASE64_STANDARD, Engine};
+use enchufe_talk::Call;
 use fluent_bundle::{FluentArgs, FluentValue};
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -138,10 +139,14 @@ fn sentence(line: &Line, form: Form, catalogue: &Catalogue) -> String {
 fn add_words(args: &mut FluentArgs<'_>, keys: &Map<String, Value>, catalogue: &Catalogue) {
     let word = |key: &str| keys.get(key).and_then(Value::as_str);
     if let Some(error) = word("error") {
-        args.set("cause", cause(word("error_kind").unwrap_or_default(), error, catalogue));
+        let of_program = word("call") == Some(Call::Exec.name());
+        args.set("cause", cause(of_program, word("error_kind").unwrap_or_default(), error, catalogue));
     }
     if word("alert").is_some() {
         args.set("answered", "yes");
+    }
+    if let Some(names) = word("names") {
+        args.set("has_names", if names.is_empty() { "no" } else { "yes" });
     }
     if word("server_name").is_some() {
         args.set("asked", "yes");
@@ -164,9 +169,15 @@ pub fn why(end: &enchufe_talk::End, catalogue: &Catalogue) -> String {
     }
 }
 
-/// The text of an error whose kind went through JSON as a name.
-fn cause(kind: &str, text: &str, catalogue: &Catalogue) -> String {
-    let id = format!("io-{kind}");
+/// The text of an error whose kind went through JSON as a name. That a program could not be executed has texts of its own: what it lacks
+/// may be another file.
+fn cause(of_program: bool, kind: &str, text: &str, catalogue: &Catalogue) -> String {
+    let id = match kind {
+        "NotFound" if of_program => "program-incomplete".to_owned(),
+        // ENOEXEC, which std has no kind for.
+        _ if of_program && text.starts_with("Exec format error") => "program-foreign".to_owned(),
+        _ => format!("io-{kind}"),
+    };
     if catalogue.has(&id) {
         catalogue.plain(&id)
     } else {

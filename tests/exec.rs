@@ -3,10 +3,12 @@
 
 mod common;
 
-use common::{Server, enchufe, json, read_all, read_exactly, run};
+use common::{Process, Server, address_of_its_own, connect, enchufe, json, read_all, read_exactly, run};
 use serde_json::json;
-use std::io::Write;
+use std::fs::Permissions;
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 
 fn serve(flags: &[&str], command: &[&str]) -> Server {
     let words = [&["serve", "exec", "--json", "--listen", "127.0.0.1:0"], flags, &["--"], command].concat();
@@ -32,6 +34,33 @@ fn many_connections_at_once_have_a_program_each() {
     for closed in json::only(done.text(), "closed") {
         assert_eq!(closed["received"], closed["sent"]);
     }
+}
+
+#[test]
+fn a_program_that_cannot_be_executed_is_told_with_what_it_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("script");
+    let ended = |language: &str, text: &str| {
+        std::fs::write(&script, text).unwrap();
+        std::fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+        let address = address_of_its_own();
+        let words =
+            ["serve", "exec", "--once", "--listen", &address.to_string(), "--", script.to_str().unwrap()];
+        let mut process = Process::start(enchufe(language, &words));
+        process.until(&format!("{address} ("));
+        let reset = connect(address).read(&mut [0]).unwrap_err();
+        assert_eq!(reset.kind(), ErrorKind::ConnectionReset);
+        process.finish().text().to_owned()
+    };
+    let told = ended("en", "no program\n");
+    let foreign =
+        "it is a program for another machine, or a script whose first line does not name its interpreter";
+    assert!(told.contains(&format!("execve failed: {foreign}, as in #!/bin/sh (received")), "{told}");
+    let told = ended("es", "#!/no/such/interpreter\n");
+    assert!(
+        told.contains("execve falló: ya no está, o falta el intérprete que nombra su primera línea"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -175,6 +175,17 @@ fn whom_the_client_does_not_believe_it_sends_nothing() {
 }
 
 #[test]
+fn where_the_system_trusts_nobody_the_file_that_is_not_there_is_named_without_a_number() {
+    let mut command = enchufe("en", &["send", "localhost:4000", "hola", "--tls"]);
+    command.env("SSL_CERT_FILE", "/no/such/file").env_remove("SSL_CERT_DIR");
+    let done = common::Process::start(command).finish();
+    let start = "enchufe: there is nobody here whom --tls could trust (";
+    assert_eq!((done.code, done.text()), (Some(2), ""));
+    assert!(done.errors().starts_with(start) && done.errors().contains("/no/such/file"), "{}", done.errors());
+    assert!(!done.errors().contains("os error"), "{}", done.errors());
+}
+
+#[test]
 fn a_server_that_does_not_speak_tls_is_named_so() {
     let server = Server::json(&["daytime", "--once"]);
     let done = send(&here(&server), &["hola", "-q"]);

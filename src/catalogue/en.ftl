@@ -158,7 +158,10 @@ reason-tls = { $tls ->
         [authority] the peer's certificate is an authority's own, and that authority is not trusted (if it is the right one, --tls-ca FILE with it trusts it)
         [expired] the peer's certificate was valid until { $moment } (its server needs a new one)
         [not_yet_valid] the peer's certificate is valid from { $moment } on (is the clock of this machine right?)
-        [other_name] the peer's certificate is not for the name that was called, but for { $names } (call it by that)
+        [other_name] the peer's certificate is not for the name that was called{ $has_names ->
+                [no] {" "}and has none in subjectAltName, where they are looked for (its server needs another one)
+               *[yes] , but for { $names } (call it by that)
+            }
        *[protocol] TLS failed: { $detail }{ $answered ->
             [yes] , as the peer was told by the alert { $alert }
            *[no] {""}
@@ -192,6 +195,8 @@ io-UnexpectedEof = the archive ends too early
 io-InvalidInput = the system does not take that value
 io-WouldBlock = the system gives no more of it now
 io-Unsupported = this system does not have it
+program-incomplete = it is gone, or the interpreter that its first line names, or the loader that it needs, is not there
+program-foreign = it is a program for another machine, or a script whose first line does not name its interpreter, as in #!/bin/sh
 io-descriptors = too many files are open
 io-no-directory = its directory does not exist
 way-descriptors = name fewer files, or raise the limit (ulimit -n)
@@ -270,16 +275,16 @@ problem-descriptors-beyond = --max-connections { $connections } needs { $needed 
 problem-descriptors-too-few = --max-connections { $connections } needs { $needed } descriptors and this program may have { $limit }; raise the limit of this shell with: sudo prlimit --pid $$ --nofile={ $needed }
 problem-descriptors-without-rings = --max-connections { $connections } needs { $needed } descriptors and this program may have { $limit }; raise the limit of this shell with: sudo prlimit --pid $$ --nofile={ $needed }; or, so that uring has its rings, whose connections are no descriptors, that of memory that may be locked (ulimit -l)
 problem-never-comes = { $flag } { $time } would never come: { $other } { $limit } ends the connection before; leave one out, or make it longer
-note-not-renewed = { $problem } (until then the old one stays in use)
-problem-tls-files = --tls of a server has two files, its certificate and its key; write for example: --tls server.pem,server.key
-problem-tls-too-large = { $path } has more than { $most }: name a file with certificates or a key in PEM
-problem-tls-no-certificate = { $path }: there is no certificate in it; { $flag } wants one in PEM first, which begins with "-----BEGIN CERTIFICATE-----"
-problem-tls-bad-certificate = { $path }: a certificate in it cannot be read ({ $detail }); "openssl x509 -in FILE -noout -text" shows one that can be
 problem-never-reached = --max-connections { $connections } would never be reached: { $other } lets in no more than { $most }; leave one of the two out
 problem-beyond-tables = --max-connections { $connections } is more than --engine uring has room for on { $threads ->
         [one] one thread
        *[other] { $threads } threads
     } ({ $places }); give at most that many, or use --engine epoll
+note-not-renewed = { $problem } (until then the old one stays in use)
+problem-tls-files = --tls of a server has two files, its certificate and its key; write for example: --tls server.pem,server.key
+problem-tls-too-large = { $path } has more than { $most }: name a file with certificates or a key in PEM
+problem-tls-no-certificate = { $path }: there is no certificate in it; { $flag } wants one in PEM first, which begins with "-----BEGIN CERTIFICATE-----"
+problem-tls-bad-certificate = { $path }: a certificate in it cannot be read ({ $detail }); "openssl x509 -in FILE -noout -text" shows one that can be
 problem-tls-no-key = { $path }: there is no private key in it; the second file of --tls is the key in PEM, which begins with "-----BEGIN PRIVATE KEY-----"
 problem-tls-encrypted-key = { $path }: the key is encrypted, and nobody is asked for its password; write it without one: openssl pkey -in FILE -out KEY
 problem-tls-bad-key = { $path }: the key cannot be used ({ $detail }); make one of ECDSA (P-256, P-384), Ed25519 or RSA (2048 bits and more), and a certificate for it

@@ -159,7 +159,10 @@ reason-tls = { $tls ->
         [authority] el certificado del otro extremo es el de una autoridad en la que no se confía (si es el correcto, --tls-ca ARCHIVO con él le da confianza)
         [expired] el certificado del otro extremo venció el { $moment } (su servidor necesita uno nuevo)
         [not_yet_valid] el certificado del otro extremo vale a partir del { $moment } (¿está bien el reloj de esta computadora?)
-        [other_name] el certificado del otro extremo no es para el nombre al que se llamó, sino para { $names } (llámalo por ese)
+        [other_name] el certificado del otro extremo no es para el nombre al que se llamó{ $has_names ->
+                [no] {" "}y no tiene ninguno en subjectAltName, que es donde se buscan (su servidor necesita otro)
+               *[yes] , sino para { $names } (llámalo por ese)
+            }
        *[protocol] TLS falló: { $detail }{ $answered ->
             [yes] , como se le dijo al otro extremo con la alerta { $alert }
            *[no] {""}
@@ -193,6 +196,8 @@ io-UnexpectedEof = el archivo comprimido termina antes de tiempo
 io-InvalidInput = el sistema no acepta ese valor
 io-WouldBlock = el sistema no da más por ahora
 io-Unsupported = este sistema no lo tiene
+program-incomplete = ya no está, o falta el intérprete que nombra su primera línea, o el cargador que necesita
+program-foreign = es un programa para otra máquina, o un script cuya primera línea no nombra su intérprete, como en #!/bin/sh
 io-descriptors = hay demasiados archivos abiertos
 io-no-directory = su directorio no existe
 way-descriptors = da menos archivos o sube el límite (ulimit -n)
@@ -271,16 +276,16 @@ problem-descriptors-beyond = --max-connections { $connections } necesita { $need
 problem-descriptors-too-few = --max-connections { $connections } necesita { $needed } descriptores y este programa puede tener { $limit }; sube el límite de este shell con: sudo prlimit --pid $$ --nofile={ $needed }
 problem-descriptors-without-rings = --max-connections { $connections } necesita { $needed } descriptores y este programa puede tener { $limit }; sube el límite de este shell con: sudo prlimit --pid $$ --nofile={ $needed }; o, para que uring tenga sus anillos, cuyas conexiones no son descriptores, el de memoria que se puede fijar (ulimit -l)
 problem-never-comes = { $flag } { $time } nunca llegaría: { $other } { $limit } termina antes la conexión; quita una de las dos o alárgala
-note-not-renewed = { $problem } (mientras tanto sigue en uso lo anterior)
-problem-tls-files = --tls de un servidor lleva dos archivos, su certificado y su llave; escribe por ejemplo: --tls servidor.pem,servidor.key
-problem-tls-too-large = { $path } tiene más de { $most }: da un archivo con certificados o una llave en PEM
-problem-tls-no-certificate = { $path }: no contiene un certificado; { $flag } pide primero uno en PEM, que empieza con «-----BEGIN CERTIFICATE-----»
-problem-tls-bad-certificate = { $path }: no se puede leer un certificado de los que contiene ({ $detail }); «openssl x509 -in ARCHIVO -noout -text» muestra uno que sí
 problem-never-reached = --max-connections { $connections } nunca se alcanzaría: { $other } no deja entrar a más de { $most }; quita una de las dos
 problem-beyond-tables = --max-connections { $connections } pasa de las que caben en --engine uring con { $threads ->
         [one] un hilo
        *[other] { $threads } hilos
     } ({ $places }); pide esas a lo más o usa --engine epoll
+note-not-renewed = { $problem } (mientras tanto sigue en uso lo anterior)
+problem-tls-files = --tls de un servidor lleva dos archivos, su certificado y su llave; escribe por ejemplo: --tls servidor.pem,servidor.key
+problem-tls-too-large = { $path } tiene más de { $most }: da un archivo con certificados o una llave en PEM
+problem-tls-no-certificate = { $path }: no contiene un certificado; { $flag } pide primero uno en PEM, que empieza con «-----BEGIN CERTIFICATE-----»
+problem-tls-bad-certificate = { $path }: no se puede leer un certificado de los que contiene ({ $detail }); «openssl x509 -in ARCHIVO -noout -text» muestra uno que sí
 problem-tls-no-key = { $path }: no contiene una llave privada; el segundo archivo de --tls es la llave en PEM, que empieza con «-----BEGIN PRIVATE KEY-----»
 problem-tls-encrypted-key = { $path }: la llave está cifrada y a nadie se le pregunta su contraseña; escríbela sin ella: openssl pkey -in ARCHIVO -out LLAVE
 problem-tls-bad-key = { $path }: esa llave no se puede usar ({ $detail }); haz una de ECDSA (P-256, P-384), Ed25519 o RSA (de 2048 bits o más), y un certificado para ella

@@ -1,7 +1,7 @@
 //! `--tls`: who a server is, and whom a client believes.
 
 use crate::events::moment;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, without_number};
 use crate::progress::human_size;
 use enchufe_talk::Endpoint;
 use enchufe_talk::address::Host;
@@ -80,7 +80,8 @@ fn untrusting(error: TrustError, path: &Path) -> Problem {
         TrustError::NoCertificate => of_file(Kind::TlsNoCertificate).with("flag", "--tls-ca"),
         TrustError::BadCertificate(detail) => of_file(Kind::TlsBadCertificate).with("detail", detail),
         TrustError::NoneHere(detail) => {
-            Problem::new(Kind::TlsNobody).with("detail", detail.unwrap_or_else(|| "0".to_owned()))
+            let detail = detail.map_or_else(|| "0".to_owned(), |detail| without_number(&detail));
+            Problem::new(Kind::TlsNobody).with("detail", detail)
         }
         TrustError::BadName(name) => Problem::new(Kind::TlsBadName).with("name", name),
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::catalogue::{Catalogue, Language};
 use crate::transcript::{Form, render};
-use enchufe_talk::{End, tls};
+use enchufe_talk::{Call, End, tls};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::SystemTime;
@@ -47,17 +47,22 @@ fn faults() -> Vec<Event> {
         tls::Fault::Expired(time),
         tls::Fault::NotYetValid(time),
         tls::Fault::OtherName("other.example".into()),
+        tls::Fault::OtherName(String::new()),
         tls::Fault::Protocol { why: "cannot decrypt peer's message".into(), alert: None },
         tls::Fault::Protocol { why: why(), alert: Some("handshake_failure".into()) },
     ];
-    let end = |fault| End {
-        reason: Reason::Tls(Box::new(fault)),
-        received: 0,
-        sent: 0,
-        unsent: 0,
-        lasted: Duration::from_micros(1250),
-    };
-    faults.into_iter().map(|fault| Event::closed(&end(fault))).collect()
+    faults.into_iter().map(|fault| Event::closed(&unserved(Reason::Tls(Box::new(fault))))).collect()
+}
+
+/// An end for each way in which a program cannot be executed.
+fn not_executed() -> Vec<Event> {
+    let end = |error| unserved(Reason::Failed(Call::Exec, std::io::Error::from_raw_os_error(error)));
+    // ENOENT, ENOEXEC
+    [2, 8].into_iter().map(|error| Event::closed(&end(error))).collect()
+}
+
+fn unserved(reason: Reason) -> End {
+    End { reason, received: 0, sent: 0, unsent: 0, lasted: Duration::from_micros(1250) }
 }
 
 /// One of each, in the order in which they may be met.
@@ -143,6 +148,7 @@ fn samples() -> Vec<Event> {
         Event::Closing {},
     ];
     all.extend(Reason::IDS.map(closed));
+    all.extend(not_executed());
     all.extend(faults());
     all
 }
