@@ -157,7 +157,5 @@ fn an_accept_that_fails_on_and_on_is_told_with_its_cause() {
 
 #[test]
 fn a_plan_that_is_none_is_no_plan_without_faults() {
-    let done = start("recv:EWHAT", &[]).finish();
-    assert_eq!(done.code, Some(2));
-    assert_eq!(done.errors(), "ENCHUFE_FAULTS: `recv:EWHAT` is no CALL:FAULT[:WHEN]\n");
+    start("recv:EWHAT", &[]).finish().is(2, "", "ENCHUFE_FAULTS: `recv:EWHAT` is no CALL:FAULT[:WHEN]\n");
 }

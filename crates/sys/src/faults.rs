@@ -262,7 +262,8 @@ static PLAN: LazyLock<RwLock<Plan>> = LazyLock::new(|| RwLock::new(from_environm
 
 /// Ends the program where the plan is none: a run without its faults would prove nothing, and the call that asks for them cannot say so.
 fn from_environment() -> Plan {
-    let text = std::env::var(VARIABLE).unwrap_or_default();
+    // What is no text is no plan either.
+    let text = std::env::var_os(VARIABLE).unwrap_or_default().to_string_lossy().into_owned();
     text.parse().unwrap_or_else(|error: BadPlan| {
         let _ = writeln!(io::stderr(), "{error}");
         std::process::exit(2)
