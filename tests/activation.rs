@@ -118,6 +118,23 @@ fn no_more_are_let_in_than_may_be_by_threads_that_share_a_socket() {
 }
 
 #[test]
+fn that_there_is_no_room_is_told_once_to_all_who_come_together() {
+    for engine in engines().into_iter().filter(|engine| *engine != "blocking") {
+        let (listener, address) = listener();
+        let clients: Vec<_> = (0..20).map(|_| connect(address)).collect();
+        let words = ["echo", "--json", "--events", "all", "--engine", engine, "--max-connections", "5"];
+        let mut process = handed("LISTEN_FDS=1", &words, listener);
+        for _ in 5..20 {
+            assert_eq!(process.event("closed")["reason"], "limit", "{engine}");
+        }
+        drop(clients);
+        process.signal("TERM");
+        let done = process.finish();
+        assert_eq!(json::only(done.text(), "short").len(), 1, "{engine}");
+    }
+}
+
+#[test]
 fn a_program_of_a_connection_has_neither_the_socket_nor_the_variables() {
     let (listener, address) = listener();
     let socket = std::fs::read_link(format!("/proc/self/fd/{}", listener.as_raw_fd())).unwrap();

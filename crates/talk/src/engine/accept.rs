@@ -19,8 +19,8 @@ pub(super) struct Door<'a> {
     listeners: Vec<Listener>,
     /// Which listener is asked first: each in its turn.
     first: usize,
-    /// The last one let in was refused after all: what was short still is.
-    refused: bool,
+    /// The last one let in, unless it was refused after all.
+    let_in: Option<About>,
     /// Whether each connection needs a bell for the operator's answer.
     asks: bool,
     known: HashSet<SocketAddr>,
@@ -32,7 +32,7 @@ impl<'a> Door<'a> {
         let entrance = Entrance::new(host, tally);
         entrance.hasten(&listeners);
         let known = HashSet::new();
-        Self { entrance, listeners, first: 0, refused: false, asks, known, next_look: None }
+        Self { entrance, listeners, first: 0, let_in: None, asks, known, next_look: None }
     }
 
     /// The next connection; `None` once no more are accepted. `freed` rings when one has ended.
@@ -46,8 +46,8 @@ impl<'a> Door<'a> {
     }
 
     fn wait_for_one(&mut self, freed: &Bell) -> Result<Option<Arrival>, TalkError> {
-        if !self.refused {
-            self.entrance.had_room();
+        if let Some(about) = self.let_in.take() {
+            self.entrance.had_room(about);
         }
         let mut pause_until = None;
         while !self.listeners.is_empty() {
@@ -58,7 +58,7 @@ impl<'a> Door<'a> {
             } else if let (None, Some(index)) = (pause_until, ready.listener) {
                 match self.accept(index)? {
                     Knock::Came(arrival) => {
-                        self.refused = false;
+                        self.let_in = Some(arrival.about);
                         return Ok(Some(arrival));
                     }
                     Knock::Nobody(Nobody::Room) => pause_until = Some(Instant::now() + SHORTAGE_PAUSE),
@@ -121,7 +121,7 @@ impl<'a> Door<'a> {
     /// Ends one that was let in with RST: there is no room for it after all.
     pub(super) fn refuse(&mut self, stream: TcpStream, about: About, shortage: Shortage) {
         self.entrance.turn_away(stream, about, shortage);
-        self.refused = true;
+        self.let_in = None;
     }
 
     /// Stops listening because the server is stopped: who still waits in the queue is cut.

@@ -27,8 +27,8 @@ pub(super) struct Entrance<'a> {
     tally: &'a Tally,
     /// Of the last connection.
     number: AtomicU64,
-    /// A shortage that was told and is not over.
-    short: Mutex<Option<Shortage>>,
+    /// A shortage that was told and is not over, and the number of the last connection when it was told.
+    short: Mutex<Option<(Shortage, u64)>>,
     /// Times that `accept` has failed since it last gave a connection, though nothing is wrong with the listener.
     failures: AtomicU32,
 }
@@ -152,15 +152,16 @@ impl<'a> Entrance<'a> {
     /// Tells of a shortage once for all whom it concerns.
     pub(super) fn tell_short(&self, of: Shortage) {
         let mut short = self.short.lock().unwrap_or_else(PoisonError::into_inner);
-        if *short != Some(of) {
+        if short.is_none_or(|(told, _)| told != of) {
             self.host.reporter.tell(None, &Told::Short { of });
         }
-        *short = Some(of);
+        *short = Some((of, self.number.load(Ordering::Relaxed)));
     }
 
-    /// One was let in: what was short is not any more.
-    pub(super) fn had_room(&self) {
-        *self.short.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// This one was let in: what was short is not any more, unless it was found short by who came after it.
+    pub(super) fn had_room(&self, about: About) {
+        let mut short = self.short.lock().unwrap_or_else(PoisonError::into_inner);
+        *short = short.filter(|(_, last)| about.id.0 <= *last);
     }
 
     /// One that came after the server was stopped is reset, as are those in the queue, by whoever has it.

@@ -263,7 +263,7 @@ impl<'h, S: Service> Worker<'h, S> {
         if self.epoll.add(&stream, Token::Connection(key).word(), Watch::Arrivals).is_err() {
             return self.group.entrance.turn_away(stream, about, Shortage::Watches);
         }
-        self.group.entrance.had_room();
+        self.group.entrance.had_room(about);
         let bell = S::ASKS.then(|| Arc::clone(&self.bell));
         let session =
             Session::open(self.group.entrance.host, self.service, about, bell, (now, SystemTime::now()));

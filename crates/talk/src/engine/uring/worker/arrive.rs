@@ -129,7 +129,7 @@ impl<S: Service> Worker<'_, S> {
     }
 
     fn open(&mut self, ring: usize, slot: Slot, about: About, now: Instant) {
-        self.group.entrance.had_room();
+        self.group.entrance.had_room(about);
         let bell = S::ASKS.then(|| Arc::clone(&self.bell));
         let session = Session::open(self.host(), self.service, about, bell, (now, SystemTime::now()));
         let ring = u8::try_from(ring).unwrap_or(u8::MAX);
