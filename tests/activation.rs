@@ -150,8 +150,7 @@ fn a_program_of_a_connection_has_neither_the_socket_nor_the_variables() {
 
 #[test]
 fn what_is_no_listening_socket_of_tcp_is_refused_in_one_sentence() {
-    let way =
-        "what starts this program has to hand on a socket that listens (systemd: ListenStream= with a port)";
+    let way = "what starts this program has to hand on a socket that listens (systemd: ListenStream= with a port, without Accept=yes)";
     let refused = |variables: &str, descriptor: OwnedFd, what: &str| {
         let done = handed(variables, &["echo"], descriptor).finish();
         done.could_not_run(&format!("descriptor {what}; {way}"));

@@ -254,7 +254,7 @@ problem-flag-goes-with = { $flag } has an effect only with: { $others }
 problem-flag-not-here = { $flag } is for the engines epoll and uring, which are not part of enchufe on this system: it needs Linux; leave { $flag } out
 problem-zero-time = { $flag } has to be more than zero
 problem-metrics-listen = bind { $address }: --metrics has that address, too; give one of the two another port
-problem-unfit = descriptor { $number }{ $named } of LISTEN_FDS { $what }; what starts this program has to hand on a socket that listens (systemd: ListenStream= with a port)
+problem-unfit = descriptor { $number }{ $named } of LISTEN_FDS { $what }; what starts this program has to hand on a socket that listens (systemd: ListenStream= with a port, without Accept=yes)
 unfit-closed = is not open
 unfit-no-socket = is no socket
 unfit-no-tcp = is no socket of TCP

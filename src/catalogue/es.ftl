@@ -255,7 +255,7 @@ problem-flag-goes-with = { $flag } solo tiene efecto con: { $others }
 problem-flag-not-here = { $flag } es para los motores epoll y uring, que no forman parte de enchufe en este sistema: necesita Linux; quita { $flag }
 problem-zero-time = { $flag } tiene que ser más que cero
 problem-metrics-listen = bind { $address }: esa dirección la tiene también --metrics; dale otro puerto a uno de los dos
-problem-unfit = el descriptor { $number }{ $named } de LISTEN_FDS { $what }; quien arranca este programa tiene que entregarle un socket que ya escuche (en systemd, ListenStream= con un puerto)
+problem-unfit = el descriptor { $number }{ $named } de LISTEN_FDS { $what }; quien arranca este programa tiene que entregarle un socket que ya escuche (en systemd, ListenStream= con un puerto, sin Accept=yes)
 unfit-closed = no está abierto
 unfit-no-socket = no es un socket
 unfit-no-tcp = no es un socket de TCP
