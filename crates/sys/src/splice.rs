@@ -99,7 +99,7 @@ mod tests {
     fn it_takes_no_more_than_fits_in_and_no_more_goes_than_there_is_room_for() {
         let (mut client, server) = pair();
         let pipe = Pipe::new(1 << 16).unwrap();
-        let writer = std::thread::spawn(move || client.write_all(&[7; 32 << 20]).map(|()| client));
+        let writer = std::thread::spawn(move || client.write_all(&vec![7; 32 << 20]).map(|()| client));
         let (mut came, mut gone) = (0_usize, 0_usize);
         // Nobody reads what goes back.
         let is_full = |result: &io::Result<usize>| {

@@ -13,7 +13,6 @@ use enchufe_sys::host;
 use enchufe_sys::io_uring::{self, Class, Completion, Piece, Ring, Slot};
 use std::collections::VecDeque;
 use std::io;
-use std::mem;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
@@ -73,8 +72,6 @@ pub(super) struct Connection<'h, S: Service> {
     flow: Flow,
     /// Where much has come that may be carried.
     stream: Option<Box<Stream>>,
-    /// It is to be carried as soon as somebody has a pipe for it.
-    boards: bool,
     /// Something came that nobody will hear of, as if it had not been read.
     is_unread: bool,
     /// What came while the session did not want to hear of it, in that order. No more than one receive that goes on brings before it is cancelled.
@@ -130,7 +127,6 @@ impl<'h, S: Service> Connection<'h, S> {
             again: false,
             flow: Flow::default(),
             stream: None,
-            boards: false,
             is_unread: false,
             late: VecDeque::new(),
             presence: Presence::default(),
@@ -363,7 +359,6 @@ impl<'h, S: Service> Connection<'h, S> {
             }
         } else if self.session.wants_read() {
             if self.is_to_be_carried() {
-                self.boards = self.under_way == UnderWay::default() && self.is_ready_to_go();
                 if receives && self.again && !self.under_way.has(UnderWay::CANCEL) {
                     ring.cancel_one(Token::Receive(place).word(), Token::Cancel(place).word());
                     self.under_way.add(UnderWay::CANCEL);
@@ -411,16 +406,19 @@ impl<'h, S: Service> Connection<'h, S> {
 
     /// Has the kernel carry it, if it is to and nothing is under way. Whether it is carried from now on.
     pub(super) fn board(&mut self, carriers: &Carriers, ring: &mut Ring, place: usize, now: Instant) -> bool {
-        if mem::take(&mut self.boards)
-            && let Some(stream) = &mut self.stream
-        {
-            let socket = ring.descriptor(self.spot.slot).map(TcpStream::from);
-            stream.board(socket, carriers.pipe(), now);
-            // Where it cannot be, it is received from.
-            self.go_on(ring, place, now);
-            return self.is_carried();
+        let is_ready = self.under_way == UnderWay::default() && self.standing.goes.is_none();
+        let flow = self.flow;
+        let Some(stream) = self.stream.as_mut().filter(|stream| is_ready && stream.is_due(flow)) else {
+            return false;
+        };
+        if stream.is_carried() || !self.late.is_empty() || !self.session.rests() {
+            return false;
         }
-        false
+        let socket = ring.descriptor(self.spot.slot).map(TcpStream::from);
+        stream.board(socket, carriers.pipe(), now);
+        // Where it cannot be, it is received from.
+        self.go_on(ring, place, now);
+        self.is_carried()
     }
 
     /// Ends that, if it is carried and is not to be.
