@@ -415,7 +415,7 @@ impl From<TalkError> for Problem {
                     // Of names that have no address at all something else is said.
                     Family::Any => ("-4, -6", "IP"),
                 };
-                Self::new(Kind::NoSuchFamily).with("name", name).with("family", family).with("flag", flag)
+                Self::new(Kind::NoSuchFamily).with("name", name).with("family", family).with("choice", flag)
             }
             TalkError::FamilyMismatch { address, target } => {
                 Self::new(Kind::FamilyMismatch).with("address", address).with("target", target)

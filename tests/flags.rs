@@ -126,6 +126,8 @@ fn four_and_an_ipv6_address_do_not_go_together() {
     run(&["send", "[::1]:4000", "x", "-4", "-q"]).could_not_run(sentence);
     let sentence = "127.0.0.1:4000 has no IPv6 address; leave -6 out";
     run(&["serve", "echo", "--listen", "127.0.0.1:4000", "-6", "-q"]).could_not_run(sentence);
+    let sentence = "[::1]:0 has no IPv4 address; leave -4 out";
+    run(&["serve", "echo", "--listen", "127.0.0.1:0", "--metrics", "[::1]:0", "-4"]).could_not_run(sentence);
 }
 
 #[test]
