@@ -49,6 +49,7 @@ kinds! {
     ExtraArgument "extra-argument" CouldNotRun,
     Conflict "conflict" CouldNotRun,
     Repeated "repeated" CouldNotRun,
+    NoText "no-text" CouldNotRun,
     Usage "usage" CouldNotRun,
     BadChoice "bad-choice" CouldNotRun,
     BadTime "bad-time" CouldNotRun,

@@ -5,8 +5,10 @@
 mod common;
 
 use common::{Done, Process, Server, enchufe, other, python, read_all, run};
+use std::ffi::OsStr;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -141,6 +143,22 @@ fn times_and_numbers_say_how_they_are_written() {
     let turned = "--expect and --no-reply exclude each other: leave one out";
     assert!([sentence, turned].iter().any(|said| done.errors() == format!("enchufe: {said}\n")));
     assert_eq!((done.code, done.text()), (Some(2), ""));
+}
+
+#[test]
+fn a_word_that_is_no_text_is_told_where_text_is_needed() {
+    let said = |language: &str| {
+        let mut command = enchufe(language, &["serve", "echo", "--engine"]);
+        command.arg(OsStr::from_bytes(b"\xFF"));
+        Process::start(command).finish()
+    };
+    said("en").could_not_run(
+        "a word of the line is not UTF-8, and only messages and the names of files and programs may be that; write it again",
+    );
+    said("es").could_not_run(
+        "una palabra de la línea no es UTF-8, y eso solo lo pueden ser los mensajes y los nombres de archivos y programas; \
+         escríbela de nuevo",
+    );
 }
 
 #[test]

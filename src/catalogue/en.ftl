@@ -226,6 +226,7 @@ problem-takes-no-value = { $flag } takes no value: write it alone
 problem-extra-argument = "{ $word }" is one word too many (words that belong together go in quotes)
 problem-conflict = { $flag } and { $other } exclude each other: leave one out
 problem-repeated = { $flag } is there twice: leave one
+problem-no-text = a word of the line is not UTF-8, and only messages and the names of files and programs may be that; write it again
 problem-usage = the line cannot be understood: { $said } ("--help" shows how it is written)
 problem-bad-choice = { $flag } cannot be "{ $word }"; it can be: { $choices }
 problem-bad-time = { $flag } needs a time with its unit, like 50ms, 2s or 1m, not "{ $word }"

@@ -227,6 +227,7 @@ problem-takes-no-value = { $flag } no lleva valor: escríbela sola
 problem-extra-argument = sobra «{ $word }» (las palabras que van juntas se escriben entre comillas)
 problem-conflict = { $flag } y { $other } no van juntas: quita una
 problem-repeated = { $flag } está dos veces: deja una
+problem-no-text = una palabra de la línea no es UTF-8, y eso solo lo pueden ser los mensajes y los nombres de archivos y programas; escríbela de nuevo
 problem-usage = no se entiende la línea: { $said } («--help» muestra cómo se escribe)
 problem-bad-choice = { $flag } no puede ser «{ $word }»; puede ser: { $choices }
 problem-bad-time = { $flag } necesita un tiempo con unidad, como 50ms, 2s o 1m, y no «{ $word }»

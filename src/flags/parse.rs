@@ -81,6 +81,8 @@ fn explain(error: &clap::Error) -> Problem {
             Some(other) => Problem::new(Kind::Conflict).with("flag", argument).with("other", other),
             None => Problem::new(Kind::Repeated).with("flag", argument),
         },
+        // It does not say which word that is.
+        ErrorKind::InvalidUtf8 => Problem::new(Kind::NoText),
         _ => Problem::new(Kind::Usage)
             .with("said", error.render().to_string().lines().next().unwrap_or_default()),
     }
