@@ -157,8 +157,10 @@ pub fn goal_row(case: &Case, goal: &Goal, all: &[Series]) -> String {
         Wanted::AtLeast(wanted) => ratio.median >= wanted,
         Wanted::AtMost(wanted) => ratio.median <= wanted,
     };
+    // What others did may be all that differs.
+    let disturbed = if ours.quiet() == 0 || theirs.quiet() == 0 { ", disturbed" } else { "" };
     format!(
-        "{head} {} | {} | {} | {:.2} ({:.2} to {:.2}) | {wanted} | {} |\n",
+        "{head} {} | {} | {} | {:.2} ({:.2} to {:.2}) | {wanted} | {}{disturbed} |\n",
         theirs.peer.name,
         shown(ours.summary(case, goal.figure).median),
         shown(theirs.summary(case, goal.figure).median),
