@@ -3,7 +3,7 @@
 //! Each thread looks at itself once in a [`WINDOW`], where it has anything to do at all: for how long it ran, and for how long it
 //! could have and others had its processor. Only one that is full for a whole window looks at the others, and what it finds
 //! must hold for another one: the system, too, moves what is too much for a processor, within some ms. So a thread that is
-//! full hands over after 200 to 600 ms.
+//! full hands over after 200 to 600 ms; one with few connections looks more often, to follow a client that was moved.
 
 use super::{HandOver, Limits};
 use enchufe_sys::schedstat::{self, Spent, ThreadTimes};
@@ -12,8 +12,10 @@ use std::mem;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// Between two looks.
+/// Between two looks; and of a thread with few connections, where looking costs little and each of them may be waited for.
 const WINDOW: Duration = Duration::from_millis(200);
+const SHORT_WINDOW: Duration = Duration::from_millis(25);
+const FEW: usize = 4;
 /// A thread is full that could have run for so much of a window.
 const FULL: f64 = 0.9;
 /// A processor has time left where that is so much of a window.
@@ -43,6 +45,8 @@ pub(super) struct Pace<'a> {
     thread: usize,
     since: Instant,
     spent: Spent,
+    /// It was full in each window since.
+    full_since: Option<Instant>,
     others: Option<Others>,
 }
 
@@ -79,7 +83,7 @@ impl Balance {
         let times = ThreadTimes::of_this_thread().ok()?;
         let spent = times.spent().ok()?;
         self.times.get(thread)?.set(times).ok()?;
-        Some(Pace { balance: self, thread, since: Instant::now(), spent, others: None })
+        Some(Pace { balance: self, thread, since: Instant::now(), spent, full_since: None, others: None })
     }
 
     fn spent(&self, thread: usize) -> Option<Spent> {
@@ -106,9 +110,10 @@ impl Balance {
 }
 
 impl Pace<'_> {
-    /// Whether it is time to look.
-    pub(super) fn is_due(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) >= WINDOW
+    /// Whether it is time to look, for a thread with so many connections.
+    pub(super) fn is_due(&self, now: Instant, connections: usize) -> bool {
+        let window = if connections <= FEW { SHORT_WINDOW } else { WINDOW };
+        now.saturating_duration_since(self.since) >= window
     }
 
     /// Ends the window.
@@ -119,7 +124,14 @@ impl Pace<'_> {
         self.spent = spent;
         // For one that runs where the system likes, that finds another processor if others want this one.
         let stays = !self.balance.processors.is_empty();
-        Some(if stays { load } else { Load { ran: load.full(), delayed: 0.0 } })
+        let load = if stays { load } else { Load { ran: load.full(), delayed: 0.0 } };
+        self.full_since = if load.is_full() { self.full_since.or(Some(since)) } else { None };
+        Some(load)
+    }
+
+    /// Whether it has been full for a whole window.
+    pub(super) fn is_full(&self, now: Instant) -> bool {
+        self.full_since.is_some_and(|since| now.saturating_duration_since(since) >= WINDOW)
     }
 
     /// Where it is worth to look at the others: how much time the processor of each thread has left; known from the second time on.
@@ -158,7 +170,7 @@ impl Load {
     }
 
     /// Whether it had no time left.
-    pub(super) fn is_full(self) -> bool {
+    fn is_full(self) -> bool {
         self.full() >= FULL
     }
 

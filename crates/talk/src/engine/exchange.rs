@@ -8,7 +8,7 @@ use std::io;
 use std::mem;
 use std::net::TcpStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Connections that a thread has been handed and has not looked at yet.
 const MOST: usize = 256;
@@ -19,12 +19,14 @@ pub(super) struct Guest<S: Service> {
     pub(super) stream: TcpStream,
     /// Its times count from then.
     pub(super) since: Instant,
+    /// How long it is to stay where it goes.
+    pub(super) stays: Duration,
 }
 
 impl<S: Service> Guest<S> {
     /// It can be watched nowhere: ends it, and tells so.
     pub(super) fn lose(self, host: &Host<'_>, service: &S, tally: &Tally, (call, error): (Call, io::Error)) {
-        let Self { session, stream, since } = self;
+        let Self { session, stream, since, .. } = self;
         let mut session: Session<'_, S, ()> = Session::unpark(session, host, service, since);
         session.failed(call, error);
         drop(stream);
@@ -118,7 +120,7 @@ mod tests {
             let mut session: Session<'_, Echo, ()> =
                 Session::open(&host, &Echo, about, None, (since, SystemTime::now()));
             tally.open.fetch_add(1, Ordering::Relaxed);
-            Guest { session: session.park(since).unwrap(), stream, since }
+            Guest { session: session.park(since).unwrap(), stream, since, stays: Duration::ZERO }
         };
         let exchange = Exchange::new(2);
         assert!(exchange.put(1, guest()).is_none());

@@ -2,14 +2,16 @@
 
 use super::HandOver;
 use super::balance::{Load, Pace};
-use super::crowd::{Crowd, Key, Member};
+use super::crowd::{Crowd, Key, Member, Standing};
 use super::group::Group;
 use std::cmp::Reverse;
 use std::mem;
 use std::time::{Duration, Instant};
 
-/// A connection that was handed over stays for so long: were it wrong, it is not to go to and fro.
-pub(super) const STAY: Duration = Duration::from_secs(2);
+/// A connection that was handed over stays for so long: were it wrong, it is not to go to and fro. One that went where its packets are
+/// handled may follow them again sooner.
+const STAY: Duration = Duration::from_secs(2);
+const STAY_AT_HOME: Duration = Duration::from_millis(25);
 /// Connections that are asked which processor handles their packets, each time.
 const MOST_ASKED: usize = 64;
 /// One with fewer turns is served as well anywhere.
@@ -43,6 +45,11 @@ pub(super) fn next_thread(group: &Group<'_>, thread: usize) -> Option<usize> {
     always.then(|| (thread + 1) % group.threads()).filter(|next| *next != thread)
 }
 
+/// How long a connection is to stay with the thread that it goes to.
+pub(super) fn stay(standing: &Standing, to: usize) -> Duration {
+    if standing.strays == Some(to) { STAY_AT_HOME } else { STAY }
+}
+
 /// Looks, once in a while, whether this thread has too much to do or what another would do better. `handled` says which processor
 /// handles the packets of a connection.
 pub(super) fn moves<'h, C: Member<'h>>(
@@ -52,7 +59,7 @@ pub(super) fn moves<'h, C: Member<'h>>(
     crowd: &mut Crowd<'h, C>,
     mut handled: impl FnMut(&C) -> Option<usize>,
 ) -> Vec<Move> {
-    if !pace.is_due(now) {
+    if !pace.is_due(now, crowd.len()) {
         return Vec::new();
     }
     let mut active = crowd.active(now);
@@ -66,13 +73,13 @@ pub(super) fn moves<'h, C: Member<'h>>(
         home.map(|to| Stray { active: *one, to, for_long: before == home })
     };
     let strays: Vec<Stray> = busy.filter_map(stray).collect();
-    if !load.is_full() && strays.is_empty() {
+    if !pace.is_full(now) && strays.is_empty() {
         pace.rest();
         return Vec::new();
     }
     let Some(left) = pace.left(now) else { return Vec::new() };
     let moves = home(&strays, load, left.clone(), &active);
-    if moves.is_empty() && load.is_full() { relief(thread, load, &left, &active) } else { moves }
+    if moves.is_empty() && pace.is_full(now) { relief(thread, load, &left, &active) } else { moves }
 }
 
 /// What is at home elsewhere and has been so for a while, as far as there is room.

@@ -2,7 +2,7 @@
 
 use super::Worker;
 use crate::engine::exchange::Guest;
-use crate::engine::moves::{STAY, moves};
+use crate::engine::moves::{moves, stay};
 use crate::engine::uring::connection::{Connection, Spot};
 use crate::engine::uring::token::Token;
 use crate::reason::Call;
@@ -49,10 +49,11 @@ impl<S: Service> Worker<'_, S> {
             return self.work(place, now, |_, _| {});
         };
         let Some((session, to)) = connection.leave(since) else { return };
+        let stays = stay(&connection.standing, to);
         ring.close(slot, Token::Ignored.word());
         self.rings.freed(index.into());
         self.crowd.remove(place);
-        match self.exchange.put(to, Guest { session, stream, since }) {
+        match self.exchange.put(to, Guest { session, stream, since, stays }) {
             None => self.group.ring_one(to),
             Some(guest) => self.welcome(guest, now),
         }
@@ -75,7 +76,7 @@ impl<S: Service> Worker<'_, S> {
                 return self.group.freed();
             }
         };
-        let Guest { session, stream, since } = guest;
+        let Guest { session, stream, since, stays } = guest;
         drop(stream);
         let mut session = Session::unpark(session, self.host(), self.service, since);
         if self.is_cut {
@@ -83,7 +84,7 @@ impl<S: Service> Worker<'_, S> {
         }
         let ring = u8::try_from(ring).unwrap_or(u8::MAX);
         let mut connection = Connection::new(session, Spot { ring, slot });
-        connection.standing.stays = now.checked_add(STAY);
+        connection.standing.stays = now.checked_add(stays);
         let place = self.crowd.insert(connection);
         self.work(place, now, |_, _| {});
         let next = self.crowd.next_thread();
