@@ -191,7 +191,7 @@ pub enum HandOver {
     Always,
 }
 
-/// Whether the kernel carries the bytes of streams that go straight back ([`Service::returns_all`](crate::Service::returns_all)), which a
+/// Whether the kernel carries the bytes of streams that go straight back ([`Service::returns_all`]), which a
 /// thread of an engine that has a few then does not copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Carry {
