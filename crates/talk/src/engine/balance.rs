@@ -12,7 +12,7 @@ use std::mem;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// Between two looks; and of a thread with few connections, where looking costs little and each of them may be waited for.
+/// Between two looks; and of a thread that is not full and has few connections: looking costs it little, and each may be waited for.
 const WINDOW: Duration = Duration::from_millis(200);
 const SHORT_WINDOW: Duration = Duration::from_millis(25);
 const FEW: usize = 4;
@@ -110,9 +110,11 @@ impl Balance {
 }
 
 impl Pace<'_> {
-    /// Whether it is time to look, for a thread with so many connections.
+    /// Whether it is time to look, for a thread with so many connections. How much time others have left, for one that is full, is not to be
+    /// judged by the few ticks of a short window.
     pub(super) fn is_due(&self, now: Instant, connections: usize) -> bool {
-        let window = if connections <= FEW { SHORT_WINDOW } else { WINDOW };
+        let is_short = connections <= FEW && self.full_since.is_none();
+        let window = if is_short { SHORT_WINDOW } else { WINDOW };
         now.saturating_duration_since(self.since) >= window
     }
 
