@@ -8,7 +8,9 @@
 //! goes on has several.
 //!
 //! Facts of `io_uring/`, Linux 6.18, that no manual page states:
-//! * A send with `MSG_DONTWAIT` is done or refused when it is handed over, and never waits (`REQ_F_NOWAIT`).
+//! * A send with `MSG_DONTWAIT` is done or refused when it is handed over, and never waits (`REQ_F_NOWAIT`). With
+//!   `IOSQE_CQE_SKIP_SUCCESS` it has a completion, then, if it has failed; with `MSG_WAITALL`, too, that is what it has where less was sent
+//!   (`io_net_retry`, `io_sendrecv_fail`).
 //! * `IORING_OP_SHUTDOWN` always goes to a thread of the kernel's own (`REQ_F_FORCE_ASYNC`), which costs more than to borrow a descriptor.
 //! * An operation holds its file: closing a socket does nothing before those on it are over.
 //! * A poll tells of the peer's end, too, whatever it is asked for (`IO_POLL_UNMASK`).
@@ -20,12 +22,13 @@
 mod faults;
 mod memory;
 mod operations;
+mod sends;
 
 use io_uring::types::{CancelBuilder, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, squeue};
 use memory::Memory;
 pub use memory::{Class, Piece};
-use slab::Slab;
+use sends::{Outgoing, Send, Sends};
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::mem::{self, ManuallyDrop};
@@ -39,8 +42,6 @@ mod tests;
 
 /// Bytes that are copied for one send at most.
 pub const MOST_COPIED: usize = 64 * 1024;
-/// Memory of earlier copies that is kept for the next.
-const SPARE: usize = 64;
 /// How long the kernel is left alone that had no memory for an operation.
 const WANT: Duration = Duration::from_millis(1);
 /// What stands for a wait without an end where there is to be one: some 68 years.
@@ -75,12 +76,12 @@ pub struct Size {
 }
 
 /// What came of an operation.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Completion {
     /// As it was given with the operation, without its two highest bits.
     pub token: u64,
-    /// What the call of the same name gives.
-    pub result: io::Result<u32>,
+    /// As the kernel says it: an error's number is below zero.
+    outcome: i32,
     /// What a receive has brought; to be given back.
     pub piece: Option<Piece>,
     /// The operation has more to tell.
@@ -96,20 +97,16 @@ pub enum Until {
     Several(u32, Duration),
 }
 
-/// What the kernel reads for a send.
-enum Outgoing {
-    Piece(Piece),
-    Copy(Vec<u8>),
-}
-
 /// Operations, their sockets and their memory.
 pub struct Ring {
     kernel: ManuallyDrop<IoUring>,
     memory: ManuallyDrop<Memory>,
-    /// Sends that are not over, with their caller's tokens.
-    sends: ManuallyDrop<Slab<(u64, Outgoing)>>,
-    spare: Vec<Vec<u8>>,
-    /// Operations whose last completion has not come.
+    sends: ManuallyDrop<Sends>,
+    /// The next wait is not to wait before what is sent is told.
+    hurries: bool,
+    /// Operations that were queued, ever.
+    queued: u64,
+    /// Of them, those whose last completion has not come.
     under_way: usize,
     /// Of those that were waited for at once.
     awaited: u32,
@@ -196,7 +193,8 @@ impl Ring {
             kernel: ManuallyDrop::new(ring),
             memory: ManuallyDrop::new(memory),
             sends: ManuallyDrop::default(),
-            spare: Vec::new(),
+            hurries: false,
+            queued: 0,
             under_way: 0,
             awaited: 0,
             aside: VecDeque::new(),
@@ -226,12 +224,11 @@ impl Ring {
     /// The next completion of an operation that is to go well at once; others are of no interest.
     fn next_of(&mut self, token: u64) -> io::Result<Completion> {
         for _ in 0..MOST_WAITS {
+            self.hurry();
             self.wait(Some(Duration::from_secs(1)), Until::One)?;
             let mut came = std::iter::from_fn(|| self.take()).filter(|completion| completion.token == token);
-            match came.next() {
-                Some(Completion { result: Err(error), .. }) => return Err(error),
-                Some(completion) => return Ok(completion),
-                None => {}
+            if let Some(completion) = came.next() {
+                return completion.result().map(|_| completion);
             }
         }
         Err(io::ErrorKind::TimedOut.into())
@@ -254,19 +251,27 @@ impl Ring {
         // `adopt` by itself.
         while unsafe { self.kernel.submission().push(entry) }.is_err() {
             // It is full: what is in it is handed over. What keeps the kernel from taking it is that completions are not taken.
-            self.aside.extend(self.kernel.completion());
+            self.set_aside();
             if self.enter(0, &SubmitArgs::new()).is_err() {
                 // Whoever waits next hears of it.
                 self.under_way -= 1;
                 return;
             }
         }
+        self.queued += 1;
     }
 
-    /// Hands over what is queued and waits for completions, or for `timeout` (`None`: for ever). A signal ends it early.
+    /// Has the next [`Self::wait`] end as soon as all is handed over, if there is a send in it: that it is done is to be told at once.
+    pub fn hurry(&mut self) {
+        self.hurries = true;
+    }
+
+    /// Hands over what is queued and waits for completions, or for `timeout` (`None`: for ever). A signal ends it early. What ends it is no
+    /// send of which all was sent, which is told with what comes next ([`Self::hurry`]).
     pub fn wait(&mut self, timeout: Option<Duration>, until: Until) -> io::Result<()> {
         self.memory.publish();
-        if !self.aside.is_empty() || timeout == Some(Duration::ZERO) {
+        let hurries = self.hurries && self.sends.is_any_in_doubt();
+        if hurries || self.has_aside() || timeout == Some(Duration::ZERO) {
             return self.enter(0, &SubmitArgs::new());
         }
         let until = if self.waits_for_several() { until } else { Until::One };
@@ -294,26 +299,56 @@ impl Ring {
             inject!(RingEnter);
             self.kernel.submitter().submit_with_args(want, arguments)
         };
-        match enter() {
-            Ok(_) => Ok(()),
-            Err(error) => match error.raw_os_error() {
+        if let Err(error) = enter() {
+            match error.raw_os_error() {
                 // The time is over; a signal; completions are to be taken first.
-                Some(libc::ETIME | libc::EINTR | libc::EBUSY) => Ok(()),
-                Some(libc::EAGAIN) => {
-                    thread::sleep(WANT);
-                    Ok(())
-                }
+                Some(libc::ETIME | libc::EINTR | libc::EBUSY) => {}
+                Some(libc::EAGAIN) => thread::sleep(WANT),
                 number => {
                     self.broken = number;
-                    Err(error)
+                    return Err(error);
                 }
-            },
+            }
         }
+        if self.sends.is_any_in_doubt() {
+            self.land()?;
+        }
+        self.hurries &= self.sends.is_any_in_doubt();
+        Ok(())
+    }
+
+    /// Which sends that were handed over are over: all that have no completion by now.
+    fn land(&mut self) -> io::Result<()> {
+        let taken = self.queued - self.kernel.submission().len() as u64;
+        self.set_aside();
+        if self.kernel.completion().overflow() > 0 {
+            // There may have been one among those that the kernel had no memory for.
+            self.broken = Some(libc::EBADR);
+        } else if self.kernel.submission().cq_overflow() {
+            // Or among those for which there was no room; now there is.
+            return self.enter(0, &SubmitArgs::new());
+        } else {
+            self.sends.land(taken);
+        }
+        Ok(())
+    }
+
+    /// Has nothing wait in the kernel's queue of completions.
+    fn set_aside(&mut self) {
+        for entry in self.kernel.completion() {
+            self.sends.came(entry.user_data());
+            self.aside.push_back(entry);
+        }
+    }
+
+    /// Whether something is to be taken that the kernel has no more to do with.
+    fn has_aside(&self) -> bool {
+        !self.aside.is_empty() || self.sends.has_landed()
     }
 
     /// Whether there is something to take, or would be after a [`Self::wait`] that does not wait.
     pub fn has_news(&mut self) -> bool {
-        !self.aside.is_empty() || !self.kernel.completion().is_empty() || self.kernel.submission().taskrun()
+        self.has_aside() || !self.kernel.completion().is_empty() || self.kernel.submission().taskrun()
     }
 
     /// Whether something is queued that was not handed over.
@@ -323,47 +358,53 @@ impl Ring {
 
     /// The next completion, if there is one.
     pub fn take(&mut self) -> Option<Completion> {
+        if let Some(send) = self.sends.next_landed() {
+            self.under_way -= 1;
+            let outcome = send.length;
+            return Some(Completion { token: self.end(send), outcome, piece: None, goes_on: false });
+        }
         let entry = match self.aside.pop_front() {
             Some(entry) => entry,
             None => self.kernel.completion().next()?,
         };
-        let (flags, result) = (entry.flags(), entry.result());
+        let (flags, outcome) = (entry.flags(), entry.result());
         let goes_on = cqueue::more(flags);
         #[cfg(enchufe_faults)]
-        let result = self.faulty(entry.user_data(), result, goes_on);
+        let outcome = self.faulty(entry.user_data(), outcome, goes_on);
         if !goes_on {
             self.under_way -= 1;
         }
         let token = self.token(entry.user_data());
-        let result = u32::try_from(result).map_err(|_| io::Error::from_raw_os_error(result.wrapping_neg()));
         let class = if entry.user_data() & (OWN | LARGE) == LARGE { Class::Large } else { Class::Usual };
-        let mut piece = cqueue::buffer_select(flags).map(|buffer| {
-            let length = result.as_ref().map_or(0, |length| *length as usize);
-            self.memory.filled(class, buffer, length)
-        });
-        if result.as_ref().is_err_and(lacks_buffers) {
+        let mut piece = cqueue::buffer_select(flags)
+            .map(|buffer| self.memory.filled(class, buffer, usize::try_from(outcome).unwrap_or_default()));
+        if outcome == -libc::ENOBUFS {
             self.memory.ran_out(class);
         }
-        if let (Some(empty), Ok(0) | Err(_)) = (piece, &result) {
+        if outcome <= 0
+            && let Some(empty) = piece.take()
+        {
             self.memory.give(empty);
-            piece = None;
         }
-        Some(Completion { token, result, piece, goes_on })
+        Some(Completion { token, outcome, piece, goes_on })
     }
 
     /// The caller's token of an operation, of which a send is over with it.
     fn token(&mut self, data: u64) -> u64 {
-        if data & OWN == 0 {
-            return data & !LARGE;
+        match self.sends.end(data) {
+            Some(send) => self.end(send),
+            None if data & OWN == 0 => data & !LARGE,
+            None => data,
         }
-        let key = usize::try_from(data & !OWN).ok();
-        let Some((token, what)) = key.and_then(|key| self.sends.try_remove(key)) else { return data };
-        match what {
+    }
+
+    /// A send is over: its caller's token.
+    fn end(&mut self, send: Send) -> u64 {
+        match send.what {
             Outgoing::Piece(piece) => self.memory.end(piece),
-            Outgoing::Copy(copy) if self.spare.len() < SPARE => self.spare.push(copy),
-            Outgoing::Copy(_) => {}
+            Outgoing::Copy(copy) => self.sends.keep(copy),
         }
-        token
+        send.token
     }
 
     /// What came.
@@ -403,14 +444,29 @@ impl Ring {
 }
 
 impl Completion {
+    /// What the call of the same name gives.
+    pub fn result(&self) -> io::Result<u32> {
+        u32::try_from(self.outcome).map_err(|_| io::Error::from_raw_os_error(self.outcome.wrapping_neg()))
+    }
+
+    /// The same, and zero for an error.
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.outcome).unwrap_or_default()
+    }
+
+    /// Whether it gives an error.
+    pub const fn has_failed(&self) -> bool {
+        self.outcome < 0
+    }
+
     /// Of a watch: whether an error is pending ([`Ring::error`]).
     pub fn has_error(&self) -> bool {
-        self.result.as_ref().is_ok_and(|events| events & mask(libc::POLLERR) != 0)
+        self.count() & mask(libc::POLLERR) != 0
     }
 
     /// Of an accept: whom it has let in. They are to be closed.
     pub fn slot(&self) -> Option<Slot> {
-        self.result.as_ref().ok().map(|slot| Slot(*slot))
+        self.result().ok().map(Slot)
     }
 }
 

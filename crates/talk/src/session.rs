@@ -242,7 +242,8 @@ impl<'h, S: Service, B> Session<'h, S, B> {
             }
             Done::Nothing => None,
         };
-        if self.output.is_empty() && self.phase == Phase::Open && !self.shakes_hands() {
+        let is_sent = self.output.is_empty() && self.phase == Phase::Open && !self.shakes_hands();
+        if is_sent && !self.service.returns_all(&self.state) {
             self.event(Event::Writable, now);
         }
         self.settle(now);

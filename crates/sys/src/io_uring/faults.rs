@@ -110,7 +110,7 @@ pub(super) fn small(size: &Size) -> Size {
 }
 
 /// What a send of so many bytes that is about to be queued has of them.
-pub(super) fn shortened(length: u32) -> u32 {
+pub(super) fn shortened(length: i32) -> i32 {
     if is_short(Call::Send, 1) { length - length / 2 } else { length }
 }
 
@@ -159,7 +159,7 @@ mod tests {
         ring.send(slot, piece, 0..4, 2);
         assert_eq!(code(&next(&mut ring, 2)), Some(libc::EPIPE));
         ring.send(slot, piece, 0..4, 3);
-        assert_eq!(next(&mut ring, 3).result.unwrap(), 2);
+        assert_eq!(next(&mut ring, 3).result().unwrap(), 2);
         let mut back = [0; 2];
         client.read_exact(&mut back).unwrap();
         assert_eq!(&back, b"ho");

@@ -1,6 +1,7 @@
 //! What a ring is asked to do: each is queued, but for what is done at once.
 
-use super::{AWAITED, Class, LARGE, MOST_COPIED, OWN, Outgoing, Piece, Ring, Slot, callers, mask};
+use super::sends::Outgoing;
+use super::{AWAITED, Class, LARGE, MOST_COPIED, Piece, Ring, Slot, callers, mask};
 use io_uring::types::{CancelBuilder, Fd, Fixed, SubmitArgs};
 use io_uring::{opcode, squeue};
 use std::io;
@@ -64,21 +65,21 @@ impl Ring {
 
     /// Sends a copy of as many of these bytes as are copied at once ([`MOST_COPIED`]) and there is room for.
     pub fn send_copy(&mut self, slot: Slot, bytes: &[u8], token: u64) {
-        let mut copy = self.spare.pop().unwrap_or_default();
-        copy.clear();
+        let mut copy = self.sends.room();
         copy.extend_from_slice(bytes.get(..MOST_COPIED).unwrap_or(bytes));
         let (start, length) = (copy.as_ptr(), copy.len());
         self.push_send(slot, (start, length), token, Outgoing::Copy(copy));
     }
 
     fn push_send(&mut self, slot: Slot, (start, length): (*const u8, usize), token: u64, what: Outgoing) {
-        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        // No buffer is longer.
+        let length = i32::try_from(length).unwrap_or(i32::MAX);
         #[cfg(enchufe_faults)]
         let length = super::faults::shortened(length);
-        let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
-        let key = self.sends.insert((callers(token), what));
-        let entry = opcode::Send::new(Fixed(slot.0), start, length).flags(flags).build();
-        self.push(entry, OWN | key as u64);
+        let word = self.sends.begin(callers(token), what, length, self.queued);
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | libc::MSG_WAITALL;
+        let entry = opcode::Send::new(Fixed(slot.0), start, length.cast_unsigned()).flags(flags).build();
+        self.push(entry.flags(squeue::Flags::SKIP_SUCCESS), word);
     }
 
     /// Sends FIN behind what was sent, where a socket cannot be borrowed ([`Self::descriptor`]) for a call that does.
@@ -97,6 +98,7 @@ impl Ring {
     /// Takes the error that is pending on a socket, as `SO_ERROR` of socket(7) does, and fails with it.
     pub fn error(&mut self, slot: Slot, token: u64) {
         self.send_copy(slot, &[], token);
+        self.hurry();
     }
 
     /// Ends all operations on a socket; each tells so.
@@ -147,15 +149,11 @@ impl Ring {
         self.push(entry, token);
         loop {
             self.enter(1, &SubmitArgs::new())?;
-            let mut result = None;
-            for entry in self.kernel.completion() {
-                if entry.user_data() == token {
-                    result = Some(entry.result());
-                } else {
-                    self.aside.push_back(entry);
-                }
-            }
-            if let Some(result) = result {
+            self.set_aside();
+            // The last of them, as a rule.
+            if let Some(at) = self.aside.iter().rposition(|entry| entry.user_data() == token)
+                && let Some(result) = self.aside.remove(at).map(|entry| entry.result())
+            {
                 #[cfg(enchufe_faults)]
                 let result = self.faults.result(token, result);
                 self.under_way -= 1;

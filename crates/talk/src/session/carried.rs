@@ -1,6 +1,6 @@
 //! What an engine sends back by itself, without telling the service of the bytes.
 
-use super::Session;
+use super::{Phase, Session};
 use crate::engine::Carry;
 use crate::service::Service;
 use std::time::Instant;
@@ -10,13 +10,24 @@ impl<S: Service, B> Session<'_, S, B> {
     /// [`Self::put_back`] where it stops before all is sent. Only while it [rests](Self::rests).
     pub fn carry(&self) -> Carry {
         let carry = self.host.limits.carry;
-        let is_told = || carry != Carry::Always && self.host.reporter.hears_of_connections();
-        if carry == Carry::Never || self.tls.is_some() || is_told() || !self.service.returns_all(&self.state)
-        {
-            Carry::Never
-        } else {
-            carry
-        }
+        let is_told = || carry != Carry::Always && self.is_told();
+        if carry == Carry::Never || is_told() || !self.only_returns() { Carry::Never } else { carry }
+    }
+
+    fn is_told(&self) -> bool {
+        self.host.reporter.hears_of_connections()
+    }
+
+    fn only_returns(&self) -> bool {
+        self.tls.is_none() && self.service.returns_all(&self.state)
+    }
+
+    /// Whether all that is queued is with what it sends [next](Self::next), and nothing hangs on when [`Self::sent`] says so: nobody is
+    /// told or counts, no time begins, and there is nothing else to do.
+    pub fn may_hear_late(&self) -> bool {
+        let rests = self.phase == Phase::Open && !self.finishing && !self.peer_ended && !self.paused;
+        let counts = self.host.counters.is_some() || self.measures_idleness();
+        rests && self.output.is_last() && !counts && !self.is_told() && self.only_returns()
     }
 
     /// The engine has taken so many bytes that it will send back.

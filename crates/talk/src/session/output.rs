@@ -115,6 +115,11 @@ impl<B> Output<B> {
         self.segments.is_empty()
     }
 
+    /// Whether there is one thing to do.
+    pub(super) fn is_last(&self) -> bool {
+        self.segments.len() == 1
+    }
+
     pub(super) fn next(&self) -> Option<Next<'_, B>> {
         let first = self.segments.front()?;
         self.asked.set(true);

@@ -143,7 +143,7 @@ impl<'h, S: Service> Connection<'h, S> {
         if !came.goes_on {
             self.under_way.remove(UnderWay::RECEIVE);
         }
-        match (came.result, came.piece) {
+        match (came.result(), came.piece) {
             (Ok(_), Some(piece)) => self.hear(News::Bytes(piece), ring, now),
             (Ok(_), None) => self.hear(News::End, ring, now),
             (Err(error), _) if io_uring::lacks_buffers(&error) => self.is_starved = true,
@@ -154,7 +154,7 @@ impl<'h, S: Service> Connection<'h, S> {
     /// A send is done, or was refused.
     pub(super) fn sent(&mut self, came: Completion, ring: &mut Ring, place: usize, now: Instant) {
         self.under_way.remove(UnderWay::SEND);
-        match came.result {
+        match came.result() {
             Ok(count) => {
                 let now = if self.session.measures_idleness() { Instant::now() } else { now };
                 if let Some(freed) = self.session.sent(count as usize, now) {
@@ -183,7 +183,7 @@ impl<'h, S: Service> Connection<'h, S> {
     /// There is room to send, or there will never be.
     pub(super) fn has_room(&mut self, came: Completion, now: Instant) {
         self.under_way.remove(UnderWay::ROOM);
-        match came.result {
+        match came.result() {
             // The send is only begun: the time for it may be over before that is known to have gone.
             Ok(_) => self.session.has_gone(now),
             Err(error) => self.fail(Call::Poll, error),
@@ -196,7 +196,7 @@ impl<'h, S: Service> Connection<'h, S> {
             self.under_way.remove(UnderWay::WATCH);
         }
         let has_error = came.has_error();
-        if let Err(error) = came.result {
+        if let Err(error) = came.result() {
             self.fail(Call::Poll, error);
         }
         // Who receives learns of it there.
@@ -215,7 +215,7 @@ impl<'h, S: Service> Connection<'h, S> {
     /// Which error is pending is known.
     pub(super) fn knows_what_failed(&mut self, came: Completion, ring: &mut Ring, place: usize) {
         self.under_way.remove(UnderWay::ERROR);
-        if let Err(error) = came.result {
+        if let Err(error) = came.result() {
             self.fail(Call::Recv, error);
             if !self.session.is_over() {
                 self.ask_what_failed(ring, place);
@@ -307,6 +307,9 @@ impl<'h, S: Service> Connection<'h, S> {
         } else {
             self.listen(ring, place);
         }
+        if self.under_way.has(UnderWay::SEND) && !self.may_hear_late() {
+            ring.hurry();
+        }
     }
 
     fn flush(&mut self, ring: &mut Ring, place: usize, now: Instant) {
@@ -328,6 +331,13 @@ impl<'h, S: Service> Connection<'h, S> {
             }
             self.under_way.add(UnderWay::SEND);
         }
+    }
+
+    /// Whether nothing is to be done as soon as what is on its way is sent.
+    fn may_hear_late(&self) -> bool {
+        let usual = UnderWay::RECEIVE.0 | UnderWay::SEND.0;
+        let is_alone = self.under_way.0 == usual && self.late.is_empty() && self.standing.goes.is_none();
+        is_alone && self.session.may_hear_late()
     }
 
     /// Whether nothing keeps it here but a receive.

@@ -88,6 +88,11 @@ impl Rings {
         &mut self.list[0].ring
     }
 
+    /// Has the next wait tell what is sent.
+    pub(super) fn hurry(&mut self) {
+        self.list.iter_mut().for_each(|used| used.ring.hurry());
+    }
+
     /// Hands over what is queued in all of them and waits for the first.
     pub(super) fn wait(&mut self, timeout: Option<Duration>, until: Until) -> io::Result<()> {
         let mut timeout = timeout;

@@ -142,6 +142,10 @@ impl<'h, S: Service> Worker<'h, S> {
             .asked
             .asks(self.rings.has_news(), [self.crowd.next_time(), self.intake.until(), self.carriers.next()]);
         let (until, rings) = (self.waits.until(), &mut self.rings);
+        if !self.starved.is_empty() {
+            // What is sent gives buffers back.
+            rings.hurry();
+        }
         self.gatherer.nap(timeout, || {
             // A wait for several is a sleep already.
             if until == Until::One {
@@ -187,7 +191,7 @@ impl<'h, S: Service> Worker<'h, S> {
     fn handle(&mut self, ring: usize, came: Completion, now: Instant) -> Result<(), TalkError> {
         match Token::of(came.token) {
             Token::Ignored => {}
-            deaf @ (Token::Begun | Token::Cutting | Token::Bell) if came.result.is_err() => {
+            deaf @ (Token::Begun | Token::Cutting | Token::Bell) if came.has_failed() => {
                 self.deaf.push(deaf);
                 self.intake.leave(self.group, now);
             }
@@ -214,8 +218,7 @@ impl<'h, S: Service> Worker<'h, S> {
     /// An operation on a connection has told something.
     fn done(&mut self, at: usize, came: Completion, now: Instant) {
         if came.piece.is_some() {
-            self.came =
-                (self.came.0 + 1, self.came.1 + came.result.as_ref().map_or(0, |count| u64::from(*count)));
+            self.came = (self.came.0 + 1, self.came.1 + u64::from(came.count()));
         }
         let waits = &mut self.waits;
         let begin = |connection: &mut Connection<'h, S>, ring: &mut Ring| match Token::of(came.token) {

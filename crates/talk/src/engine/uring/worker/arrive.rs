@@ -24,7 +24,7 @@ impl<S: Service> Worker<'_, S> {
         if self.group.is_closed() {
             return Ok(());
         }
-        let mut stuck = came.result.is_err() && self.could_not(index, came.result)?;
+        let mut stuck = came.has_failed() && self.could_not(index, came.result())?;
         if !stuck {
             let mut arrivals = mem::take(&mut self.arrivals);
             let queue = self.group.accept((self.thread, index), self.intake.most(), &mut arrivals);
@@ -79,7 +79,7 @@ impl<S: Service> Worker<'_, S> {
                 self.doors.leave(ring, &mut self.rings);
                 false
             }
-            None => self.could_not(index, came.result)?,
+            None => self.could_not(index, came.result())?,
         };
         if stuck {
             self.intake.leave(self.group, now);
