@@ -18,12 +18,14 @@
 //! * A wait for several that has no other end ends with their time, whether anything came or not (`io_cqring_min_timer_wakeup`).
 //! * A ring takes at most 20 of the events that wait for it, or as many as it is asked for, each time it is entered.
 
+mod completion;
 #[cfg(enchufe_faults)]
 mod faults;
 mod memory;
 mod operations;
 mod sends;
 
+pub use completion::Completion;
 use io_uring::types::{CancelBuilder, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, squeue};
 use memory::Memory;
@@ -73,19 +75,6 @@ pub struct Size {
     pub usual: (u16, usize),
     /// The same, for streams.
     pub large: (u16, usize),
-}
-
-/// What came of an operation.
-#[derive(Clone, Copy, Debug)]
-pub struct Completion {
-    /// As it was given with the operation, without its two highest bits.
-    pub token: u64,
-    /// As the kernel says it: an error's number is below zero.
-    outcome: i32,
-    /// What a receive has brought; to be given back.
-    pub piece: Option<Piece>,
-    /// The operation has more to tell.
-    pub goes_on: bool,
 }
 
 /// How a wait ends.
@@ -235,16 +224,19 @@ impl Ring {
     }
 
     /// Queues an operation of the caller's.
+    #[inline]
     fn begin(&mut self, entry: squeue::Entry, token: u64) {
         self.push(entry, callers(token));
     }
 
+    #[inline]
     fn push(&mut self, entry: squeue::Entry, token: u64) {
         #[cfg(enchufe_faults)]
         let entry = self.faults.instead_of(entry, token);
         self.queue(&entry.user_data(token));
     }
 
+    #[inline]
     fn queue(&mut self, entry: &squeue::Entry) {
         self.under_way += 1;
         // SAFETY: what an entry points to is kept until its completion: pieces and copies by `sends`, the descriptors of
@@ -440,33 +432,6 @@ impl Ring {
     /// Pieces that were not given back.
     pub fn held(&self) -> usize {
         self.memory.held()
-    }
-}
-
-impl Completion {
-    /// What the call of the same name gives.
-    pub fn result(&self) -> io::Result<u32> {
-        u32::try_from(self.outcome).map_err(|_| io::Error::from_raw_os_error(self.outcome.wrapping_neg()))
-    }
-
-    /// The same, and zero for an error.
-    pub fn count(&self) -> u32 {
-        u32::try_from(self.outcome).unwrap_or_default()
-    }
-
-    /// Whether it gives an error.
-    pub const fn has_failed(&self) -> bool {
-        self.outcome < 0
-    }
-
-    /// Of a watch: whether an error is pending ([`Ring::error`]).
-    pub fn has_error(&self) -> bool {
-        self.count() & mask(libc::POLLERR) != 0
-    }
-
-    /// Of an accept: whom it has let in. They are to be closed.
-    pub fn slot(&self) -> Option<Slot> {
-        self.result().ok().map(Slot)
     }
 }
 

@@ -78,8 +78,8 @@ impl Ring {
         let length = super::faults::shortened(length);
         let word = self.sends.begin(callers(token), what, length, self.queued);
         let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | libc::MSG_WAITALL;
-        let entry = opcode::Send::new(Fixed(slot.0), start, length.cast_unsigned()).flags(flags).build();
-        self.push(entry.flags(squeue::Flags::SKIP_SUCCESS), word);
+        let send = opcode::Send::new(Fixed(slot.0), start, length.cast_unsigned()).flags(flags);
+        self.push(send.build().flags(squeue::Flags::SKIP_SUCCESS), word);
     }
 
     /// Sends FIN behind what was sent, where a socket cannot be borrowed ([`Self::descriptor`]) for a call that does.

@@ -22,12 +22,16 @@ impl<S: Service, B> Session<'_, S, B> {
         self.tls.is_none() && self.service.returns_all(&self.state)
     }
 
-    /// Whether all that is queued is with what it sends [next](Self::next), and nothing hangs on when [`Self::sent`] says so: nobody is
-    /// told or counts, no time begins, and there is nothing else to do.
+    /// Whether nobody is told of it, nor counts what it sends, nor how long it sends nothing: for as long as there is a session.
+    pub fn is_alone(&self) -> bool {
+        self.host.counters.is_none() && !self.measures_idleness() && !self.is_told()
+    }
+
+    /// Whether, of one that [is alone](Self::is_alone), all that is queued is with what it sends [next](Self::next), and nothing hangs on when
+    /// [`Self::sent`] says so.
     pub fn may_hear_late(&self) -> bool {
         let rests = self.phase == Phase::Open && !self.finishing && !self.peer_ended && !self.paused;
-        let counts = self.host.counters.is_some() || self.measures_idleness();
-        rests && self.output.is_last() && !counts && !self.is_told() && self.only_returns()
+        rests && self.output.is_last() && self.only_returns()
     }
 
     /// The engine has taken so many bytes that it will send back.

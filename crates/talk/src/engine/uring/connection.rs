@@ -57,6 +57,17 @@ enum News {
     End,
 }
 
+/// When it is to be heard that what is on its way is sent.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Hears {
+    /// At once, whatever it is: others are to know.
+    AlwaysAtOnce,
+    /// At once: there is something to do then.
+    AtOnce,
+    /// With whatever is next: it is the last there was to do.
+    Late,
+}
+
 pub(super) struct Connection<'h, S: Service> {
     pub(super) session: Session<'h, S, Piece>,
     pub(super) spot: Spot,
@@ -68,6 +79,7 @@ pub(super) struct Connection<'h, S: Service> {
     under_way: UnderWay,
     /// The receive that is under way goes on.
     again: bool,
+    hears: Hears,
     /// Where much comes at once it is received piece by piece, so that no more comes than is wanted.
     flow: Flow,
     /// Where much has come that may be carried.
@@ -118,6 +130,7 @@ impl<'h, S: Service> Member<'h> for Connection<'h, S> {
 impl<'h, S: Service> Connection<'h, S> {
     pub(super) fn new(session: Session<'h, S, Piece>, spot: Spot) -> Self {
         Self {
+            hears: if session.is_alone() { Hears::AtOnce } else { Hears::AlwaysAtOnce },
             session,
             spot,
             standing: Standing::default(),
@@ -170,6 +183,20 @@ impl<'h, S: Service> Connection<'h, S> {
             }
             Err(error) => self.fail(Call::Send, error),
         }
+    }
+
+    /// Whether a send is done and that was all, so that there is nothing to begin; otherwise it has not been heard.
+    pub(super) fn is_done(&mut self, came: Completion, ring: &mut Ring, now: Instant) -> bool {
+        let all = self.session.queued();
+        let is_done = self.hears == Hears::Late && !came.has_failed() && came.count() as usize == all;
+        if is_done {
+            self.hears = Hears::AtOnce;
+            self.under_way.remove(UnderWay::SEND);
+            if let Some(freed) = self.session.sent(came.count() as usize, now) {
+                ring.give(freed);
+            }
+        }
+        is_done
     }
 
     /// FIN was sent, or the peer's RST was faster: a receive says so.
@@ -307,8 +334,13 @@ impl<'h, S: Service> Connection<'h, S> {
         } else {
             self.listen(ring, place);
         }
-        if self.under_way.has(UnderWay::SEND) && !self.may_hear_late() {
-            ring.hurry();
+        if self.under_way.has(UnderWay::SEND) {
+            if self.may_hear_late() {
+                self.hears = Hears::Late;
+            } else {
+                self.hears = self.hears.min(Hears::AtOnce);
+                ring.hurry();
+            }
         }
     }
 
@@ -333,11 +365,10 @@ impl<'h, S: Service> Connection<'h, S> {
         }
     }
 
-    /// Whether nothing is to be done as soon as what is on its way is sent.
     fn may_hear_late(&self) -> bool {
         let usual = UnderWay::RECEIVE.0 | UnderWay::SEND.0;
-        let is_alone = self.under_way.0 == usual && self.late.is_empty() && self.standing.goes.is_none();
-        is_alone && self.session.may_hear_late()
+        let is_usual = self.under_way.0 == usual && self.late.is_empty() && self.standing.goes.is_none();
+        self.hears != Hears::AlwaysAtOnce && is_usual && self.session.may_hear_late()
     }
 
     /// Whether nothing keeps it here but a receive.
