@@ -32,7 +32,7 @@ impl Completion {
         self.outcome < 0
     }
 
-    /// Of a watch: whether an error is pending ([`Ring::error`]).
+    /// Of a watch: whether an error is pending ([`Ring::error`](super::Ring::error)).
     pub fn has_error(&self) -> bool {
         self.count() & mask(libc::POLLERR) != 0
     }

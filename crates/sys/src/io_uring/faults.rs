@@ -62,6 +62,15 @@ impl Faults {
 }
 
 impl Ring {
+    /// What a send of so many bytes that is about to be queued has of them. Where the kernel sends less, that is told at once.
+    pub(super) fn shortened(&mut self, length: i32) -> i32 {
+        if !is_short(Call::Send, 1) {
+            return length;
+        }
+        self.hurry();
+        length - length / 2
+    }
+
     /// What a completion says.
     pub(super) fn faulty(&mut self, token: u64, result: i32, goes_on: bool) -> i32 {
         if !goes_on {
@@ -107,11 +116,6 @@ pub(super) fn small(size: &Size) -> Size {
         (size.usual.0, size.large.0) = (4, 2);
     }
     size
-}
-
-/// What a send of so many bytes that is about to be queued has of them.
-pub(super) fn shortened(length: i32) -> i32 {
-    if is_short(Call::Send, 1) { length - length / 2 } else { length }
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ impl Ring {
         // No buffer is longer.
         let length = i32::try_from(length).unwrap_or(i32::MAX);
         #[cfg(enchufe_faults)]
-        let length = super::faults::shortened(length);
+        let length = self.shortened(length);
         let word = self.sends.begin(callers(token), what, length, self.queued);
         let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | libc::MSG_WAITALL;
         let send = opcode::Send::new(Fixed(slot.0), start, length.cast_unsigned()).flags(flags);

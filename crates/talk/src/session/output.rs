@@ -115,9 +115,9 @@ impl<B> Output<B> {
         self.segments.is_empty()
     }
 
-    /// Whether there is one thing to do.
+    /// Whether there is nothing to do but to send a range of a lent buffer, which is sent at once or fails.
     pub(super) fn is_last(&self) -> bool {
-        self.segments.len() == 1
+        self.segments.len() == 1 && matches!(self.segments.front(), Some(Segment::Received(_)))
     }
 
     pub(super) fn next(&self) -> Option<Next<'_, B>> {
