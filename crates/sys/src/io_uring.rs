@@ -314,7 +314,7 @@ impl Ring {
         let taken = self.queued - self.kernel.submission().len() as u64;
         self.set_aside();
         if self.kernel.completion().overflow() > 0 {
-            // There may have been one among those that the kernel had no memory for.
+            // There may have been one among those that the kernel had no memory for. Whoever waits next hears of it.
             self.broken = Some(libc::EBADR);
         } else if self.kernel.submission().cq_overflow() {
             // Or among those for which there was no room; now there is.

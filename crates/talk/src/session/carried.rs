@@ -23,11 +23,11 @@ impl<S: Service, B> Session<'_, S, B> {
     }
 
     /// Whether nobody is told of it, nor counts what it sends, nor how long it sends nothing: for as long as there is a session.
-    pub fn is_alone(&self) -> bool {
+    pub fn is_unwatched(&self) -> bool {
         self.host.counters.is_none() && !self.measures_idleness() && !self.is_told()
     }
 
-    /// Whether, of one that [is alone](Self::is_alone), all that is queued is with what it sends [next](Self::next), and nothing hangs on when
+    /// Whether, of one that [is unwatched](Self::is_unwatched), all that is queued is with what it sends [next](Self::next), and nothing hangs on when
     /// [`Self::sent`] says so.
     pub fn may_hear_late(&self) -> bool {
         let rests = self.phase == Phase::Open && !self.finishing && !self.peer_ended && !self.paused;

@@ -130,7 +130,7 @@ impl<'h, S: Service> Member<'h> for Connection<'h, S> {
 impl<'h, S: Service> Connection<'h, S> {
     pub(super) fn new(session: Session<'h, S, Piece>, spot: Spot) -> Self {
         Self {
-            hears: if session.is_alone() { Hears::AtOnce } else { Hears::AlwaysAtOnce },
+            hears: if session.is_unwatched() { Hears::AtOnce } else { Hears::AlwaysAtOnce },
             session,
             spot,
             standing: Standing::default(),
@@ -185,18 +185,18 @@ impl<'h, S: Service> Connection<'h, S> {
         }
     }
 
-    /// Whether a send is done and that was all, so that there is nothing to begin; otherwise it has not been heard.
-    pub(super) fn is_done(&mut self, came: Completion, ring: &mut Ring, now: Instant) -> bool {
+    /// Hears that all is sent, if that was the last there was to do, so that there is nothing to begin. Whether it was.
+    pub(super) fn hear_late(&mut self, came: Completion, ring: &mut Ring, now: Instant) -> bool {
         let all = self.session.queued();
-        let is_done = self.hears == Hears::Late && !came.has_failed() && came.count() as usize == all;
-        if is_done {
+        let is_last = self.hears == Hears::Late && !came.has_failed() && came.count() as usize == all;
+        if is_last {
             self.hears = Hears::AtOnce;
             self.under_way.remove(UnderWay::SEND);
             if let Some(freed) = self.session.sent(came.count() as usize, now) {
                 ring.give(freed);
             }
         }
-        is_done
+        is_last
     }
 
     /// FIN was sent, or the peer's RST was faster: a receive says so.

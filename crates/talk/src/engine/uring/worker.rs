@@ -204,7 +204,7 @@ impl<'h, S: Service> Worker<'h, S> {
             Token::Knock(index) => return self.knocked(index, came, now),
             Token::Arrival(index) => return self.arrived(ring, index, came, now),
             Token::Close(place) => self.closed(place),
-            Token::Send(place) if self.is_done(place, came, now) => {}
+            Token::Send(place) if self.hear_late(place, came, now) => {}
             Token::Receive(place)
             | Token::Send(place)
             | Token::Room(place)
@@ -216,11 +216,12 @@ impl<'h, S: Service> Worker<'h, S> {
         Ok(())
     }
 
-    /// Whether a send is done after which there is nothing to begin: with many connections that is every other thing that is told.
-    fn is_done(&mut self, place: usize, came: Completion, now: Instant) -> bool {
+    /// Has a connection hear that all is sent, if there is nothing to begin then: with many connections that is every other thing that is
+    /// told. Whether it was so.
+    fn hear_late(&mut self, place: usize, came: Completion, now: Instant) -> bool {
         let Some((connection, _)) = self.crowd.get(place) else { return false };
         let Some(ring) = self.rings.get(connection.spot.ring.into()) else { return false };
-        connection.is_done(came, ring, now)
+        connection.hear_late(came, ring, now)
     }
 
     /// An operation on a connection has told something.
