@@ -37,8 +37,8 @@ pub trait Service: Sync {
     /// Something happened on a connection; `actions` says what to do about it.
     fn event(&self, state: &mut Self::State, event: Event<'_>, actions: &mut Actions);
 
-    /// Whether, from now on and until the peer's end, it sends back all that comes, byte for byte, and does nothing else. Then there is no
-    /// [`Event::Writable`], and an engine may have the kernel do it where nobody is told of the bytes: there is no [`Event::Bytes`] of them.
+    /// Whether, from now on and until the peer's end, all that comes is to be sent back, byte for byte, and nothing else. The engine does that by
+    /// itself then, or has the kernel do it where nobody is told of the bytes: there is no [`Event::Bytes`] and no [`Event::Writable`].
     fn returns_all(&self, _state: &Self::State) -> bool {
         false
     }

@@ -27,6 +27,7 @@ pub use parked::Parked;
 use secured::Secured;
 use std::cell::Cell;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -158,23 +159,27 @@ impl<'h, S: Service, B> Session<'h, S, B> {
             self.received_sealed(bytes, now);
             return Some(buffer);
         }
-        let lent = self.payload(bytes, now);
-        if lent == 0 {
+        if !self.payload(bytes, now) {
             return Some(buffer);
         }
-        self.output.lend(buffer, lent);
+        self.output.lend(buffer);
         None
     }
 
-    /// Payload came; how many ranges of it are sent.
-    fn payload(&mut self, bytes: &[u8], now: Instant) -> usize {
+    /// Payload came; whether any of it is to be sent from its buffer.
+    fn payload(&mut self, bytes: &[u8], now: Instant) -> bool {
         self.count(bytes.len());
         if self.phase != Phase::Open {
             self.discarded += bytes.len() as u64;
-            return 0;
+            return false;
         }
         self.tell(&Told::Received { bytes });
-        self.event(Event::Bytes(bytes), now)
+        if !self.service.returns_all(&self.state) {
+            return self.event(Event::Bytes(bytes), now);
+        }
+        let is_lent = self.send_back(0..bytes.len(), bytes);
+        self.settle(now);
+        is_lent
     }
 
     fn count(&mut self, received: usize) {
@@ -366,41 +371,30 @@ impl<'h, S: Service, B> Session<'h, S, B> {
         self.host.reporter.tell(Some(self.about), told);
     }
 
-    /// Tells the service and does what it says; how many ranges of the received bytes it sends.
-    fn event(&mut self, event: Event<'_>, now: Instant) -> usize {
+    /// Tells the service and does what it says; whether any of the received bytes are to be sent from their buffer.
+    fn event(&mut self, event: Event<'_>, now: Instant) -> bool {
         let came = if let Event::Bytes(bytes) = event { bytes } else { &[] };
         let mut actions = Actions { list: ACTIONS.take() };
         self.service.event(&mut self.state, event, &mut actions);
-        let mut lent = 0;
+        let mut is_lent = false;
         // Most events ask for nothing: it is worth a look.
         if !actions.list.is_empty() {
             for action in actions.list.drain(..) {
                 if self.phase == Phase::Open {
-                    lent += usize::from(self.act(action, came, now));
+                    is_lent |= self.act(action, came, now);
                 }
             }
         }
         ACTIONS.set(actions.list);
         self.settle(now);
-        lent
+        is_lent
     }
 
-    /// Carries out one action; whether it sends a range of the received bytes.
+    /// Carries out one action; whether it sends any of the received bytes from their buffer.
     fn act(&mut self, action: Action, came: &[u8], now: Instant) -> bool {
         match action {
-            Action::SendReceived(_) | Action::Send { .. } | Action::HalfClose if self.finishing => {}
-            Action::SendReceived(range) => {
-                let range = range.start.min(came.len())..range.end.min(came.len());
-                if !range.is_empty() {
-                    self.tell(&Told::Returning { count: range.len() });
-                    if self.tls.is_some() {
-                        self.seal(came.get(range).unwrap_or_default());
-                        return false;
-                    }
-                    self.output.push_received(range);
-                    return true;
-                }
-            }
+            Action::Send { .. } | Action::HalfClose if self.finishing => {}
+            Action::SendReceived(range) => return self.send_back(range, came),
             Action::Send { bytes, told } if !bytes.is_empty() && self.tls.is_some() => {
                 self.seal_own(bytes, told);
             }
@@ -419,6 +413,21 @@ impl<'h, S: Service, B> Session<'h, S, B> {
             Action::Ask(question) => self.ask(question),
         }
         false
+    }
+
+    /// Sends a range of what came; whether it stays in its buffer for that.
+    fn send_back(&mut self, range: Range<usize>, came: &[u8]) -> bool {
+        let range = range.start.min(came.len())..range.end.min(came.len());
+        if range.is_empty() || self.finishing {
+            return false;
+        }
+        self.tell(&Told::Returning { count: range.len() });
+        if self.tls.is_some() {
+            self.seal(came.get(range).unwrap_or_default());
+            return false;
+        }
+        self.output.push_received(range);
+        true
     }
 
     fn close(&mut self) {

@@ -1,7 +1,6 @@
 //! Sends that are not over, and the memory that the kernel reads for them.
 
 use super::{OWN, Piece};
-use slab::Slab;
 use std::collections::VecDeque;
 
 /// Memory of earlier copies that is kept for the next.
@@ -19,37 +18,43 @@ pub(super) struct Send {
     pub(super) what: Outgoing,
     /// Bytes.
     pub(super) length: i32,
+}
+
+struct Begun {
+    send: Send,
+    /// How many operations of its ring were queued before.
+    place: u64,
     /// It has a completion: not all was sent.
     has_failed: bool,
 }
 
-struct Begun {
-    key: usize,
-    /// How many operations of its ring were queued before.
-    place: u64,
-}
-
+/// By their numbers, in the order in which they were queued.
 #[derive(Default)]
 pub(super) struct Sends {
-    list: Slab<Send>,
-    /// Those that are not known to be over, in the order in which they were queued.
+    /// Those that are not known to be over.
     begun: VecDeque<Begun>,
+    /// The number of the first of them.
+    first: u64,
     /// So many of them, the first, are over or have a completion.
     landed: usize,
+    /// Earlier ones that have a completion, which was not taken yet.
+    failed: Vec<(u64, Send)>,
     spare: Vec<Vec<u8>>,
 }
 
 impl Sends {
     /// One before which `place` operations were queued: the word that its completion is to have, if it has one.
     pub(super) fn begin(&mut self, token: u64, what: Outgoing, length: i32, place: u64) -> u64 {
-        let key = self.list.insert(Send { token, what, length, has_failed: false });
-        self.begun.push_back(Begun { key, place });
-        OWN | key as u64
+        let number = self.first + self.begun.len() as u64;
+        self.begun.push_back(Begun { send: Send { token, what, length }, place, has_failed: false });
+        OWN | number
     }
 
-    /// The one that has this word is over, if it is of a send.
+    /// The one that has this word is over, if it is of a send. All that [landed](Self::next_landed) are to be asked for before.
     pub(super) fn end(&mut self, word: u64) -> Option<Send> {
-        self.list.try_remove(key(word)?)
+        let number = number(word)?;
+        let at = self.failed.iter().position(|(failed, _)| *failed == number)?;
+        Some(self.failed.swap_remove(at).1)
     }
 
     /// Whether there is one that is not known to be over.
@@ -59,28 +64,34 @@ impl Sends {
 
     /// A completion came that has this word.
     pub(super) fn came(&mut self, word: u64) {
-        if let Some(send) = key(word).and_then(|key| self.list.get_mut(key)) {
-            send.has_failed = true;
+        let index = number(word).and_then(|number| usize::try_from(number.checked_sub(self.first)?).ok());
+        if let Some(begun) = index.and_then(|index| self.begun.get_mut(index)) {
+            begun.has_failed = true;
         }
     }
 
     /// The kernel has done the first `taken` operations, and all completions of those that had any have [come](Self::came).
     pub(super) fn land(&mut self, taken: u64) {
-        self.landed = self.begun.partition_point(|begun| begun.place < taken);
+        let has_all = self.begun.back().is_none_or(|last| last.place < taken);
+        self.landed =
+            if has_all { self.begun.len() } else { self.begun.partition_point(|begun| begun.place < taken) };
     }
 
     pub(super) fn has_landed(&self) -> bool {
         self.landed > 0
     }
 
-    /// The next one that is over without a completion. All are to be asked for before a completion is looked at that came after them.
+    /// The next one that is over without a completion.
     pub(super) fn next_landed(&mut self) -> Option<Send> {
         while self.landed > 0 {
+            let Begun { send, has_failed, .. } = self.begun.pop_front()?;
+            let number = self.first;
+            self.first += 1;
             self.landed -= 1;
-            let key = self.begun.pop_front()?.key;
-            if self.list.get(key).is_some_and(|send| !send.has_failed) {
-                return self.list.try_remove(key);
+            if !has_failed {
+                return Some(send);
             }
+            self.failed.push((number, send));
         }
         None
     }
@@ -88,7 +99,7 @@ impl Sends {
     /// Sends that are not over.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.list.len()
+        self.begun.len() + self.failed.len()
     }
 
     /// Memory for a copy.
@@ -107,8 +118,8 @@ impl Sends {
 }
 
 /// Of a word that is of a send, or of nothing that there is.
-fn key(word: u64) -> Option<usize> {
-    if word & OWN == 0 { None } else { usize::try_from(word & !OWN).ok() }
+const fn number(word: u64) -> Option<u64> {
+    if word & OWN == 0 { None } else { Some(word & !OWN) }
 }
 
 #[cfg(test)]

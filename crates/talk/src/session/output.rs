@@ -7,9 +7,12 @@ use std::cell::Cell;
 use std::ops::Range;
 
 #[derive(Debug)]
-enum Segment {
-    /// Of the first lent buffer.
-    Received(Range<usize>),
+enum Segment<B> {
+    /// Of a lent buffer, which the last segment of it has.
+    Received {
+        range: Range<usize>,
+        buffer: Option<B>,
+    },
     Bytes {
         bytes: Cow<'static, [u8]>,
         from: usize,
@@ -52,9 +55,9 @@ pub(super) enum Done<B> {
 /// The queue. Its bound is the session's: nothing is read while it is long.
 #[derive(Debug)]
 pub(super) struct Output<B> {
-    segments: Queue<Segment>,
-    /// Lent buffers in the order of their segments, with how many of those are left.
-    lent: Queue<(B, usize)>,
+    segments: Queue<Segment<B>>,
+    /// Buffers that they have.
+    lent: usize,
     queued: usize,
     /// The first segment was asked for since it is the first: it may be on its way, and is not to be touched.
     asked: Cell<bool>,
@@ -62,17 +65,24 @@ pub(super) struct Output<B> {
 
 impl<B> Output<B> {
     pub(super) fn new() -> Self {
-        Self { segments: Queue::new(), lent: Queue::new(), queued: 0, asked: Cell::new(false) }
+        Self { segments: Queue::new(), lent: 0, queued: 0, asked: Cell::new(false) }
     }
 
     pub(super) fn push_received(&mut self, range: Range<usize>) {
         self.queued += range.len();
-        self.segments.push(Segment::Received(range));
+        self.segments.push(Segment::Received { range, buffer: None });
     }
 
-    /// The buffer that the last `segments` calls of [`Self::push_received`] spoke of.
-    pub(super) fn lend(&mut self, buffer: B, segments: usize) {
-        self.lent.push((buffer, segments));
+    /// The buffer that the calls of [`Self::push_received`] spoke of, since the last of these.
+    pub(super) fn lend(&mut self, lent: B) {
+        let last = self.segments.iter_mut().rev().find_map(|segment| match segment {
+            Segment::Received { buffer, .. } => Some(buffer),
+            _ => None,
+        });
+        if let Some(buffer) = last {
+            *buffer = Some(lent);
+            self.lent += 1;
+        }
     }
 
     pub(super) fn push(&mut self, bytes: Cow<'static, [u8]>, told: bool) {
@@ -104,11 +114,14 @@ impl<B> Output<B> {
     }
 
     pub(super) fn buffers(&self) -> usize {
-        self.lent.len()
+        self.lent
     }
 
     pub(super) fn lent(&self) -> impl Iterator<Item = &B> {
-        self.lent.iter().map(|(buffer, _)| buffer)
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Received { buffer, .. } => buffer.as_ref(),
+            _ => None,
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -117,14 +130,16 @@ impl<B> Output<B> {
 
     /// Whether there is nothing to do but to send a range of a lent buffer, which is sent at once or fails.
     pub(super) fn is_last(&self) -> bool {
-        self.segments.len() == 1 && matches!(self.segments.front(), Some(Segment::Received(_)))
+        self.segments.len() == 1 && matches!(self.segments.front(), Some(Segment::Received { .. }))
     }
 
     pub(super) fn next(&self) -> Option<Next<'_, B>> {
         let first = self.segments.front()?;
         self.asked.set(true);
         Some(match first {
-            Segment::Received(range) => Next::Lent(&self.lent.front()?.0, range.clone()),
+            Segment::Received { range, buffer } => {
+                Next::Lent(buffer.as_ref().or_else(|| self.lent().next())?, range.clone())
+            }
             Segment::Bytes { bytes, from, .. } => {
                 Next::Bytes(bytes.as_ref().get(*from..).unwrap_or_default())
             }
@@ -167,7 +182,7 @@ impl<B> Output<B> {
 
     fn advance_plain(&mut self, count: usize) -> Done<B> {
         match self.segments.front_mut() {
-            Some(Segment::Received(range)) => {
+            Some(Segment::Received { range, .. }) => {
                 range.start = (range.start + count).min(range.end);
                 if range.start >= range.end { self.finish_received() } else { Done::Nothing }
             }
@@ -199,20 +214,22 @@ impl<B> Output<B> {
     }
 
     pub(super) fn take_back(&mut self) -> Option<B> {
-        self.lent.pop().map(|(buffer, _)| buffer)
+        let taken = self.segments.iter_mut().find_map(|segment| match segment {
+            Segment::Received { buffer, .. } => buffer.take(),
+            _ => None,
+        });
+        self.lent -= usize::from(taken.is_some());
+        taken
     }
 
     fn finish_received(&mut self) -> Done<B> {
-        self.segments.pop();
-        if let Some((_, left)) = self.lent.front_mut() {
-            *left = left.saturating_sub(1);
-            if *left == 0
-                && let Some((buffer, _)) = self.lent.pop()
-            {
-                return Done::Buffer(buffer);
+        match self.segments.pop() {
+            Some(Segment::Received { buffer: Some(buffer), .. }) => {
+                self.lent -= 1;
+                Done::Buffer(buffer)
             }
+            _ => Done::Nothing,
         }
-        Done::Nothing
     }
 }
 
@@ -221,7 +238,7 @@ mod tests {
     use super::*;
 
     /// What is next, which may be on its way from then on.
-    fn next(output: &Output<()>) -> Vec<u8> {
+    fn next<B: std::fmt::Debug>(output: &Output<B>) -> Vec<u8> {
         match output.next() {
             Some(Next::Bytes(bytes)) => bytes.to_vec(),
             other => panic!("{other:?}"),
@@ -239,6 +256,31 @@ mod tests {
         output.push_sealed(Sealed::plain(b"more".to_vec()), None);
         output.advance(4);
         assert_eq!((next(&output), output.queued()), (b"endmore".to_vec(), 7));
+    }
+
+    #[test]
+    fn a_buffer_is_given_back_with_the_last_segment_of_it() {
+        let mut output: Output<char> = Output::new();
+        let lent = |output: &Output<char>| match output.next() {
+            Some(Next::Lent(buffer, range)) => (*buffer, range),
+            other => panic!("{other:?}"),
+        };
+        output.push_received(0..4);
+        output.push_received(2..3);
+        output.push(b"between".into(), false);
+        output.lend('a');
+        output.push_received(1..2);
+        output.lend('b');
+        assert_eq!((output.buffers(), lent(&output)), (2, ('a', 0..4)));
+        assert!(matches!(output.advance(3), (Done::Nothing, 3)));
+        assert_eq!(lent(&output), ('a', 3..4));
+        assert!(matches!(output.advance(1), (Done::Nothing, 1)));
+        assert_eq!(lent(&output), ('a', 2..3));
+        assert!(matches!(output.advance(1), (Done::Buffer('a'), 1)));
+        assert_eq!((next(&output), output.buffers()), (b"between".to_vec(), 1));
+        assert!(output.lent().eq(&['b']));
+        assert_eq!(output.take_back(), Some('b'));
+        assert_eq!((output.take_back(), output.buffers(), output.queued()), (None, 0, 8));
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl<'h, S: Service, B> Session<'h, S, B> {
         let speaks = self.phase == Phase::Open && !self.finishing && !self.peer_ended && !self.paused;
         let waits = self.timer.is_some() || self.is_asking() || self.bell.is_some();
         let agreed = self.tls.as_ref().is_none_or(|tls| tls.rests());
-        speaks && !waits && agreed && self.output.is_empty() && self.output.buffers() == 0
+        speaks && !waits && agreed && self.output.is_empty()
     }
 
     /// If it [rests](Self::rests), what is to be kept of it: the session itself is of no use then.

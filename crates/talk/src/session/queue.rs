@@ -35,17 +35,21 @@ impl<T> Queue<T> {
         self.first.iter().chain(&self.rest)
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut T> {
+        self.first.iter_mut().chain(&mut self.rest)
+    }
+
     pub(super) fn back_mut(&mut self) -> Option<&mut T> {
         self.rest.back_mut().or(self.first.as_mut())
     }
 
     pub(super) fn pop(&mut self) -> Option<T> {
-        let next = self.rest.pop_front();
-        if next.is_none() {
+        let Some(next) = self.rest.pop_front() else { return self.first.take() };
+        if self.rest.is_empty() {
             // What a peer that was slow once has needed is not kept for it.
             self.rest = VecDeque::new();
         }
-        std::mem::replace(&mut self.first, next)
+        self.first.replace(next)
     }
 
     pub(super) fn len(&self) -> usize {
