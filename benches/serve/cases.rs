@@ -153,6 +153,13 @@ pub const CASES: &[Case] = &[
         &[NEVER_SLOWER],
     ),
     apart(
+        "pairs",
+        "50 connections, 2 messages of 19 bytes on their way in each",
+        &["rounds", "connections=50", "depth=2"],
+        FAST,
+        &[NEVER_SLOWER],
+    ),
+    apart(
         "pipelined",
         "50 connections, 16 messages of 19 bytes on their way in each",
         &["rounds", "connections=50", "depth=16"],

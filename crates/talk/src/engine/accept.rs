@@ -30,7 +30,10 @@ pub(super) struct Door<'a> {
 impl<'a> Door<'a> {
     pub(super) fn new(host: &'a Host<'a>, tally: &'a Tally, listeners: Vec<Listener>, asks: bool) -> Self {
         let entrance = Entrance::new(host, tally);
-        entrance.hasten(&listeners);
+        // Others go as the system sends them, as do those of the program that a connection may be handed to.
+        if host.tls.is_some() {
+            Entrance::hasten(&listeners);
+        }
         let known = HashSet::new();
         Self { entrance, listeners, first: 0, let_in: None, asks, known, next_look: None }
     }
@@ -180,4 +183,31 @@ struct Ready {
     stopped: bool,
     freed: bool,
     listener: Option<usize>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listen::{self, Plan};
+    use crate::stop::Stop;
+    use crate::tls::samples::{SERVER, SERVER_KEY, identity};
+    use crate::told::Silent;
+    use std::net::TcpStream;
+    use std::time::SystemTime;
+
+    #[test]
+    fn only_what_tls_sends_goes_at_once() {
+        let identity = identity(SERVER, SERVER_KEY, SystemTime::now());
+        for tls in [None, Some(&identity)] {
+            let (stop, tally) = (Stop::new().unwrap(), Tally::default());
+            let host = Host { tls, ..Host::new(&Silent, &stop) };
+            let endpoint = ["127.0.0.1:0".parse().unwrap()];
+            let listeners = listen::open(&Plan::new(&endpoint), &Silent, &stop).unwrap();
+            let address = listeners[0].address();
+            let mut door = Door::new(&host, &tally, listeners, false);
+            let _client = TcpStream::connect(address).unwrap();
+            let arrival = door.next(&Bell::new().unwrap()).unwrap().unwrap();
+            assert_eq!(arrival.stream.nodelay().unwrap(), tls.is_some());
+        }
+    }
 }

@@ -47,13 +47,11 @@ impl<'a> Entrance<'a> {
         Self { host, tally, number: AtomicU64::new(0), short: Mutex::new(None), failures: AtomicU32::new(0) }
     }
 
-    /// Has small segments of TLS go at once to who comes to these listeners, for an accepted socket is as the one that it came to. Behind the
-    /// ticket of TLS 1.3, Nagle's algorithm would hold the first answer back until the client's delayed acknowledgement, 40 ms. What is
-    /// asked for each connection ([`Host::options`]) is set later, and holds.
-    pub(super) fn hasten<'l>(&self, listeners: impl IntoIterator<Item = &'l Listener>) {
-        if self.host.tls.is_none() {
-            return;
-        }
+    /// Has small segments go at once to who comes to these listeners, for an accepted socket is as the one that it came to. Nagle's algorithm
+    /// would hold an answer back until the one before is acknowledged, so that a client with two messages on their way waits for both, and
+    /// the first answer of TLS, behind the ticket of TLS 1.3, until the client's delayed acknowledgement, 40 ms. What is asked for each
+    /// connection ([`Host::options`]) is set later, and holds.
+    pub(super) fn hasten<'l>(listeners: impl IntoIterator<Item = &'l Listener>) {
         for listener in listeners {
             // Without it answers come later, and that is all.
             let _ = SocketOption::NoDelay(true).set(&SockRef::from(&listener.socket));

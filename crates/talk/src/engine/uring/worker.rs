@@ -234,7 +234,7 @@ impl<'h, S: Service> Worker<'h, S> {
             Token::Receive(_) => {
                 if came.piece.is_some() {
                     let ahead = connection.is_answering();
-                    waits.came(&mut connection.window, ahead);
+                    waits.came(&mut connection.window, ahead, now);
                 }
                 connection.received(came, ring, now);
             }
