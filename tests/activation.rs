@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Process, Server, connect, engines, json, read_all};
+use common::{Process, Server, connect, json, on_engines, read_all};
 use serde_json::json;
 use std::fs::File;
 use std::io::Write;
@@ -30,39 +30,37 @@ fn echo(address: SocketAddr) {
     assert_eq!(read_all(&client), b"hola");
 }
 
-#[test]
-fn a_socket_that_is_handed_on_is_served_by_every_engine() {
+on_engines!(a_socket_that_is_handed_on_is_served: blocking threads epoll uring);
+fn a_socket_that_is_handed_on_is_served(engine: &str) {
     // More threads than processors are refused.
     let several = std::thread::available_parallelism().unwrap().get() > 1;
-    for engine in engines() {
-        let has_few = several && !["blocking", "threads"].contains(&engine);
-        let threads: &[&str] = if has_few { &["--threads", "2"] } else { &[] };
-        let (listener, address) = listener();
-        // Whoever came before the server was there is served by it.
-        let mut early = connect(address);
-        early.write_all(b"early").unwrap();
-        early.shutdown(Shutdown::Write).unwrap();
-        let words = [&["echo", "--json", "--events", "all", "--engine", engine], threads].concat();
-        let names = "LISTEN_FDS=1 LISTEN_FDNAMES=echo.socket";
-        let mut process = handed(names, &words, listener.try_clone().unwrap());
-        let given = process.event("inherited");
-        assert_eq!(given["address"], address.to_string());
-        assert_eq!((&given["descriptor"], &given["name"]), (&json!(3), &json!("echo.socket")));
-        let listening = process.event("listening");
-        // std listens with 128 at the time of writing, or what the system allows.
-        assert!(listening["backlog"].as_u64() > Some(0), "{listening}");
-        assert_eq!(read_all(&early), b"early");
-        (0..20).for_each(|_| echo(address));
-        process.signal("TERM");
-        let done = process.finish();
-        assert_eq!((done.code, done.errors()), (Some(0), ""), "{engine}");
-        assert_eq!(json::only(done.text(), "stopped")[0]["served"], 21, "{engine}");
-        assert_eq!(json::only(done.text(), "bound").len(), 0, "it opens nothing itself");
-        // The socket outlives the server: who comes now waits for the next one.
-        let waiting = connect(address);
-        drop(listener.accept().unwrap());
-        drop(waiting);
-    }
+    let has_few = several && !["blocking", "threads"].contains(&engine);
+    let threads: &[&str] = if has_few { &["--threads", "2"] } else { &[] };
+    let (listener, address) = listener();
+    // Whoever came before the server was there is served by it.
+    let mut early = connect(address);
+    early.write_all(b"early").unwrap();
+    early.shutdown(Shutdown::Write).unwrap();
+    let words = [&["echo", "--json", "--events", "all", "--engine", engine], threads].concat();
+    let names = "LISTEN_FDS=1 LISTEN_FDNAMES=echo.socket";
+    let mut process = handed(names, &words, listener.try_clone().unwrap());
+    let given = process.event("inherited");
+    assert_eq!(given["address"], address.to_string());
+    assert_eq!((&given["descriptor"], &given["name"]), (&json!(3), &json!("echo.socket")));
+    let listening = process.event("listening");
+    // std listens with 128 at the time of writing, or what the system allows.
+    assert!(listening["backlog"].as_u64() > Some(0), "{listening}");
+    assert_eq!(read_all(&early), b"early");
+    (0..20).for_each(|_| echo(address));
+    process.signal("TERM");
+    let done = process.finish();
+    assert_eq!((done.code, done.errors()), (Some(0), ""), "{engine}");
+    assert_eq!(json::only(done.text(), "stopped")[0]["served"], 21, "{engine}");
+    assert_eq!(json::only(done.text(), "bound").len(), 0, "it opens nothing itself");
+    // The socket outlives the server: who comes now waits for the next one.
+    let waiting = connect(address);
+    drop(listener.accept().unwrap());
+    drop(waiting);
 }
 
 #[test]
@@ -84,28 +82,26 @@ fn who_waits_in_the_queue_of_a_socket_that_was_handed_on_is_not_cut() {
     assert_eq!(peer, second.local_addr().unwrap());
 }
 
-#[test]
-fn who_comes_while_a_server_ends_waits_for_the_next_one() {
-    for engine in engines() {
-        let (listener, address) = listener();
-        let words = ["echo", "--json", "--drain", "1h", "--engine", engine];
-        let mut process = handed("LISTEN_FDS=1", &words, listener.try_clone().unwrap());
-        let mut first = connect(address);
-        first.write_all(b"x").unwrap();
-        process.event("returning");
-        process.signal("TERM");
-        process.event("draining");
-        assert_eq!(common::read_exactly(&first, 1), b"x");
-        first.write_all(b"y").unwrap();
-        // Who is there is served on, and by who knows by now that it ends.
-        assert_eq!(common::read_exactly(&first, 1), b"y", "{engine}");
-        let second = connect(address);
-        drop(first);
-        let done = process.finish();
-        assert_eq!((done.code, done.errors()), (Some(0), ""), "{engine}");
-        let (_, peer) = listener.accept().unwrap();
-        assert_eq!(peer, second.local_addr().unwrap());
-    }
+on_engines!(who_comes_while_a_server_ends_waits_for_the_next_one: blocking threads epoll uring);
+fn who_comes_while_a_server_ends_waits_for_the_next_one(engine: &str) {
+    let (listener, address) = listener();
+    let words = ["echo", "--json", "--drain", "1h", "--engine", engine];
+    let mut process = handed("LISTEN_FDS=1", &words, listener.try_clone().unwrap());
+    let mut first = connect(address);
+    first.write_all(b"x").unwrap();
+    process.event("returning");
+    process.signal("TERM");
+    process.event("draining");
+    assert_eq!(common::read_exactly(&first, 1), b"x");
+    first.write_all(b"y").unwrap();
+    // Who is there is served on, and by who knows by now that it ends.
+    assert_eq!(common::read_exactly(&first, 1), b"y", "{engine}");
+    let second = connect(address);
+    drop(first);
+    let done = process.finish();
+    assert_eq!((done.code, done.errors()), (Some(0), ""), "{engine}");
+    let (_, peer) = listener.accept().unwrap();
+    assert_eq!(peer, second.local_addr().unwrap());
 }
 
 #[test]
@@ -117,21 +113,19 @@ fn no_more_are_let_in_than_may_be_by_threads_that_share_a_socket() {
     assert_eq!((done.code, json::only(done.text(), "accepted").len()), (Some(0), 5));
 }
 
-#[test]
-fn that_there_is_no_room_is_told_once_to_all_who_come_together() {
-    for engine in engines().into_iter().filter(|engine| *engine != "blocking") {
-        let (listener, address) = listener();
-        let clients: Vec<_> = (0..20).map(|_| connect(address)).collect();
-        let words = ["echo", "--json", "--events", "all", "--engine", engine, "--max-connections", "5"];
-        let mut process = handed("LISTEN_FDS=1", &words, listener);
-        for _ in 5..20 {
-            assert_eq!(process.event("closed")["reason"], "limit", "{engine}");
-        }
-        drop(clients);
-        process.signal("TERM");
-        let done = process.finish();
-        assert_eq!(json::only(done.text(), "short").len(), 1, "{engine}");
+on_engines!(that_there_is_no_room_is_told_once_to_all_who_come_together: threads epoll uring);
+fn that_there_is_no_room_is_told_once_to_all_who_come_together(engine: &str) {
+    let (listener, address) = listener();
+    let clients: Vec<_> = (0..20).map(|_| connect(address)).collect();
+    let words = ["echo", "--json", "--events", "all", "--engine", engine, "--max-connections", "5"];
+    let mut process = handed("LISTEN_FDS=1", &words, listener);
+    for _ in 5..20 {
+        assert_eq!(process.event("closed")["reason"], "limit", "{engine}");
     }
+    drop(clients);
+    process.signal("TERM");
+    let done = process.finish();
+    assert_eq!(json::only(done.text(), "short").len(), 1, "{engine}");
 }
 
 #[test]

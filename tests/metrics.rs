@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Process, Server, connect, enchufe, engines, read_all, read_exactly, run};
+use common::{Process, Server, connect, enchufe, on_engines, read_all, read_exactly, run};
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::Command;
@@ -100,64 +100,60 @@ fn the_page_is_in_the_text_format_of_prometheus() {
     server.stop();
 }
 
-#[test]
-fn what_was_served_is_counted_exactly_by_every_engine() {
-    for engine in engines() {
-        let (mut server, metrics) = server(&["echo", "--engine", engine]);
-        let mut whole = server.connect();
-        whole.write_all(b"hello").unwrap();
-        whole.shutdown(Shutdown::Write).unwrap();
-        assert_eq!(read_all(&whole), b"hello");
-        server.process.event("closed");
-        drop(server.connect());
-        server.process.event("closed");
-        let mut open = server.connect();
-        open.write_all(b"abc").unwrap();
-        assert_eq!(read_exactly(&open, 3), b"abc");
-        // It is counted when the kernel has it, and then the peer has it too, maybe before.
-        let begun = Instant::now();
-        while !numbers(metrics).contains(&"sent_bytes_total 8".to_owned()) {
-            assert!(begun.elapsed() < common::GUARD, "{engine}: it is never counted");
-        }
-        let expected = [
-            &format!("build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
-            "connections_accepted_total 3",
-            "connections_open 1",
-            "connections_empty_total 1",
-            "received_bytes_total 8",
-            "sent_bytes_total 8",
-            "connections_closed_total{reason=\"peer_finished\"} 2",
-        ];
-        assert_eq!(numbers(metrics), expected, "{engine}");
-        drop(open);
-        server.process.event("closed");
-        let now = numbers(metrics);
-        assert!(now.contains(&"connections_closed_total{reason=\"peer_finished\"} 3".to_owned()), "{now:?}");
-        assert!(!now.iter().any(|line| line.starts_with("connections_open")), "{now:?}");
-        server.stop();
+on_engines!(what_was_served_is_counted_exactly: blocking threads epoll uring);
+fn what_was_served_is_counted_exactly(engine: &str) {
+    let (mut server, metrics) = server(&["echo", "--engine", engine]);
+    let mut whole = server.connect();
+    whole.write_all(b"hello").unwrap();
+    whole.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_all(&whole), b"hello");
+    server.process.event("closed");
+    drop(server.connect());
+    server.process.event("closed");
+    let mut open = server.connect();
+    open.write_all(b"abc").unwrap();
+    assert_eq!(read_exactly(&open, 3), b"abc");
+    // It is counted when the kernel has it, and then the peer has it too, maybe before.
+    let begun = Instant::now();
+    while !numbers(metrics).contains(&"sent_bytes_total 8".to_owned()) {
+        assert!(begun.elapsed() < common::GUARD, "{engine}: it is never counted");
     }
+    let expected = [
+        &format!("build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
+        "connections_accepted_total 3",
+        "connections_open 1",
+        "connections_empty_total 1",
+        "received_bytes_total 8",
+        "sent_bytes_total 8",
+        "connections_closed_total{reason=\"peer_finished\"} 2",
+    ];
+    assert_eq!(numbers(metrics), expected, "{engine}");
+    drop(open);
+    server.process.event("closed");
+    let now = numbers(metrics);
+    assert!(now.contains(&"connections_closed_total{reason=\"peer_finished\"} 3".to_owned()), "{now:?}");
+    assert!(!now.iter().any(|line| line.starts_with("connections_open")), "{now:?}");
+    server.stop();
 }
 
-#[test]
-fn who_has_no_room_is_counted_as_refused_and_not_as_a_probe() {
-    for engine in engines().into_iter().filter(|engine| *engine != "blocking") {
-        let (mut server, metrics) = server(&["discard", "--engine", engine, "--max-connections", "1"]);
-        let first = server.connect();
-        server.process.event("accepted");
-        // The reset may be there before it is done with connecting.
-        let _second = TcpStream::connect(server.address);
-        assert_eq!(server.process.event("closed")["reason"], "limit");
-        let now = &numbers(metrics)[1..];
-        let expected = [
-            "connections_accepted_total 2",
-            "connections_open 1",
-            "connections_refused_total 1",
-            "connections_closed_total{reason=\"limit\"} 1",
-        ];
-        assert_eq!(now, expected, "{engine}");
-        drop(first);
-        server.stop();
-    }
+on_engines!(who_has_no_room_is_counted_as_refused_and_not_as_a_probe: threads epoll uring);
+fn who_has_no_room_is_counted_as_refused_and_not_as_a_probe(engine: &str) {
+    let (mut server, metrics) = server(&["discard", "--engine", engine, "--max-connections", "1"]);
+    let first = server.connect();
+    server.process.event("accepted");
+    // The reset may be there before it is done with connecting.
+    let _second = TcpStream::connect(server.address);
+    assert_eq!(server.process.event("closed")["reason"], "limit");
+    let now = &numbers(metrics)[1..];
+    let expected = [
+        "connections_accepted_total 2",
+        "connections_open 1",
+        "connections_refused_total 1",
+        "connections_closed_total{reason=\"limit\"} 1",
+    ];
+    assert_eq!(now, expected, "{engine}");
+    drop(first);
+    server.stop();
 }
 
 #[test]
@@ -226,40 +222,36 @@ fn what_a_program_carried_is_counted_when_its_connection_ends() {
     server.stop();
 }
 
-#[test]
-fn a_server_that_drains_lives_and_is_not_ready() {
-    for engine in engines() {
-        let (mut server, metrics) = server(&["echo", "--engine", engine, "--drain", "1h"]);
-        assert!(get(metrics, "/readyz").ends_with("\r\n\r\nready\n"));
-        assert!(get(metrics, "/healthz").ends_with("\r\n\r\nok\n"));
-        let mut client = server.connect();
-        client.write_all(b"a").unwrap();
-        assert_eq!(read_exactly(&client, 1), b"a");
-        server.process.signal("TERM");
-        server.process.event("draining");
-        let [ready, healthy] = ["/readyz", "/healthz"].map(|path| get(metrics, path));
-        assert_eq!((status(&ready), status(&healthy)), (503, 200), "{engine}");
-        assert!(ready.ends_with("\r\n\r\nnot ready\n"), "{ready}");
-        assert!(numbers(metrics).contains(&"connections_open 1".to_owned()));
-        client.write_all(b"b").unwrap();
-        client.shutdown(Shutdown::Write).unwrap();
-        assert_eq!(read_all(&client), b"b");
-        assert_eq!(server.finish().code, Some(0));
-    }
+on_engines!(a_server_that_drains_lives_and_is_not_ready: blocking threads epoll uring);
+fn a_server_that_drains_lives_and_is_not_ready(engine: &str) {
+    let (mut server, metrics) = server(&["echo", "--engine", engine, "--drain", "1h"]);
+    assert!(get(metrics, "/readyz").ends_with("\r\n\r\nready\n"));
+    assert!(get(metrics, "/healthz").ends_with("\r\n\r\nok\n"));
+    let mut client = server.connect();
+    client.write_all(b"a").unwrap();
+    assert_eq!(read_exactly(&client, 1), b"a");
+    server.process.signal("TERM");
+    server.process.event("draining");
+    let [ready, healthy] = ["/readyz", "/healthz"].map(|path| get(metrics, path));
+    assert_eq!((status(&ready), status(&healthy)), (503, 200), "{engine}");
+    assert!(ready.ends_with("\r\n\r\nnot ready\n"), "{ready}");
+    assert!(numbers(metrics).contains(&"connections_open 1".to_owned()));
+    client.write_all(b"b").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_all(&client), b"b");
+    assert_eq!(server.finish().code, Some(0));
 }
 
-#[test]
-fn a_server_that_has_had_as_many_as_it_may_is_not_ready() {
-    for engine in engines() {
-        let (server, metrics) = server(&["echo", "--engine", engine, "--once"]);
-        assert_eq!(status(&get(metrics, "/readyz")), 200);
-        let mut client = server.connect();
-        client.write_all(b"a").unwrap();
-        assert_eq!(read_exactly(&client, 1), b"a");
-        assert_eq!(status(&get(metrics, "/readyz")), 503, "{engine}");
-        drop(client);
-        assert_eq!(server.finish().code, Some(0));
-    }
+on_engines!(a_server_that_has_had_as_many_as_it_may_is_not_ready: blocking threads epoll uring);
+fn a_server_that_has_had_as_many_as_it_may_is_not_ready(engine: &str) {
+    let (server, metrics) = server(&["echo", "--engine", engine, "--once"]);
+    assert_eq!(status(&get(metrics, "/readyz")), 200);
+    let mut client = server.connect();
+    client.write_all(b"a").unwrap();
+    assert_eq!(read_exactly(&client, 1), b"a");
+    assert_eq!(status(&get(metrics, "/readyz")), 503, "{engine}");
+    drop(client);
+    assert_eq!(server.finish().code, Some(0));
 }
 
 #[test]

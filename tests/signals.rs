@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Process, Server, enchufe, engines, json, read_all, read_exactly};
+use common::{Process, Server, enchufe, json, on_engines, read_all, read_exactly};
 use serde_json::json;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -21,58 +21,52 @@ fn served(server: &Server) -> TcpStream {
     client
 }
 
-#[test]
-fn a_server_at_rest_ends_well_at_the_first_signal() {
-    for engine in engines() {
-        for signal in ["INT", "TERM"] {
-            let server = Server::json(&["echo", "--engine", engine]);
-            server.process.signal(signal);
-            let done = server.finish();
-            assert_eq!((done.code, done.errors()), (Some(0), ""), "{engine} {signal}");
-            let last = json::stable(done.text()).pop().unwrap();
-            assert_eq!(last, json!({"event": "stopped", "served": 0, "cut": 0, "empty": 0}));
-        }
+on_engines!(a_server_at_rest_ends_well_at_the_first_signal: blocking threads epoll uring);
+fn a_server_at_rest_ends_well_at_the_first_signal(engine: &str) {
+    for signal in ["INT", "TERM"] {
+        let server = Server::json(&["echo", "--engine", engine]);
+        server.process.signal(signal);
+        let done = server.finish();
+        assert_eq!((done.code, done.errors()), (Some(0), ""), "{engine} {signal}");
+        let last = json::stable(done.text()).pop().unwrap();
+        assert_eq!(last, json!({"event": "stopped", "served": 0, "cut": 0, "empty": 0}));
     }
 }
 
-#[test]
-fn what_runs_is_let_end_and_nobody_new_is_let_in() {
-    for engine in engines() {
-        let mut server = Server::json(&["echo", "--engine", engine, "--drain", "1m"]);
-        let mut client = server.connect();
-        client.write_all(b"before").unwrap();
-        assert_eq!(read_exactly(&client, 6), b"before");
-        server.process.signal("TERM");
-        let draining = server.process.event("draining");
-        assert_eq!((&draining["open"], &draining["limit_ns"]), (&json!(1), &json!(60_000_000_000_u64)));
-        client.write_all(b"after").unwrap();
-        assert_eq!(read_exactly(&client, 5), b"after", "{engine}");
-        client.shutdown(Shutdown::Write).unwrap();
-        assert_eq!(read_all(&client), b"");
-        let done = server.finish();
-        assert_eq!((done.code, done.errors()), (Some(0), ""), "{engine}");
-        assert_eq!(json::reasons(done.text()), ["peer_finished"]);
-        let last = json::stable(done.text()).pop().unwrap();
-        assert_eq!(last, json!({"event": "stopped", "served": 1, "cut": 0, "empty": 0}));
-    }
+on_engines!(what_runs_is_let_end_and_nobody_new_is_let_in: blocking threads epoll uring);
+fn what_runs_is_let_end_and_nobody_new_is_let_in(engine: &str) {
+    let mut server = Server::json(&["echo", "--engine", engine, "--drain", "1m"]);
+    let mut client = server.connect();
+    client.write_all(b"before").unwrap();
+    assert_eq!(read_exactly(&client, 6), b"before");
+    server.process.signal("TERM");
+    let draining = server.process.event("draining");
+    assert_eq!((&draining["open"], &draining["limit_ns"]), (&json!(1), &json!(60_000_000_000_u64)));
+    client.write_all(b"after").unwrap();
+    assert_eq!(read_exactly(&client, 5), b"after", "{engine}");
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_all(&client), b"");
+    let done = server.finish();
+    assert_eq!((done.code, done.errors()), (Some(0), ""), "{engine}");
+    assert_eq!(json::reasons(done.text()), ["peer_finished"]);
+    let last = json::stable(done.text()).pop().unwrap();
+    assert_eq!(last, json!({"event": "stopped", "served": 1, "cut": 0, "empty": 0}));
 }
 
-#[test]
-fn a_second_signal_cuts_what_still_runs() {
-    for engine in engines() {
-        let mut server = Server::json(&["echo", "--engine", engine, "--drain", "1h"]);
-        let client = served(&server);
-        server.process.signal("INT");
-        server.process.event("draining");
-        server.process.signal("INT");
-        let done = server.finish();
-        let sentence = "enchufe: 1 connection was cut at the end; --drain gives more time\n";
-        assert_eq!((done.code, done.errors()), (Some(1), sentence), "{engine}");
-        assert_eq!(json::reasons(done.text()), ["interrupted"]);
-        let last = json::stable(done.text()).pop().unwrap();
-        assert_eq!(last, json!({"event": "stopped", "served": 1, "cut": 1, "empty": 0}));
-        drop(client);
-    }
+on_engines!(a_second_signal_cuts_what_still_runs: blocking threads epoll uring);
+fn a_second_signal_cuts_what_still_runs(engine: &str) {
+    let mut server = Server::json(&["echo", "--engine", engine, "--drain", "1h"]);
+    let client = served(&server);
+    server.process.signal("INT");
+    server.process.event("draining");
+    server.process.signal("INT");
+    let done = server.finish();
+    let sentence = "enchufe: 1 connection was cut at the end; --drain gives more time\n";
+    assert_eq!((done.code, done.errors()), (Some(1), sentence), "{engine}");
+    assert_eq!(json::reasons(done.text()), ["interrupted"]);
+    let last = json::stable(done.text()).pop().unwrap();
+    assert_eq!(last, json!({"event": "stopped", "served": 1, "cut": 1, "empty": 0}));
+    drop(client);
 }
 
 #[test]
@@ -123,8 +117,8 @@ fn a_server_can_be_started_again_at_once_on_the_same_port() {
     }
 }
 
-#[test]
-fn who_took_what_was_sent_was_not_silent_while_the_server_was_stopped() {
+on_engines!(who_took_what_was_sent_was_not_silent_while_the_server_was_stopped: blocking threads epoll uring);
+fn who_took_what_was_sent_was_not_silent_while_the_server_was_stopped(engine: &str) {
     const IDLE: Duration = Duration::from_millis(1500);
     const MORE: usize = 1 << 20;
     let take = |mut client: &TcpStream| {
@@ -138,20 +132,18 @@ fn who_took_what_was_sent_was_not_silent_while_the_server_was_stopped() {
             }
         }
     };
-    for engine in engines() {
-        let server = Server::quiet(&["chargen", "--engine", engine, "--idle", "1500ms"]);
-        let client = server.connect();
-        read_exactly(&client, 1);
-        // Nothing more fits then, so that the server waits for room.
-        std::thread::sleep(NOTHING);
-        server.process.signal("STOP");
-        take(&client);
-        // No clock may say that the limit is not over.
-        std::thread::sleep(IDLE);
-        server.process.signal("CONT");
-        client.set_read_timeout(Some(common::GUARD)).unwrap();
-        read_exactly(&client, MORE);
-        common::reset(client);
-        assert_eq!(server.stop().code, Some(0), "{engine}");
-    }
+    let server = Server::quiet(&["chargen", "--engine", engine, "--idle", "1500ms"]);
+    let client = server.connect();
+    read_exactly(&client, 1);
+    // Nothing more fits then, so that the server waits for room.
+    std::thread::sleep(NOTHING);
+    server.process.signal("STOP");
+    take(&client);
+    // No clock may say that the limit is not over.
+    std::thread::sleep(IDLE);
+    server.process.signal("CONT");
+    client.set_read_timeout(Some(common::GUARD)).unwrap();
+    read_exactly(&client, MORE);
+    common::reset(client);
+    assert_eq!(server.stop().code, Some(0), "{engine}");
 }

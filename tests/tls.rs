@@ -5,7 +5,7 @@
 mod common;
 
 use common::{
-    Done, Process, Server, accept, enchufe, engines, json, listener, noise, other, python, read_all, run,
+    Done, Process, Server, accept, enchufe, json, listener, noise, on_engines, other, python, read_all, run,
 };
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -45,59 +45,55 @@ fn written(name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
-#[test]
-fn every_service_is_given_on_every_engine() {
-    for engine in engines() {
-        let with = |words: &[&str]| server(&[words, &["--engine", engine, "--once"]].concat());
-        let echo = with(&["echo"]);
-        send(&here(&echo), &["hola", "--expect", "echo", "-q"]).is(0, "hola", "");
-        let told = echo.finish();
-        assert_eq!(json::reasons(told.text()), ["peer_finished"]);
-        let secured = &json::only(told.text(), "secured")[0];
-        assert_eq!((&secured["version"], &secured["server_name"]), (&"1.3".into(), &"localhost".into()));
-        assert_eq!(json::payload(told.text(), "received"), b"hola");
+on_engines!(every_service_is_given: blocking threads epoll uring);
+fn every_service_is_given(engine: &str) {
+    let with = |words: &[&str]| server(&[words, &["--engine", engine, "--once"]].concat());
+    let echo = with(&["echo"]);
+    send(&here(&echo), &["hola", "--expect", "echo", "-q"]).is(0, "hola", "");
+    let told = echo.finish();
+    assert_eq!(json::reasons(told.text()), ["peer_finished"]);
+    let secured = &json::only(told.text(), "secured")[0];
+    assert_eq!((&secured["version"], &secured["server_name"]), (&"1.3".into(), &"localhost".into()));
+    assert_eq!(json::payload(told.text(), "received"), b"hola");
 
-        let reply = with(&["reply", "listo"]);
-        send(&here(&reply), &["?", "-q"]).is(0, "listo", "");
-        assert_eq!(json::payload(reply.finish().text(), "answered"), b"listo");
+    let reply = with(&["reply", "listo"]);
+    send(&here(&reply), &["?", "-q"]).is(0, "listo", "");
+    assert_eq!(json::payload(reply.finish().text(), "answered"), b"listo");
 
-        let receive = with(&["receive"]);
-        assert_eq!(send(&here(&receive), &["hola", "--no-reply", "-q"]).code, Some(0));
-        let told = receive.finish();
-        assert_eq!(json::payload(told.text(), "received"), b"hola");
-        assert_eq!(json::reasons(told.text()), ["peer_finished"]);
+    let receive = with(&["receive"]);
+    assert_eq!(send(&here(&receive), &["hola", "--no-reply", "-q"]).code, Some(0));
+    let told = receive.finish();
+    assert_eq!(json::payload(told.text(), "received"), b"hola");
+    assert_eq!(json::reasons(told.text()), ["peer_finished"]);
 
-        let discard = with(&["discard"]);
-        send(&here(&discard), &["hola", "-q"]).is(0, "", "");
-        assert_eq!(json::only(discard.finish().text(), "closed")[0]["received"], 4);
+    let discard = with(&["discard"]);
+    send(&here(&discard), &["hola", "-q"]).is(0, "", "");
+    assert_eq!(json::only(discard.finish().text(), "closed")[0]["received"], 4);
 
-        let daytime = with(&["daytime"]);
-        let told = send(&here(&daytime), &["", "--expect", "line", "-q"]);
-        assert!(told.code == Some(0) && told.text().ends_with("-UTC\r\n"), "{told:?}");
-        assert_eq!(json::reasons(daytime.finish().text()), ["own_end"]);
+    let daytime = with(&["daytime"]);
+    let told = send(&here(&daytime), &["", "--expect", "line", "-q"]);
+    assert!(told.code == Some(0) && told.text().ends_with("-UTC\r\n"), "{told:?}");
+    assert_eq!(json::reasons(daytime.finish().text()), ["own_end"]);
 
-        // RFC 864 has 72 characters and a line end.
-        let chargen = with(&["chargen"]);
-        let told = send(&here(&chargen), &["", "--expect", "bytes=100000", "-q"]);
-        assert!(told.out.len() >= 100_000 && told.out[..74].ends_with(b"\r\n"), "{} bytes", told.out.len());
-    }
+    // RFC 864 has 72 characters and a line end.
+    let chargen = with(&["chargen"]);
+    let told = send(&here(&chargen), &["", "--expect", "bytes=100000", "-q"]);
+    assert!(told.out.len() >= 100_000 && told.out[..74].ends_with(b"\r\n"), "{} bytes", told.out.len());
 }
 
-#[test]
-fn much_goes_through_unchanged_both_ways() {
+on_engines!(much_goes_through_unchanged_both_ways: blocking threads epoll uring);
+fn much_goes_through_unchanged_both_ways(engine: &str) {
     let sent = noise(24 << 20, 7);
-    let path = written("bulk", &sent);
-    for engine in engines() {
-        // As text: JSON would have all of it.
-        let echo = Server::text("en", &["echo", "--engine", engine, "--once", "--tls", &pair()]);
-        let done = send(&here(&echo), &["--file", &path.display().to_string(), "--expect", "echo", "-q"]);
-        assert_eq!((done.code, done.errors()), (Some(0), ""));
-        assert!(done.out == sent, "{engine}: {} bytes came back", done.out.len());
-        let told = echo.finish();
-        let count = sent.len();
-        let carried = format!("(received {count}, sent {count} bytes; lasted");
-        assert!(told.text().contains(&carried), "{}", told.text());
-    }
+    let path = written(&format!("bulk-{engine}"), &sent);
+    // As text: JSON would have all of it.
+    let echo = Server::text("en", &["echo", "--engine", engine, "--once", "--tls", &pair()]);
+    let done = send(&here(&echo), &["--file", &path.display().to_string(), "--expect", "echo", "-q"]);
+    assert_eq!((done.code, done.errors()), (Some(0), ""));
+    assert!(done.out == sent, "{engine}: {} bytes came back", done.out.len());
+    let told = echo.finish();
+    let count = sent.len();
+    let carried = format!("(received {count}, sent {count} bytes; lasted");
+    assert!(told.text().contains(&carried), "{}", told.text());
     std::fs::remove_file(path).unwrap();
 }
 
@@ -196,34 +192,29 @@ fn a_server_that_does_not_speak_tls_is_named_so() {
     done.is(1, "", &sentence);
 }
 
-#[test]
-fn a_client_that_does_not_speak_tls_is_told_by_an_alert_and_named_so() {
-    for engine in engines() {
-        let server = server(&["echo", "--once", "--engine", engine]);
-        let mut stream = server.connect();
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-        // RFC 8446 §6: decode_error.
-        assert_eq!(read_all(&stream), [21, 3, 3, 0, 2, 2, 50]);
-        drop(stream);
-        let told = server.finish();
-        let closed = &json::only(told.text(), "closed")[0];
-        assert_eq!((&closed["reason"], &closed["tls"]), (&"tls".into(), &"not_tls".into()));
-        assert_eq!((&closed["received"], &closed["sent"]), (&0.into(), &0.into()));
-    }
+on_engines!(a_client_that_does_not_speak_tls_is_told_by_an_alert_and_named_so: blocking threads epoll uring);
+fn a_client_that_does_not_speak_tls_is_told_by_an_alert_and_named_so(engine: &str) {
+    let server = server(&["echo", "--once", "--engine", engine]);
+    let mut stream = server.connect();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    // RFC 8446 §6: decode_error.
+    assert_eq!(read_all(&stream), [21, 3, 3, 0, 2, 2, 50]);
+    drop(stream);
+    let told = server.finish();
+    let closed = &json::only(told.text(), "closed")[0];
+    assert_eq!((&closed["reason"], &closed["tls"]), (&"tls".into(), &"not_tls".into()));
+    assert_eq!((&closed["received"], &closed["sent"]), (&0.into(), &0.into()));
 }
 
-#[test]
-fn a_client_that_does_not_go_on_with_its_handshake_is_closed_at_a_limit() {
-    for engine in engines() {
-        for (flag, reason) in [("--first-byte", "first_byte"), ("--idle", "idle"), ("--deadline", "deadline")]
-        {
-            let server = server(&["echo", "--once", "--engine", engine, flag, "50ms"]);
-            let mut stream = server.connect();
-            // The beginning of a record of a handshake.
-            stream.write_all(&[22, 3, 1, 2, 0, 1]).unwrap();
-            assert_eq!(read_all(&stream), b"");
-            assert_eq!(json::reasons(server.finish().text()), [reason]);
-        }
+on_engines!(a_client_that_does_not_go_on_with_its_handshake_is_closed_at_a_limit: blocking threads epoll uring);
+fn a_client_that_does_not_go_on_with_its_handshake_is_closed_at_a_limit(engine: &str) {
+    for (flag, reason) in [("--first-byte", "first_byte"), ("--idle", "idle"), ("--deadline", "deadline")] {
+        let server = server(&["echo", "--once", "--engine", engine, flag, "50ms"]);
+        let mut stream = server.connect();
+        // The beginning of a record of a handshake.
+        stream.write_all(&[22, 3, 1, 2, 0, 1]).unwrap();
+        assert_eq!(read_all(&stream), b"");
+        assert_eq!(json::reasons(server.finish().text()), [reason]);
     }
 }
 
@@ -257,58 +248,56 @@ fn a_server_that_leaves_in_the_handshake_is_told_so() {
     }
 }
 
-#[test]
-fn a_stop_gives_connections_of_tls_their_time_and_cuts_them_then() {
-    for engine in engines() {
-        let server = server(&["echo", "--engine", engine, "--drain", "1h"]);
-        let target = here(&server);
-        let words = ["send", &target, "--tls", "--tls-ca", &file("ca.pem"), "--json"];
-        let mut client = Process::start_with_input(enchufe("en", &words));
-        client.write(b"hola");
-        client.event("received");
-        server.process.signal("TERM");
-        let mut server = server;
-        server.process.event("draining");
-        client.write(b"more");
-        client.event("received");
-        server.process.signal("TERM");
-        // It was not told that this was all.
-        assert_eq!(client.event("closed")["reason"], "truncated");
-        assert_eq!(client.finish().code, Some(1));
-        let told = server.finish();
-        assert_eq!((told.code, json::reasons(told.text())), (Some(1), vec!["interrupted".to_owned()]));
-    }
+on_engines!(a_stop_gives_connections_of_tls_their_time_and_cuts_them_then: blocking threads epoll uring);
+fn a_stop_gives_connections_of_tls_their_time_and_cuts_them_then(engine: &str) {
+    let server = server(&["echo", "--engine", engine, "--drain", "1h"]);
+    let target = here(&server);
+    let words = ["send", &target, "--tls", "--tls-ca", &file("ca.pem"), "--json"];
+    let mut client = Process::start_with_input(enchufe("en", &words));
+    client.write(b"hola");
+    client.event("received");
+    server.process.signal("TERM");
+    let mut server = server;
+    server.process.event("draining");
+    client.write(b"more");
+    client.event("received");
+    server.process.signal("TERM");
+    // It was not told that this was all.
+    assert_eq!(client.event("closed")["reason"], "truncated");
+    assert_eq!(client.finish().code, Some(1));
+    let told = server.finish();
+    assert_eq!((told.code, json::reasons(told.text())), (Some(1), vec!["interrupted".to_owned()]));
 }
 
-#[test]
-#[cfg_attr(not(have_openssl), ignore = "openssl is not installed")]
-fn the_client_of_openssl_gets_its_echo_in_both_versions() {
-    for engine in engines() {
-        for (flag, version) in [("-tls1_2", "1.2"), ("-tls1_3", "1.3")] {
-            let server = server(&["echo", "--once", "--engine", engine]);
-            let target = here(&server);
-            let ca = file("ca.pem");
-            let words = [
-                "s_client",
-                flag,
-                "-quiet",
-                "-no_ign_eof",
-                "-verify_return_error",
-                "-CAfile",
-                &ca,
-                "-connect",
-                &target,
-            ];
-            let mut client = Process::start_with_input(other("openssl", &words));
-            client.write(b"hola\n");
-            client.out_has(b"hola\n");
-            client.end_input();
-            let told = server.finish();
-            assert_eq!(json::only(told.text(), "secured")[0]["version"], version);
-            assert_eq!(json::payload(told.text(), "received"), b"hola\n");
-            assert_eq!(json::reasons(told.text()), ["peer_finished"]);
-            assert_eq!(client.finish().code, Some(0));
-        }
+on_engines!(
+    #[cfg_attr(not(have_openssl), ignore = "openssl is not installed")]
+    the_client_of_openssl_gets_its_echo_in_both_versions: blocking threads epoll uring
+);
+fn the_client_of_openssl_gets_its_echo_in_both_versions(engine: &str) {
+    for (flag, version) in [("-tls1_2", "1.2"), ("-tls1_3", "1.3")] {
+        let server = server(&["echo", "--once", "--engine", engine]);
+        let target = here(&server);
+        let ca = file("ca.pem");
+        let words = [
+            "s_client",
+            flag,
+            "-quiet",
+            "-no_ign_eof",
+            "-verify_return_error",
+            "-CAfile",
+            &ca,
+            "-connect",
+            &target,
+        ];
+        let mut client = Process::start_with_input(other("openssl", &words));
+        client.write(b"hola\n");
+        client.out_has(b"hola\n");
+        client.end_input();
+        let told = server.finish();
+        assert_eq!(json::only(told.text(), "secured")[0]["version"], version);
+        assert_eq!(json::payload(told.text(), "received"), b"hola\n");
+        assert_eq!(json::reasons(told.text()), ["peer_finished"]);
+        assert_eq!(client.finish().code, Some(0));
     }
 }
 
@@ -339,17 +328,17 @@ fn our_client_talks_with_the_server_of_openssl() {
     }
 }
 
-#[test]
-#[cfg_attr(not(have_python3), ignore = "python3 is not installed")]
-fn a_client_of_python_gets_its_echo_and_its_end_is_told_as_it_was() {
-    for engine in engines() {
-        for (how, reason) in [("announced", "peer_finished"), ("cut", "truncated")] {
-            let server = server(&["echo", "--once", "--engine", engine]);
-            let client = python("tls_client", &[server.port(), file("ca.pem"), how.to_owned()]);
-            let done = Process::start(client).finish();
-            assert_eq!((done.code, done.text()), (Some(0), "b'hola' b''\n"), "{}", done.errors());
-            assert_eq!(json::reasons(server.finish().text()), [reason]);
-        }
+on_engines!(
+    #[cfg_attr(not(have_python3), ignore = "python3 is not installed")]
+    a_client_of_python_gets_its_echo_and_its_end_is_told_as_it_was: blocking threads epoll uring
+);
+fn a_client_of_python_gets_its_echo_and_its_end_is_told_as_it_was(engine: &str) {
+    for (how, reason) in [("announced", "peer_finished"), ("cut", "truncated")] {
+        let server = server(&["echo", "--once", "--engine", engine]);
+        let client = python("tls_client", &[server.port(), file("ca.pem"), how.to_owned()]);
+        let done = Process::start(client).finish();
+        assert_eq!((done.code, done.text()), (Some(0), "b'hola' b''\n"), "{}", done.errors());
+        assert_eq!(json::reasons(server.finish().text()), [reason]);
     }
 }
 
@@ -370,40 +359,39 @@ fn what_a_server_did_not_end_is_shown_and_told_as_cut() {
     }
 }
 
-#[test]
-fn a_new_pair_is_taken_at_a_hang_up_and_one_that_is_no_good_is_not() {
-    let (certificate, key) = (written("renewed.pem", b""), written("renewed.key", b""));
+on_engines!(a_new_pair_is_taken_at_a_hang_up_and_one_that_is_no_good_is_not: blocking threads epoll uring);
+fn a_new_pair_is_taken_at_a_hang_up_and_one_that_is_no_good_is_not(engine: &str) {
+    let (certificate, key) =
+        (written(&format!("renewed-{engine}.pem"), b""), written(&format!("renewed-{engine}.key"), b""));
     let put = |pem: &str, private: &str| {
         std::fs::copy(file(pem), &certificate).unwrap();
         std::fs::copy(file(private), &key).unwrap();
     };
     let pair = format!("{},{}", certificate.display(), key.display());
-    for engine in engines() {
-        put("server.pem", "server.key");
-        let mut server = Server::json(&["echo", "--engine", engine, "--tls", &pair]);
-        let send = |authority: &str| {
-            let words =
-                ["send", &here(&server), "--tls", "--tls-ca", &file(authority), "hola", "--expect", "echo"];
-            run(&words).code == Some(0)
-        };
-        assert!(send("ca.pem") && !send("self.pem"));
-        put("self.pem", "self.key");
-        assert!(send("ca.pem"), "not before it is told");
-        server.process.signal("HUP");
-        // Nothing says when that is done.
-        let begun = Instant::now();
-        while !send("self.pem") {
-            assert!(begun.elapsed() < common::GUARD, "{engine}");
-        }
-        assert!(!send("ca.pem"));
-        put("self.pem", "server.key");
-        server.process.signal("HUP");
-        let line = server.process.errors_until("is not the key of the certificate");
-        assert!(
-            line.starts_with("enchufe: ") && line.ends_with(" (until then the old one stays in use)"),
-            "{line}"
-        );
-        let told = server.stop();
-        assert_eq!(told.code, Some(0), "{engine}");
+    put("server.pem", "server.key");
+    let mut server = Server::json(&["echo", "--engine", engine, "--tls", &pair]);
+    let send = |authority: &str| {
+        let words =
+            ["send", &here(&server), "--tls", "--tls-ca", &file(authority), "hola", "--expect", "echo"];
+        run(&words).code == Some(0)
+    };
+    assert!(send("ca.pem") && !send("self.pem"));
+    put("self.pem", "self.key");
+    assert!(send("ca.pem"), "not before it is told");
+    server.process.signal("HUP");
+    // Nothing says when that is done.
+    let begun = Instant::now();
+    while !send("self.pem") {
+        assert!(begun.elapsed() < common::GUARD, "{engine}");
     }
+    assert!(!send("ca.pem"));
+    put("self.pem", "server.key");
+    server.process.signal("HUP");
+    let line = server.process.errors_until("is not the key of the certificate");
+    assert!(
+        line.starts_with("enchufe: ") && line.ends_with(" (until then the old one stays in use)"),
+        "{line}"
+    );
+    let told = server.stop();
+    assert_eq!(told.code, Some(0), "{engine}");
 }

@@ -288,11 +288,38 @@ impl Pipe {
     }
 }
 
-/// The engines that this machine can run.
-pub fn engines() -> Vec<&'static str> {
-    let ring = if cfg!(have_io_uring) { &["uring"][..] } else { &[] };
-    [&["blocking", "threads", "epoll"][..], ring].concat()
+/// Makes a test of a function for each of these engines; one says *ignored* where this machine has no such engine.
+#[allow(unused_macros, reason = "each test binary uses its part of this")]
+macro_rules! on_engines {
+    ($(#[$attribute:meta])? $test:ident: $($engine:ident)*) => {
+        mod $test {
+            use super::on_engines;
+
+            on_engines! { @each [$(#[$attribute])?] $test $($engine)* }
+        }
+    };
+    (@each $attributes:tt $test:ident $($engine:ident)*) => {
+        $(on_engines! { @one $attributes $test $engine })*
+    };
+    (@one [$(#[$attribute:meta])?] $test:ident uring) => {
+        #[test]
+        $(#[$attribute])?
+        #[cfg_attr(not(have_io_uring), ignore = "needs io_uring")]
+        fn uring() {
+            super::$test("uring");
+        }
+    };
+    (@one [$(#[$attribute:meta])?] $test:ident $engine:ident) => {
+        #[test]
+        $(#[$attribute])?
+        fn $engine() {
+            super::$test(stringify!($engine));
+        }
+    };
 }
+
+#[allow(unused_imports, reason = "each test binary uses its part of this")]
+pub(crate) use on_engines;
 
 /// A server of ours that listens.
 pub struct Server {

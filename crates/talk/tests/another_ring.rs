@@ -57,10 +57,8 @@ fn echo(mut stream: &TcpStream) {
 }
 
 #[test]
+#[cfg_attr(not(have_io_uring), ignore = "needs io_uring")]
 fn whom_no_other_ring_has_a_place_for_is_reset_with_the_reason_and_later_ones_are_served() {
-    if Kind::Uring.is_allowed().is_err() {
-        return;
-    }
     let (says, heard) = mpsc::channel();
     let (reporter, stop) = (Hears(Mutex::new(says)), Stop::new().unwrap());
     let limits = Limits { threads: NonZeroUsize::new(1), ..Limits::default() };

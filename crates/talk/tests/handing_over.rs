@@ -13,6 +13,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -89,20 +90,18 @@ impl Drop for Ends<'_> {
     }
 }
 
-/// Serves on these processors, by each engine that hands over, while `test` goes on with an address.
-fn serve(processors: &[usize], test: impl Fn(SocketAddr)) {
-    for kind in [Kind::Epoll, Kind::Uring] {
-        if kind.is_allowed().is_ok() {
-            serve_by(kind, processors.into(), &test);
-        }
-    }
-}
+/// One at a time has the processors.
+static ONE: Mutex<()> = Mutex::new(());
 
-fn serve_by(kind: Kind, processors: Vec<usize>, test: impl FnOnce(SocketAddr)) {
+/// Serves on these processors while `test` goes on with an address.
+fn serve(kind: Kind, processors: &[usize], test: impl FnOnce(SocketAddr)) {
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let stop = Stop::new().unwrap();
     let threads = NonZeroUsize::new(THREADS);
-    let host =
-        Host { limits: Limits { threads, processors, ..Limits::default() }, ..Host::new(&Silent, &stop) };
+    let host = Host {
+        limits: Limits { threads, processors: processors.into(), ..Limits::default() },
+        ..Host::new(&Silent, &stop)
+    };
     let endpoints = ["127.0.0.1:0".parse().unwrap()];
     let listeners = listen::open(&Plan::new(&endpoints), &Silent, &stop).unwrap();
     let address = listeners[0].address();
@@ -116,14 +115,9 @@ fn serve_by(kind: Kind, processors: Vec<usize>, test: impl FnOnce(SocketAddr)) {
     });
 }
 
-/// The processors of the threads, if there are as many.
-fn processors() -> Option<[usize; THREADS]> {
-    let allowed = affinity::allowed().unwrap();
-    let own = allowed.get(..THREADS).and_then(|own| own.try_into().ok());
-    if own.is_none() {
-        eprintln!("there is one processor");
-    }
-    own
+/// The processors of the threads.
+fn processors() -> [usize; THREADS] {
+    affinity::allowed().unwrap()[..THREADS].try_into().unwrap()
 }
 
 /// What did not come within `TIME` may not be missing: others had this processor.
@@ -175,15 +169,41 @@ fn part(clients: [Client; 2], time: Duration) -> bool {
     parted.into_inner()
 }
 
-#[test]
-fn two_clients_of_one_thread_part_and_lose_nothing() {
-    serve(&[], |address| assert!(part(two_of_one_thread(address), FOR_EVER)));
+/// Makes a test of each function for each engine that hands over.
+macro_rules! each {
+    ($($(#[$attribute:meta])? $test:ident)*) => {
+        mod epoll {
+            use super::Kind;
+            $(#[test] $(#[$attribute])? fn $test() { super::$test(Kind::Epoll); })*
+        }
+
+        mod uring {
+            use super::Kind;
+            $(
+                #[test]
+                $(#[$attribute])?
+                #[cfg_attr(not(have_io_uring), ignore = "needs io_uring")]
+                fn $test() { super::$test(Kind::Uring); }
+            )*
+        }
+    };
 }
 
-#[test]
-fn two_clients_of_one_processor_part_where_another_has_time_left() {
-    let Some(own @ [first, second]) = processors() else { return };
-    serve(&own, |address| {
+each! {
+    two_clients_of_one_thread_part_and_lose_nothing
+    #[cfg_attr(not(have_two_processors), ignore = "needs two processors")]
+    two_clients_of_one_processor_part_where_another_has_time_left
+    #[cfg_attr(not(have_two_processors), ignore = "needs two processors")]
+    a_client_that_changes_its_processor_changes_its_thread
+}
+
+fn two_clients_of_one_thread_part_and_lose_nothing(kind: Kind) {
+    serve(kind, &[], |address| assert!(part(two_of_one_thread(address), FOR_EVER)));
+}
+
+fn two_clients_of_one_processor_part_where_another_has_time_left(kind: Kind) {
+    let own @ [first, second] = processors();
+    serve(kind, &own, |address| {
         // Whoever connects from one has the thread of that one.
         let connect = move || {
             affinity::run_on(first).unwrap();
@@ -197,10 +217,9 @@ fn two_clients_of_one_processor_part_where_another_has_time_left() {
     });
 }
 
-#[test]
-fn a_client_that_changes_its_processor_changes_its_thread() {
-    let Some(own @ [first, second]) = processors() else { return };
-    serve(&own, |address| {
+fn a_client_that_changes_its_processor_changes_its_thread(kind: Kind) {
+    let own @ [first, second] = processors();
+    serve(kind, &own, |address| {
         let go = move || {
             affinity::run_on(first).unwrap();
             let mut client = Client::new(address);

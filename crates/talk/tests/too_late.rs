@@ -45,10 +45,8 @@ impl Drop for Ends<'_> {
 }
 
 #[test]
+#[cfg_attr(not(have_io_uring), ignore = "needs io_uring")]
 fn who_comes_when_the_stop_has_begun_is_reset_and_counted() {
-    if Kind::Uring.is_allowed().is_err() {
-        return;
-    }
     let ((says, holds), (lets, go)) = (mpsc::channel(), mpsc::channel());
     let (service, stop) = (Holds(Mutex::new((says, go))), Stop::new().unwrap());
     let limits = Limits { threads: Some(NonZeroUsize::MIN), ..Limits::default() };
@@ -101,32 +99,43 @@ fn come(address: SocketAddr, answered: &AtomicUsize) {
     }
 }
 
+/// Whoever comes at a stop is answered or reset.
+fn come_at_a_stop(kind: Kind) {
+    for _ in 0..STOPS {
+        let stop = Stop::new().unwrap();
+        // What runs has all the time it wants.
+        let (threads, drain) = (NonZeroUsize::new(2), Duration::MAX);
+        let host =
+            Host { limits: Limits { threads, drain, ..Limits::default() }, ..Host::new(&Silent, &stop) };
+        let endpoints = ["127.0.0.1:0".parse().unwrap()];
+        let listeners = listen::open(&Plan::new(&endpoints), &Silent, &stop).unwrap();
+        let (address, answered) = (listeners[0].address(), AtomicUsize::new(0));
+        let summary = std::thread::scope(|scope| {
+            let server = scope.spawn(|| engine::serve(kind, listeners, &Echo, &host).unwrap());
+            let _ends = Ends(&stop);
+            for _ in 0..CLIENTS {
+                scope.spawn(|| come(address, &answered));
+            }
+            while answered.load(Ordering::Relaxed) < LOAD && !server.is_finished() {
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            stop.begin();
+            server.join().unwrap()
+        });
+        // One whose client has given up after a reset was counted, too.
+        assert!(summary.served >= answered.into_inner() as u64, "{}: {summary:?}", kind.name());
+    }
+}
+
 #[test]
 fn whoever_comes_at_a_stop_is_answered_or_reset() {
-    for kind in Kind::ALL.iter().filter(|kind| kind.is_allowed().is_ok()) {
-        for _ in 0..STOPS {
-            let stop = Stop::new().unwrap();
-            // What runs has all the time it wants.
-            let (threads, drain) = (NonZeroUsize::new(2), Duration::MAX);
-            let host =
-                Host { limits: Limits { threads, drain, ..Limits::default() }, ..Host::new(&Silent, &stop) };
-            let endpoints = ["127.0.0.1:0".parse().unwrap()];
-            let listeners = listen::open(&Plan::new(&endpoints), &Silent, &stop).unwrap();
-            let (address, answered) = (listeners[0].address(), AtomicUsize::new(0));
-            let summary = std::thread::scope(|scope| {
-                let server = scope.spawn(|| engine::serve(*kind, listeners, &Echo, &host).unwrap());
-                let _ends = Ends(&stop);
-                for _ in 0..CLIENTS {
-                    scope.spawn(|| come(address, &answered));
-                }
-                while answered.load(Ordering::Relaxed) < LOAD && !server.is_finished() {
-                    std::thread::sleep(LOOK_AGAIN);
-                }
-                stop.begin();
-                server.join().unwrap()
-            });
-            // One whose client has given up after a reset was counted, too.
-            assert!(summary.served >= answered.into_inner() as u64, "{}: {summary:?}", kind.name());
-        }
+    for kind in Kind::ALL.iter().filter(|kind| **kind != Kind::Uring) {
+        come_at_a_stop(*kind);
     }
+}
+
+#[test]
+#[cfg_attr(not(have_io_uring), ignore = "needs io_uring")]
+fn whoever_comes_at_a_stop_of_uring_is_answered_or_reset() {
+    come_at_a_stop(Kind::Uring);
 }

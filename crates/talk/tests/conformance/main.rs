@@ -30,21 +30,26 @@ use enchufe_talk::engine::Kind;
 use scripted::Scripted;
 use sockets::Sockets;
 
-/// Makes a test of each case, for each of the worlds.
+/// Makes a test of each case, for each of the worlds; after `rings`, one that says *ignored* where there are none.
 macro_rules! cases {
-    ($worlds:expr; $($group:ident: $($case:ident)*;)*) => {$($(
+    (rings $worlds:expr; $($groups:tt)*) => {
+        cases! { [cfg_attr(not(have_io_uring), ignore = "needs io_uring")] $worlds; $($groups)* }
+    };
+    ([$attribute:meta] $worlds:expr; $($group:ident: $($case:ident)*;)*) => {$($(
         #[test]
+        #[$attribute]
         fn $case() {
             for world in $worlds {
                 suite::$group::$case(&world);
             }
         }
     )*)*};
+    ($worlds:expr; $($groups:tt)*) => { cases! { [cfg(test)] $worlds; $($groups)* } };
 }
 
 macro_rules! for_every_engine {
-    ($worlds:expr) => {
-        cases! { $worlds;
+    ($($worlds:tt)*) => {
+        cases! { $($worlds)*;
             bytes:
                 an_echo_is_the_same_however_the_message_is_cut
                 messages_sent_together_come_back_together_and_in_order
@@ -104,8 +109,8 @@ macro_rules! for_every_engine {
 /// What a world without a kernel does not have: descriptors, listeners of several addresses, and
 /// the sockets of this machine to look a peer up in.
 macro_rules! for_real_sockets {
-    ($worlds:expr) => {
-        cases! { $worlds;
+    ($($worlds:tt)*) => {
+        cases! { $($worlds)*;
             sockets_only:
                 without_descriptors_who_waits_is_served_when_one_leaves
                 a_client_that_closed_altogether_takes_its_question_back
@@ -121,10 +126,10 @@ macro_rules! for_real_sockets {
 /// Errors that only a plan brings about: in a build for them (`just faults`).
 #[cfg(enchufe_faults)]
 macro_rules! for_faults {
-    ($worlds:expr; $($case:ident)*) => {
+    ([$($worlds:tt)*] $($case:ident)*) => {
         mod faults {
             use super::*;
-            cases! { $worlds;
+            cases! { $($worlds)*;
                 faults:
                     who_cannot_be_let_in_for_want_of_room_waits_and_nothing_spins
                     an_accept_that_finds_nobody_is_tried_again
@@ -143,7 +148,7 @@ macro_rules! for_faults {
 #[cfg(enchufe_faults)]
 macro_rules! for_faults_of_rings {
     ($worlds:expr) => {
-        for_faults! { $worlds;
+        for_faults! { [rings $worlds]
             whoever_finds_no_place_in_a_ring_is_reset
             while_a_listener_cannot_be_watched_who_waits_goes_on_waiting
             a_connection_that_a_ring_cannot_watch_ends
@@ -159,7 +164,7 @@ macro_rules! for_faults_of_rings {
 mod blocking {
     use super::*;
     #[cfg(enchufe_faults)]
-    for_faults!(Sockets::of("blocking", Kind::Blocking); without_memory_to_wait_a_connection_ends);
+    for_faults!([Sockets::of("blocking", Kind::Blocking)] without_memory_to_wait_a_connection_ends);
     for_every_engine!(Sockets::of("blocking", Kind::Blocking));
     for_real_sockets!(Sockets::of("blocking", Kind::Blocking));
     // Only an engine that serves one at a time lets the others wait.
@@ -175,7 +180,7 @@ mod blocking {
 mod threads {
     use super::*;
     #[cfg(enchufe_faults)]
-    for_faults!(Sockets::of("threads", Kind::Threads);
+    for_faults!([Sockets::of("threads", Kind::Threads)]
         without_memory_to_wait_a_connection_ends
         whoever_no_thread_can_be_had_for_is_reset);
     for_every_engine!(Sockets::of("threads", Kind::Threads));
@@ -192,7 +197,7 @@ mod threads {
 mod epoll {
     use super::*;
     #[cfg(enchufe_faults)]
-    for_faults!(Sockets::of("epoll", Kind::Epoll);
+    for_faults!([Sockets::of("epoll", Kind::Epoll)]
         whoever_epoll_cannot_watch_is_reset
         a_queue_that_cannot_be_watched_again_is_tried_again
         a_connection_whose_room_cannot_be_watched_ends);
@@ -208,7 +213,7 @@ mod epoll {
 mod epoll_on_three_threads {
     use super::*;
     #[cfg(enchufe_faults)]
-    for_faults!(Sockets::on(3, "epoll_on_three_threads", Kind::Epoll);
+    for_faults!([Sockets::on(3, "epoll_on_three_threads", Kind::Epoll)]
         whoever_epoll_cannot_watch_is_reset
         a_queue_that_cannot_be_watched_again_is_tried_again
         a_connection_whose_room_cannot_be_watched_ends);
@@ -236,9 +241,9 @@ mod uring {
     use super::*;
     #[cfg(enchufe_faults)]
     for_faults_of_rings!(Sockets::of("uring", Kind::Uring));
-    for_every_engine!(Sockets::of("uring", Kind::Uring));
-    for_real_sockets!(Sockets::of("uring", Kind::Uring));
-    cases! { Sockets::of("uring", Kind::Uring);
+    for_every_engine!(rings Sockets::of("uring", Kind::Uring));
+    for_real_sockets!(rings Sockets::of("uring", Kind::Uring));
+    cases! { rings Sockets::of("uring", Kind::Uring);
         misbehaving:
             peers_that_misbehave_leave_nothing_behind
             peers_that_do_not_read_leave_room_for_others;
@@ -249,9 +254,9 @@ mod uring_on_three_threads {
     use super::*;
     #[cfg(enchufe_faults)]
     for_faults_of_rings!(Sockets::on(3, "uring_on_three_threads", Kind::Uring));
-    for_every_engine!(Sockets::on(3, "uring_on_three_threads", Kind::Uring));
-    for_real_sockets!(Sockets::on(3, "uring_on_three_threads", Kind::Uring));
-    cases! { Sockets::on(3, "uring_on_three_threads", Kind::Uring);
+    for_every_engine!(rings Sockets::on(3, "uring_on_three_threads", Kind::Uring));
+    for_real_sockets!(rings Sockets::on(3, "uring_on_three_threads", Kind::Uring));
+    cases! { rings Sockets::on(3, "uring_on_three_threads", Kind::Uring);
         misbehaving:
             peers_that_misbehave_leave_nothing_behind
             peers_that_do_not_read_leave_room_for_others;
@@ -260,9 +265,9 @@ mod uring_on_three_threads {
 
 mod uring_that_hands_over {
     use super::*;
-    for_every_engine!(Sockets::restless(3, "uring_that_hands_over", Kind::Uring));
-    for_real_sockets!(Sockets::restless(3, "uring_that_hands_over", Kind::Uring));
-    cases! { Sockets::restless(3, "uring_that_hands_over", Kind::Uring);
+    for_every_engine!(rings Sockets::restless(3, "uring_that_hands_over", Kind::Uring));
+    for_real_sockets!(rings Sockets::restless(3, "uring_that_hands_over", Kind::Uring));
+    cases! { rings Sockets::restless(3, "uring_that_hands_over", Kind::Uring);
         misbehaving:
             peers_that_misbehave_leave_nothing_behind
             peers_that_do_not_read_leave_room_for_others;
@@ -274,16 +279,16 @@ mod uring_that_carries {
     #[cfg(enchufe_faults)]
     mod faults {
         use super::*;
-        cases! { Sockets::carried(Sockets::of("uring_that_carries", Kind::Uring));
+        cases! { rings Sockets::carried(Sockets::of("uring_that_carries", Kind::Uring));
             faults:
                 operations_that_have_to_be_begun_again_lose_nothing
                 what_cannot_be_carried_now_is_not_lost
                 what_is_carried_when_a_connection_fails_is_told;
         }
     }
-    for_every_engine!(Sockets::carried(Sockets::of("uring_that_carries", Kind::Uring)));
-    for_real_sockets!(Sockets::carried(Sockets::of("uring_that_carries", Kind::Uring)));
-    cases! { Sockets::carried(Sockets::of("uring_that_carries", Kind::Uring));
+    for_every_engine!(rings Sockets::carried(Sockets::of("uring_that_carries", Kind::Uring)));
+    for_real_sockets!(rings Sockets::carried(Sockets::of("uring_that_carries", Kind::Uring)));
+    cases! { rings Sockets::carried(Sockets::of("uring_that_carries", Kind::Uring));
         misbehaving:
             peers_that_misbehave_leave_nothing_behind
             peers_that_do_not_read_leave_room_for_others;
@@ -292,12 +297,8 @@ mod uring_that_carries {
 
 mod uring_that_carries_and_hands_over {
     use super::*;
-    for_every_engine!(Sockets::carried(Sockets::restless(
-        3,
-        "uring_that_carries_and_hands_over",
-        Kind::Uring
-    )));
-    cases! { Sockets::carried(Sockets::restless(3, "uring_that_carries_and_hands_over", Kind::Uring));
+    for_every_engine!(rings Sockets::carried(Sockets::restless(3, "uring_that_carries_and_hands_over", Kind::Uring)));
+    cases! { rings Sockets::carried(Sockets::restless(3, "uring_that_carries_and_hands_over", Kind::Uring));
         misbehaving:
             peers_that_misbehave_leave_nothing_behind
             peers_that_do_not_read_leave_room_for_others;
@@ -308,7 +309,7 @@ mod uring_that_carries_and_hands_over {
 /// or know their connections by the peers' addresses.)
 mod uring_that_is_not_heard {
     use super::*;
-    cases! { Sockets::unheard(Sockets::of("uring_that_is_not_heard", Kind::Uring));
+    cases! { rings Sockets::unheard(Sockets::of("uring_that_is_not_heard", Kind::Uring));
         bytes:
             an_echo_is_the_same_however_the_message_is_cut
             messages_sent_together_come_back_together_and_in_order
@@ -356,8 +357,8 @@ mod uring_that_is_not_heard {
 
 /// What only those of TLS have.
 macro_rules! for_tls {
-    ($worlds:expr) => {
-        cases! { $worlds;
+    ($($worlds:tt)*) => {
+        cases! { $($worlds)*;
             tls:
                 garbage_instead_of_a_handshake_is_answered_with_an_alert
                 a_client_that_does_not_end_its_handshake_is_closed_at_the_first_byte_limit
@@ -396,14 +397,14 @@ mod epoll_on_three_threads_with_tls {
 
 mod uring_with_tls {
     use super::*;
-    for_every_engine!(Sockets::secured(Sockets::of("uring_with_tls", Kind::Uring)));
-    for_tls!(Sockets::secured(Sockets::of("uring_with_tls", Kind::Uring)));
+    for_every_engine!(rings Sockets::secured(Sockets::of("uring_with_tls", Kind::Uring)));
+    for_tls!(rings Sockets::secured(Sockets::of("uring_with_tls", Kind::Uring)));
 }
 
 mod uring_on_three_threads_with_tls {
     use super::*;
-    for_every_engine!(Sockets::secured(Sockets::on(3, "uring_on_three_threads_with_tls", Kind::Uring)));
-    for_tls!(Sockets::secured(Sockets::on(3, "uring_on_three_threads_with_tls", Kind::Uring)));
+    for_every_engine!(rings Sockets::secured(Sockets::on(3, "uring_on_three_threads_with_tls", Kind::Uring)));
+    for_tls!(rings Sockets::secured(Sockets::on(3, "uring_on_three_threads_with_tls", Kind::Uring)));
 }
 
 mod epoll_that_hands_over_with_tls {
@@ -414,8 +415,8 @@ mod epoll_that_hands_over_with_tls {
 
 mod uring_that_hands_over_with_tls {
     use super::*;
-    for_every_engine!(Sockets::secured(Sockets::restless(3, "uring_that_hands_over_with_tls", Kind::Uring)));
-    for_tls!(Sockets::secured(Sockets::restless(3, "uring_that_hands_over_with_tls", Kind::Uring)));
+    for_every_engine!(rings Sockets::secured(Sockets::restless(3, "uring_that_hands_over_with_tls", Kind::Uring)));
+    for_tls!(rings Sockets::secured(Sockets::restless(3, "uring_that_hands_over_with_tls", Kind::Uring)));
 }
 
 /// What sends small and large pieces in every order is enough where the question is what becomes of them on their way.
