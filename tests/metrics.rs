@@ -62,6 +62,10 @@ enchufe_received_bytes_total 0
 # HELP enchufe_sent_bytes_total Payload handed to the kernel for connections.
 # TYPE enchufe_sent_bytes_total counter
 enchufe_sent_bytes_total 0
+# HELP enchufe_connections_handed_over_total Connections handed over to another thread, each time, by the reason.
+# TYPE enchufe_connections_handed_over_total counter
+enchufe_connections_handed_over_total{reason="packets"} 0
+enchufe_connections_handed_over_total{reason="load"} 0
 # HELP enchufe_connections_closed_total Connections that are over, by the reason of their end.
 # TYPE enchufe_connections_closed_total counter
 enchufe_connections_closed_total{reason="peer_finished"} 0

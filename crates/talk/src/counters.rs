@@ -3,6 +3,8 @@
 //! Each thread counts in a place of its own, and who looks adds them up: threads that serve do not wait for each other,
 //! nor for the one that looks.
 
+#[cfg(feature = "linux")]
+use crate::engine::Why;
 use crate::reason::{End, Reason};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -25,6 +27,8 @@ struct Place {
     empty: AtomicU64,
     received: AtomicU64,
     sent: AtomicU64,
+    followed: AtomicU64,
+    relieved: AtomicU64,
     closed: [AtomicU64; Reason::IDS.len()],
 }
 
@@ -57,6 +61,10 @@ pub struct Counted {
     pub received: u64,
     /// Payload bytes handed to the kernel.
     pub sent: u64,
+    /// Connections handed over to the thread of the processor that handles their packets, each time.
+    pub followed: u64,
+    /// And those that another had time for, each time.
+    pub relieved: u64,
     /// Connections that are over, by the reason of the same place in [`Reason::IDS`].
     pub closed: [u64; Reason::IDS.len()],
 }
@@ -86,6 +94,8 @@ impl Counters {
             accepted: sum(&|place| &place.accepted, Ordering::Relaxed),
             received: sum(&|place| &place.received, Ordering::Relaxed),
             sent: sum(&|place| &place.sent, Ordering::Relaxed),
+            followed: sum(&|place| &place.followed, Ordering::Relaxed),
+            relieved: sum(&|place| &place.relieved, Ordering::Relaxed),
         }
     }
 
@@ -108,6 +118,15 @@ impl Counters {
 
     pub(crate) fn sent(&self, bytes: u64) {
         self.add(|place| &place.sent, bytes);
+    }
+
+    /// A connection went to another thread.
+    #[cfg(feature = "linux")]
+    pub(crate) fn handed_over(&self, why: Why) {
+        match why {
+            Why::Packets => self.add(|place| &place.followed, 1),
+            Why::Load => self.add(|place| &place.relieved, 1),
+        }
     }
 
     /// A connection is over. Its bytes were counted when they came and went.

@@ -71,6 +71,8 @@ use crate::tls::Identity;
 use crate::told::{About, Reporter, Told};
 
 use enchufe_sys::host::{self, Bell, Interest, Watch};
+#[cfg(feature = "linux")]
+pub(crate) use moves::Why;
 pub use ready::Ready;
 #[cfg(feature = "linux")]
 pub use steering::astray;

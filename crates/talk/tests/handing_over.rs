@@ -7,7 +7,7 @@ use enchufe_sys::{affinity, schedstat};
 use enchufe_talk::engine::{self, Host, Kind, Limits};
 use enchufe_talk::listen::{self, Plan};
 use enchufe_talk::told::Silent;
-use enchufe_talk::{Actions, Event, Service, Stop};
+use enchufe_talk::{Actions, Counters, Event, Service, Stop};
 use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -94,12 +94,13 @@ impl Drop for Ends<'_> {
 static ONE: Mutex<()> = Mutex::new(());
 
 /// Serves on these processors while `test` goes on with an address.
-fn serve(kind: Kind, processors: &[usize], test: impl FnOnce(SocketAddr)) {
+fn serve(kind: Kind, processors: &[usize], test: impl FnOnce(SocketAddr, &Counters)) {
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let stop = Stop::new().unwrap();
+    let (stop, counters) = (Stop::new().unwrap(), Counters::default());
     let threads = NonZeroUsize::new(THREADS);
     let host = Host {
         limits: Limits { threads, processors: processors.into(), ..Limits::default() },
+        counters: Some(&counters),
         ..Host::new(&Silent, &stop)
     };
     let endpoints = ["127.0.0.1:0".parse().unwrap()];
@@ -109,10 +110,16 @@ fn serve(kind: Kind, processors: &[usize], test: impl FnOnce(SocketAddr)) {
         let server = scope.spawn(|| engine::serve(kind, listeners, &Slow, &host).unwrap());
         {
             let _ends = Ends(&stop);
-            test(address);
+            test(address, &counters);
         }
         server.join().unwrap();
     });
+}
+
+/// How often to the thread of the processor that handles the packets, and how often to one that had time.
+fn handed_over(counters: &Counters) -> [u64; 2] {
+    let counted = counters.counted();
+    [counted.followed, counted.relieved]
 }
 
 /// The processors of the threads.
@@ -198,12 +205,17 @@ each! {
 }
 
 fn two_clients_of_one_thread_part_and_lose_nothing(kind: Kind) {
-    serve(kind, &[], |address| assert!(part(two_of_one_thread(address), FOR_EVER)));
+    serve(kind, &[], |address, counters| {
+        assert_eq!(handed_over(counters), [0, 0]);
+        assert!(part(two_of_one_thread(address), FOR_EVER));
+        // Without a processor for itself a thread has packets of nobody.
+        assert!(matches!(handed_over(counters), [0, 1..=u64::MAX]), "{:?}", counters.counted());
+    });
 }
 
 fn two_clients_of_one_processor_part_where_another_has_time_left(kind: Kind) {
     let own @ [first, second] = processors();
-    serve(kind, &own, |address| {
+    serve(kind, &own, |address, counters| {
         // Whoever connects from one has the thread of that one.
         let connect = move || {
             affinity::run_on(first).unwrap();
@@ -212,14 +224,15 @@ fn two_clients_of_one_processor_part_where_another_has_time_left(kind: Kind) {
         let clients = thread::spawn(connect).join().unwrap();
         let before = idle(second);
         if !part(clients, TIME) {
-            had_others(second, before);
+            return had_others(second, before);
         }
+        assert!(handed_over(counters).iter().sum::<u64>() > 0, "{:?}", counters.counted());
     });
 }
 
 fn a_client_that_changes_its_processor_changes_its_thread(kind: Kind) {
     let own @ [first, second] = processors();
-    serve(kind, &own, |address| {
+    serve(kind, &own, |address, counters| {
         let go = move || {
             affinity::run_on(first).unwrap();
             let mut client = Client::new(address);
@@ -231,7 +244,8 @@ fn a_client_that_changes_its_processor_changes_its_thread(kind: Kind) {
                     return had_others(second, before);
                 }
             }
+            assert!(matches!(handed_over(counters), [1..=u64::MAX, _]), "{:?}", counters.counted());
         };
-        thread::spawn(go).join().unwrap();
+        thread::scope(|scope| scope.spawn(go).join().unwrap());
     });
 }

@@ -1,5 +1,6 @@
 //! Connections on their way from one thread to another.
 
+use super::moves::Why;
 use super::{Host, Tally};
 use crate::reason::Call;
 use crate::service::Service;
@@ -8,7 +9,7 @@ use std::io;
 use std::mem;
 use std::net::TcpStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Connections that a thread has been handed and has not looked at yet.
 const MOST: usize = 256;
@@ -19,8 +20,7 @@ pub(super) struct Guest<S: Service> {
     pub(super) stream: TcpStream,
     /// Its times count from then.
     pub(super) since: Instant,
-    /// How long it is to stay where it goes.
-    pub(super) stays: Duration,
+    pub(super) why: Why,
 }
 
 impl<S: Service> Guest<S> {
@@ -120,7 +120,7 @@ mod tests {
             let mut session: Session<'_, Echo, ()> =
                 Session::open(&host, &Echo, about, None, (since, SystemTime::now()));
             tally.open.fetch_add(1, Ordering::Relaxed);
-            Guest { session: session.park(since).unwrap(), stream, since, stays: Duration::ZERO }
+            Guest { session: session.park(since).unwrap(), stream, since, why: Why::Load }
         };
         let exchange = Exchange::new(2);
         assert!(exchange.put(1, guest()).is_none());

@@ -6,6 +6,7 @@
 
 use super::balance::{Balance, Pace};
 use super::entrance::{Entrance, Nobody, SHORTAGE_PAUSE};
+use super::moves::Why;
 use super::{Host, Tally};
 use crate::error::TalkError;
 use crate::listen::{self, Failure, Listener};
@@ -159,6 +160,13 @@ impl<'a> Group<'a> {
             run_on(processor).map_err(TalkError::resources("sched_setaffinity"))?;
         }
         Ok(self.balance.as_ref().and_then(|balance| balance.enter(thread)))
+    }
+
+    /// A thread takes in a connection that another has handed over: counted before anything is answered on it.
+    pub(super) fn takes_in(&self, why: Why) {
+        if let Some(counters) = self.entrance.host.counters {
+            counters.handed_over(why);
+        }
     }
 
     /// Wakes a thread.

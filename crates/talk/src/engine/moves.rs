@@ -45,9 +45,27 @@ pub(super) fn next_thread(group: &Group<'_>, thread: usize) -> Option<usize> {
     always.then(|| (thread + 1) % group.threads()).filter(|next| *next != thread)
 }
 
-/// How long a connection is to stay with the thread that it goes to.
-pub(super) fn stay(standing: &Standing, to: usize) -> Duration {
-    if standing.strays == Some(to) { STAY_AT_HOME } else { STAY }
+/// Why a connection goes to another thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The processor of that one handles its packets.
+    Packets,
+    /// That one has time left.
+    Load,
+}
+
+impl Why {
+    pub(super) fn of(standing: &Standing, to: usize) -> Self {
+        if standing.strays == Some(to) { Self::Packets } else { Self::Load }
+    }
+
+    /// How long it is to stay there.
+    pub(super) const fn stays(self) -> Duration {
+        match self {
+            Self::Packets => STAY_AT_HOME,
+            Self::Load => STAY,
+        }
+    }
 }
 
 /// Looks, once in a while, whether this thread has too much to do or what another would do better. `handled` says which processor

@@ -40,6 +40,16 @@ pub fn metrics(counted: &Counted) -> String {
         describe(&mut page, name, kind, help);
         sample(&mut page, name, "", number);
     }
+    let handed = "connections_handed_over_total";
+    describe(
+        &mut page,
+        handed,
+        "counter",
+        "Connections handed over to another thread, each time, by the reason.",
+    );
+    for (reason, number) in [("packets", counted.followed), ("load", counted.relieved)] {
+        sample(&mut page, handed, format_args!("{{reason=\"{reason}\"}}"), number);
+    }
     let closed = "connections_closed_total";
     describe(&mut page, closed, "counter", "Connections that are over, by the reason of their end.");
     for (reason, number) in Reason::IDS.iter().zip(counted.closed) {
@@ -55,4 +65,22 @@ fn describe(page: &mut String, name: &str, kind: &str, help: &str) {
 
 fn sample(page: &mut String, name: &str, labels: impl Display, number: u64) {
     let _ = writeln!(page, "enchufe_{name}{labels} {number}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use enchufe_talk::Counters;
+
+    #[test]
+    fn connections_that_are_handed_over_are_told_by_their_reason() {
+        let counted = Counted { followed: 3, relieved: 2, ..Counters::default().counted() };
+        let page = metrics(&counted);
+        let handed: Vec<&str> = page.lines().filter(|line| line.contains("handed_over_total{")).collect();
+        let expected = [
+            r#"enchufe_connections_handed_over_total{reason="packets"} 3"#,
+            r#"enchufe_connections_handed_over_total{reason="load"} 2"#,
+        ];
+        assert_eq!(handed, expected);
+    }
 }

@@ -5,7 +5,7 @@ use crate::engine::crowd::Key;
 use crate::engine::epoll::connection::Connection;
 use crate::engine::epoll::token::Token;
 use crate::engine::exchange::Guest;
-use crate::engine::moves::{moves, stay};
+use crate::engine::moves::{Why, moves};
 use crate::reason::Call;
 use crate::service::Service;
 use crate::session::Session;
@@ -38,13 +38,13 @@ impl<S: Service> Worker<'_, S> {
         let Some((connection, _)) = self.crowd.get(place) else { return false };
         let is_taken = |to: &usize| !self.group.is_closed() && self.exchange.has_room(*to);
         let Some(to) = connection.standing.goes.filter(is_taken) else { return false };
-        let stays = stay(&connection.standing, to);
+        let why = Why::of(&connection.standing, to);
         let Some(session) = connection.line.session.park(since) else { return false };
         let Some(Connection { line, .. }) = self.crowd.remove(place) else { return false };
         let stream = line.stream;
         // It is watched: what else could be wrong would be so for the one that takes it, too.
         let _ = self.epoll.remove(&stream);
-        match self.exchange.put(to, Guest { session, stream, since, stays }) {
+        match self.exchange.put(to, Guest { session, stream, since, why }) {
             None => self.group.ring_one(to),
             Some(guest) => self.welcome(guest, Instant::now()),
         }
@@ -54,12 +54,13 @@ impl<S: Service> Worker<'_, S> {
     /// Takes in what others have handed over.
     pub(super) fn take_in(&mut self, now: Instant) {
         for guest in self.exchange.take(self.thread) {
+            self.group.takes_in(guest.why);
             self.welcome(guest, now);
         }
     }
 
     /// What came on it meanwhile is told when it is watched.
-    fn welcome(&mut self, Guest { session, stream, since, stays }: Guest<S>, now: Instant) {
+    fn welcome(&mut self, Guest { session, stream, since, why }: Guest<S>, now: Instant) {
         let key = self.crowd.next_key(session.id());
         let watched = self.epoll.add(&stream, Token::Connection(key).word(), Watch::Arrivals);
         let mut session = Session::unpark(session, self.host(), self.service, since);
@@ -72,7 +73,7 @@ impl<S: Service> Worker<'_, S> {
         let is_over = session.is_over();
         let mut connection = Connection::new(session, stream);
         connection.standing.goes = self.crowd.next_thread();
-        connection.standing.stays = now.checked_add(stays);
+        connection.standing.stays = now.checked_add(why.stays());
         let place = self.crowd.insert(connection);
         if is_over { self.finish(place) } else { self.settle(place, now) }
     }

@@ -2,7 +2,7 @@
 
 use super::Worker;
 use crate::engine::exchange::Guest;
-use crate::engine::moves::{moves, stay};
+use crate::engine::moves::{Why, moves};
 use crate::engine::uring::connection::{Connection, Spot};
 use crate::engine::uring::token::Token;
 use crate::reason::Call;
@@ -49,11 +49,11 @@ impl<S: Service> Worker<'_, S> {
             return self.work(place, now, |_, _| {});
         };
         let Some((session, to)) = connection.leave(since) else { return };
-        let stays = stay(&connection.standing, to);
+        let why = Why::of(&connection.standing, to);
         ring.close(slot, Token::Ignored.word());
         self.rings.freed(index.into());
         self.crowd.remove(place);
-        match self.exchange.put(to, Guest { session, stream, since, stays }) {
+        match self.exchange.put(to, Guest { session, stream, since, why }) {
             None => self.group.ring_one(to),
             Some(guest) => self.welcome(guest, now),
         }
@@ -62,6 +62,7 @@ impl<S: Service> Worker<'_, S> {
     /// Takes in what others have handed over.
     pub(super) fn take_in(&mut self, now: Instant) {
         for guest in self.exchange.take(self.thread) {
+            self.group.takes_in(guest.why);
             self.welcome(guest, now);
         }
     }
@@ -76,7 +77,7 @@ impl<S: Service> Worker<'_, S> {
                 return self.group.freed();
             }
         };
-        let Guest { session, stream, since, stays } = guest;
+        let Guest { session, stream, since, why } = guest;
         drop(stream);
         let mut session = Session::unpark(session, self.host(), self.service, since);
         if self.is_cut {
@@ -84,7 +85,7 @@ impl<S: Service> Worker<'_, S> {
         }
         let ring = u8::try_from(ring).unwrap_or(u8::MAX);
         let mut connection = Connection::new(session, Spot { ring, slot });
-        connection.standing.stays = now.checked_add(stays);
+        connection.standing.stays = now.checked_add(why.stays());
         let place = self.crowd.insert(connection);
         self.work(place, now, |_, _| {});
         let next = self.crowd.next_thread();
