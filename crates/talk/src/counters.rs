@@ -184,6 +184,17 @@ mod tests {
         assert_eq!((counted.open(), counted.empty, counted.refused), (0, 0, 0));
     }
 
+    #[cfg(feature = "linux")]
+    #[test]
+    fn connections_that_are_handed_over_are_counted_by_why() {
+        let counters = Counters::default();
+        for why in [Why::Packets, Why::Load, Why::Packets] {
+            counters.handed_over(why);
+        }
+        let counted = counters.counted();
+        assert_eq!((counted.followed, counted.relieved), (2, 1));
+    }
+
     #[test]
     fn each_end_is_counted_by_its_reason() {
         let counters = Counters::default();

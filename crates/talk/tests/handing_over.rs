@@ -244,7 +244,8 @@ fn a_client_that_changes_its_processor_changes_its_thread(kind: Kind) {
                     return had_others(second, before);
                 }
             }
-            assert!(matches!(handed_over(counters), [1..=u64::MAX, _]), "{:?}", counters.counted());
+            // Beside others, its thread may have been too full before it saw that.
+            assert!(handed_over(counters).iter().sum::<u64>() > 0, "{:?}", counters.counted());
         };
         thread::scope(|scope| scope.spawn(go).join().unwrap());
     });

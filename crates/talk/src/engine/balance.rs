@@ -52,7 +52,7 @@ pub(super) struct Pace<'a> {
 
 /// What the others had done at a time.
 #[derive(Debug)]
-struct Others {
+pub(super) struct Others {
     at: Instant,
     spent: Vec<Option<Spent>>,
     idle: HashMap<usize, Duration>,
@@ -86,11 +86,11 @@ impl Balance {
         Some(Pace { balance: self, thread, since: Instant::now(), spent, full_since: None, others: None })
     }
 
-    fn spent(&self, thread: usize) -> Option<Spent> {
+    pub(super) fn spent(&self, thread: usize) -> Option<Spent> {
         self.times.get(thread)?.get()?.spent().ok()
     }
 
-    fn others(&self, at: Instant) -> Option<Others> {
+    pub(super) fn others(&self, at: Instant) -> Option<Others> {
         let idle = if self.processors.is_empty() { HashMap::new() } else { schedstat::idle().ok()? };
         Some(Others { at, spent: (0..self.times.len()).map(|thread| self.spent(thread)).collect(), idle })
     }
@@ -109,7 +109,12 @@ impl Balance {
     }
 }
 
-impl Pace<'_> {
+impl<'a> Pace<'a> {
+    /// Where what threads have done is to be looked up, and which one this is.
+    pub(super) const fn of(&self) -> (&'a Balance, usize) {
+        (self.balance, self.thread)
+    }
+
     /// Whether it is time to look, for a thread with so many connections. How much time others have left, for one that is full, is not to be
     /// judged by the few ticks of a short window.
     pub(super) fn is_due(&self, now: Instant, connections: usize) -> bool {
@@ -118,10 +123,10 @@ impl Pace<'_> {
         now.saturating_duration_since(self.since) >= window
     }
 
-    /// Ends the window.
-    pub(super) fn load(&mut self, now: Instant) -> Option<Load> {
+    /// Ends the window, until which the thread did this.
+    pub(super) fn load(&mut self, now: Instant, spent: Option<Spent>) -> Option<Load> {
         let since = mem::replace(&mut self.since, now);
-        let spent = self.balance.spent(self.thread)?;
+        let spent = spent?;
         let load = Load::between(self.spent, spent, now.saturating_duration_since(since));
         self.spent = spent;
         // For one that runs where the system likes, that finds another processor if others want this one.
@@ -137,8 +142,7 @@ impl Pace<'_> {
     }
 
     /// Where it is worth to look at the others: how much time the processor of each thread has left; known from the second time on.
-    pub(super) fn left(&mut self, now: Instant) -> Option<Vec<f64>> {
-        let after = self.balance.others(now)?;
+    pub(super) fn left(&mut self, after: Others) -> Option<Vec<f64>> {
         let left = self.others.as_ref().map(|before| self.balance.left(before, &after));
         self.others = Some(after);
         left
@@ -203,6 +207,27 @@ fn part(of: Duration, time: Duration) -> f64 {
 }
 
 #[cfg(test)]
+impl Balance {
+    /// One of threads that have these processors, and of which nothing is to be looked up.
+    pub(super) fn of_processors(processors: &[usize]) -> Self {
+        Self { times: processors.iter().map(|_| OnceLock::new()).collect(), processors: processors.to_vec() }
+    }
+
+    /// A thread that begins then.
+    pub(super) fn enter_at(&self, thread: usize, since: Instant) -> Pace<'_> {
+        Pace { balance: self, thread, since, spent: Spent::default(), full_since: None, others: None }
+    }
+}
+
+#[cfg(test)]
+impl Others {
+    /// What each thread had done, and how long each processor had been idle.
+    pub(super) fn given(at: Instant, spent: Vec<Option<Spent>>, idle: HashMap<usize, Duration>) -> Self {
+        Self { at, spent, idle }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -240,9 +265,7 @@ mod tests {
 
     #[test]
     fn a_processor_has_left_what_neither_its_thread_nor_anybody_else_took() {
-        let threads = 3;
-        let mut balance =
-            Balance { times: (0..threads).map(|_| OnceLock::new()).collect(), processors: vec![4, 5, 6] };
+        let mut balance = Balance::of_processors(&[4, 5, 6]);
         let begun = Instant::now();
         let at = |at, spent: [Spent; 3], idle: [u64; 3]| Others {
             at,

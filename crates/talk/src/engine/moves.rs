@@ -1,9 +1,10 @@
 //! Which connections of a thread are to go to another: what another would do better, and what is too much.
 
 use super::HandOver;
-use super::balance::{Load, Pace};
+use super::balance::{Load, Others, Pace};
 use super::crowd::{Crowd, Key, Member, Standing};
 use super::group::Group;
+use enchufe_sys::schedstat::Spent;
 use std::cmp::Reverse;
 use std::mem;
 use std::time::{Duration, Instant};
@@ -72,16 +73,27 @@ impl Why {
 /// handles the packets of a connection.
 pub(super) fn moves<'h, C: Member<'h>>(
     pace: &mut Pace<'_>,
-    thread: usize,
+    now: Instant,
+    crowd: &mut Crowd<'h, C>,
+    handled: impl FnMut(&C) -> Option<usize>,
+) -> Vec<Move> {
+    let (balance, thread) = pace.of();
+    moves_by(pace, now, crowd, handled, (|| balance.spent(thread), || balance.others(now)))
+}
+
+/// The same, from what this thread, and then all, are said to have done until now.
+fn moves_by<'h, C: Member<'h>>(
+    pace: &mut Pace<'_>,
     now: Instant,
     crowd: &mut Crowd<'h, C>,
     mut handled: impl FnMut(&C) -> Option<usize>,
+    (spent, others): (impl FnOnce() -> Option<Spent>, impl FnOnce() -> Option<Others>),
 ) -> Vec<Move> {
     if !pace.is_due(now, crowd.len()) {
         return Vec::new();
     }
     let mut active = crowd.active(now);
-    let Some(load) = pace.load(now) else { return Vec::new() };
+    let Some(load) = pace.load(now, spent()) else { return Vec::new() };
     active.sort_by_key(|one| Reverse(one.turns));
     let busy = active.iter().take(MOST_ASKED).take_while(|one| one.turns >= MANY_TURNS);
     let stray = |one: &Active| {
@@ -95,9 +107,9 @@ pub(super) fn moves<'h, C: Member<'h>>(
         pace.rest();
         return Vec::new();
     }
-    let Some(left) = pace.left(now) else { return Vec::new() };
+    let Some(left) = others().and_then(|after| pace.left(after)) else { return Vec::new() };
     let moves = home(&strays, load, left.clone(), &active);
-    if moves.is_empty() && pace.is_full(now) { relief(thread, load, &left, &active) } else { moves }
+    if moves.is_empty() && pace.is_full(now) { relief(pace.of().1, load, &left, &active) } else { moves }
 }
 
 /// What is at home elsewhere and has been so for a while, as far as there is room.
@@ -122,3 +134,6 @@ fn relief(thread: usize, load: Load, left: &[f64], active: &[Active]) -> Vec<Mov
     let goes = load.going(left, &work);
     active.iter().zip(goes).map(|(one, goes)| (one.key, goes.then_some(to))).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,10 +16,10 @@ use std::time::Instant;
 impl<S: Service> Worker<'_, S> {
     /// Looks, once in a while, whether this thread has too much to do or what another would do better.
     pub(super) fn look_around(&mut self, now: Instant) {
-        let Self { pace: Some(pace), crowd, thread, .. } = self else { return };
+        let Self { pace: Some(pace), crowd, .. } = self else { return };
         let handled =
             |connection: &Connection<'_, S>| incoming_processor(&connection.line.stream).ok().flatten();
-        for (key, to) in moves(pace, *thread, now, crowd, handled) {
+        for (key, to) in moves(pace, now, crowd, handled) {
             self.send_away(key, to);
         }
     }

@@ -16,13 +16,13 @@ use std::time::Instant;
 impl<S: Service> Worker<'_, S> {
     /// Looks, once in a while, whether this thread has too much to do or what another would do better.
     pub(super) fn look_around(&mut self, now: Instant) {
-        let Self { pace: Some(pace), crowd, rings, thread, .. } = self else { return };
+        let Self { pace: Some(pace), crowd, rings, .. } = self else { return };
         let handled = |connection: &Connection<'_, S>| {
             let Spot { ring, slot } = connection.spot;
             let socket = rings.get(ring.into())?.descriptor(slot).map(TcpStream::from).ok()?;
             incoming_processor(&socket).ok().flatten()
         };
-        for (key, to) in moves(pace, *thread, now, crowd, handled) {
+        for (key, to) in moves(pace, now, crowd, handled) {
             self.send_away(key.place, to, now);
         }
     }
