@@ -167,6 +167,11 @@ impl<S: Service> Server for Running<'_, S> {
         Ok(if self.secured { Box::new(secured::Over::new(client)) } else { client })
     }
 
+    fn listens(&self) -> bool {
+        self.a_while();
+        self.engine.borrow().listens()
+    }
+
     fn wait(&self, what: &str, condition: &dyn Fn(&[Seen]) -> bool) {
         self.until(what, Look::NowAndThen, |_| self.recorder.holds(condition));
     }

@@ -4,7 +4,7 @@ use crate::pattern::Pattern;
 use crate::recorder::{FOR_EVER, Recorder, Report, Seen, Unheard, What};
 use crate::secured;
 use crate::world::{Peer, Server, Setup, World};
-use enchufe_sys::host::{self, Interest, Watch};
+use enchufe_sys::host::{self, Interest, PortUse, Watch};
 use enchufe_talk::engine::{self, BusyPoll, Carry, HandOver, Host, Kind, Limits};
 use enchufe_talk::listen::{self, Listener, Plan};
 use enchufe_talk::options::{self, SocketOption};
@@ -235,6 +235,12 @@ impl Server for Running<'_> {
         } else {
             Box::new(Client { stream, recorder: self.recorder })
         })
+    }
+
+    fn listens(&self) -> bool {
+        self.addresses
+            .iter()
+            .any(|address| matches!(host::port_use(*address), Some(PortUse::Listening { .. })))
     }
 
     fn wait(&self, what: &str, condition: &dyn Fn(&[Seen]) -> bool) {

@@ -78,8 +78,12 @@ impl<'h, S: Service> Engine<'h, S> {
     }
 
     /// A new peer's wire.
+    pub(super) fn listens(&self) -> bool {
+        self.door != Door::Closed
+    }
+
     pub(super) fn knock(&mut self) -> io::Result<usize> {
-        if self.door == Door::Closed {
+        if !self.listens() {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         self.wires.push(Wire::new(self.wires.len(), self.room));
