@@ -3,8 +3,9 @@
 //! A descriptor leaves its epoll when it is closed. Events that were found before that may still be in hand:
 //! a token that is given out again must be told from its former owner's by whoever gives it out.
 
-use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,6 +13,9 @@ use std::time::Duration;
 
 /// The kernel takes no longer wait in milliseconds: some 24 days.
 const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+/// What the kernel's wait counts in. (One that counts in nanoseconds, `epoll_pwait2`, is not in every kernel, and a sandbox may end who calls
+/// what it does not know.)
+const UNIT: Duration = Duration::from_millis(1);
 
 /// What is to be told of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,17 +142,22 @@ impl Epoll {
     }
 
     /// Waits until one of them has something to tell or `timeout` is over (`None`: for ever), which is rounded
-    /// up to milliseconds. A signal ends it early, with nothing found.
+    /// up to milliseconds if it is one or more. A signal ends it early, with nothing found.
     pub fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-        let timeout = timeout.map(|time| {
-            let time = time.min(LONGEST);
-            Timespec { tv_sec: time.as_secs().cast_signed(), tv_nsec: time.subsec_nanos().into() }
-        });
         events.0.clear();
-        match self.wait_once(events, timeout.as_ref()) {
+        let is_short = |time: &Duration| !time.is_zero() && *time < UNIT;
+        let is_over = timeout.filter(is_short).is_some_and(|time| self.wait_shortly(time));
+        let timeout = if is_over { Some(Duration::ZERO) } else { timeout };
+        match self.wait_once(events, timeout.map(timespec).as_ref()) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             result => result,
         }
+    }
+
+    /// An epoll is a descriptor that can be read from when it has something to tell. Whether that can be waited for so.
+    fn wait_shortly(&self, time: Duration) -> bool {
+        let waited = poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&timespec(time)));
+        matches!(waited, Ok(_) | Err(Errno::INTR))
     }
 
     fn wait_once(&self, events: &mut Events, timeout: Option<&Timespec>) -> io::Result<()> {
@@ -156,6 +165,11 @@ impl Epoll {
         epoll::wait(&self.0, rustix::buffer::spare_capacity(&mut events.0), timeout)?;
         Ok(())
     }
+}
+
+fn timespec(time: Duration) -> Timespec {
+    let time = time.min(LONGEST);
+    Timespec { tv_sec: time.as_secs().cast_signed(), tv_nsec: time.subsec_nanos().into() }
 }
 
 #[cfg(test)]
@@ -227,6 +241,17 @@ mod tests {
         assert!(!found(&epoll, None).unwrap().urgent());
         socket2::SockRef::from(&client).send_out_of_band(b"ab").unwrap();
         assert!(found(&epoll, None).unwrap().urgent());
+    }
+
+    #[test]
+    fn a_short_wait_ends_when_there_is_something_and_not_before_its_time() {
+        let (mut client, server) = pair();
+        let epoll = Epoll::new().unwrap();
+        epoll.add(&server, 1, Watch::Readable).unwrap();
+        let (time, begun) = (Duration::from_micros(300), std::time::Instant::now());
+        assert!(found(&epoll, Some(time)).is_none() && begun.elapsed() >= time);
+        client.write_all(b"x").unwrap();
+        while found(&epoll, Some(time)).is_none() {}
     }
 
     #[test]
