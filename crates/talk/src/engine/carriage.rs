@@ -6,7 +6,7 @@
 
 use super::Carry;
 use super::buffers::Flow;
-use super::crowd::Key;
+use super::crowd::{Key, Standing};
 use super::trial::{Rule, Trial};
 use crate::reason::Call;
 use crate::service::Service;
@@ -17,7 +17,8 @@ use std::mem;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// Streams of one thread that are carried at once; the others are copied. Each takes a descriptor for its socket and two for its pipe.
+/// Streams of one thread that are carried at once; the others are copied. Each takes two descriptors for its pipe, and one for its socket
+/// where that is none.
 const MOST: usize = 16;
 /// What a pipe holds at most, which is kept in memory where a peer does not read: as much as may be queued for a connection anyway.
 const PIPE: usize = crate::session::MOST_QUEUED;
@@ -50,7 +51,6 @@ pub(super) struct Stream {
 
 #[derive(Debug)]
 struct Carriage {
-    socket: TcpStream,
     pipe: Pipe,
     /// Bytes in the pipe.
     held: usize,
@@ -59,8 +59,23 @@ struct Carriage {
 }
 
 impl Stream {
+    /// Whether a connection is to be carried now, of which this is the stream once much has come. `flow`: whether much comes on it.
+    pub(super) fn is_wanted<S: Service, B>(
+        stream: &mut Option<Box<Self>>,
+        session: &Session<'_, S, B>,
+        flow: &mut Flow,
+    ) -> bool {
+        if stream.is_none() && (flow.is_large() || session.carries_all()) {
+            *stream = Self::new(session).map(Box::new);
+            if stream.as_ref().is_some_and(|stream| stream.takes_all()) {
+                flow.learn(true);
+            }
+        }
+        stream.as_ref().is_some_and(|stream| stream.is_due(*flow))
+    }
+
     /// If this one may be carried.
-    pub(super) fn new<S: Service, B>(session: &Session<'_, S, B>) -> Option<Self> {
+    fn new<S: Service, B>(session: &Session<'_, S, B>) -> Option<Self> {
         let carry = session.carry();
         let always = carry == Carry::Always;
         (carry != Carry::Never).then(|| Self {
@@ -81,8 +96,7 @@ impl Stream {
         self.carriage.is_some()
     }
 
-    /// Whether it is to be carried now. `flow`: whether much comes on it.
-    pub(super) const fn is_due(&self, flow: Flow) -> bool {
+    const fn is_due(&self, flow: Flow) -> bool {
         !self.never && flow.is_large() && (self.always || self.trial.is_on())
     }
 
@@ -95,27 +109,28 @@ impl Stream {
     }
 
     /// Begins to carry it, if that can be.
-    pub(super) fn board(&mut self, socket: io::Result<TcpStream>, pipe: Option<Pipe>, now: Instant) {
-        let Some((socket, pipe)) = socket.ok().zip(pipe) else {
+    pub(super) fn board(&mut self, socket: Option<&TcpStream>, pipe: Option<Pipe>, now: Instant) {
+        let Some((socket, pipe)) = socket.zip(pipe) else {
             self.never |= self.always;
             return self.trial.refuse(now);
         };
         // What keeps a pace sends more packets, of which each costs. And a call on a socket that blocks would wait, whatever it is told.
-        self.never = !(self.always || is_windowed(&socket)) || socket.set_nonblocking(true).is_err();
+        self.never = !(self.always || is_windowed(socket)) || socket.set_nonblocking(true).is_err();
         if !self.never {
-            self.carriage = Some(Carriage { socket, pipe, held: 0, has_ended: false });
+            self.carriage = Some(Carriage { pipe, held: 0, has_ended: false });
         }
     }
 
     /// Carries what has come, until nothing is there. Whether there may be more at once.
     pub(super) fn look<S: Service, B>(
         &mut self,
+        socket: &TcpStream,
         session: &mut Session<'_, S, B>,
         flow: &mut Flow,
         now: Instant,
     ) -> bool {
         let before = session.came();
-        let more = self.carriage.as_mut().is_some_and(|carriage| carriage.look(session, now));
+        let more = self.carriage.as_mut().is_some_and(|carriage| carriage.look(socket, session, now));
         let came = session.came() - before;
         flow.learn(came >= MUCH);
         self.moved = came > 0;
@@ -123,29 +138,41 @@ impl Stream {
         more
     }
 
-    /// Whether it is carried and is to be received from and sent to again. `goes`: to another thread, after something has come.
-    pub(super) fn has_to_alight(&self, flow: Flow, goes: bool) -> bool {
-        let is_over = |carriage: &Carriage| carriage.has_ended || goes && self.moved || !self.is_due(flow);
-        self.carriage.as_ref().is_some_and(is_over)
-    }
-
-    /// Ends the carrying. What was in the pipe is the session's again. Whether it has ended, which is still to be read.
-    pub(super) fn alight<S: Service, B>(&mut self, session: &mut Session<'_, S, B>) -> bool {
-        let Some(Carriage { pipe, held, has_ended, .. }) = self.carriage.take() else { return false };
-        // What comes after an end is nothing that more could be gained from.
+    /// Ends the carrying, if it is carried and is to be received from and sent to again: what was in the pipe is the session's then. Whether
+    /// that was so.
+    pub(super) fn alight<S: Service, B>(
+        &mut self,
+        session: &mut Session<'_, S, B>,
+        flow: Flow,
+        standing: &mut Standing,
+    ) -> bool {
+        // To another thread it goes after something has come.
+        let goes_now = standing.goes.is_some() && self.moved;
+        let stays = !session.is_over() && !goes_now && self.is_due(flow);
+        let Some(carriage) = self.carriage.take_if(|carriage| carriage.has_ended || !stays) else {
+            return false;
+        };
+        let Carriage { pipe, held, has_ended } = carriage;
+        // What comes after an end is nothing that more could be gained from. For its end alone it need not go anywhere.
         self.never |= has_ended;
+        standing.goes.take_if(|_| has_ended);
         match pipe.into_bytes(held) {
             Ok(bytes) => session.put_back(bytes),
             Err(error) => session.failed(Call::Splice, error),
         }
-        has_ended
+        true
     }
 }
 
 impl Carriage {
-    fn look<S: Service, B>(&mut self, session: &mut Session<'_, S, B>, now: Instant) -> bool {
+    fn look<S: Service, B>(
+        &mut self,
+        socket: &TcpStream,
+        session: &mut Session<'_, S, B>,
+        now: Instant,
+    ) -> bool {
         for _ in 0..ROUNDS {
-            match self.round(session, now) {
+            match self.round(socket, session, now) {
                 Ok((0, 0)) => return false,
                 Ok(_) => {}
                 Err(error) => {
@@ -160,12 +187,13 @@ impl Carriage {
     /// Takes what has come, and sends what there is room for: how much of both.
     fn round<S: Service, B>(
         &mut self,
+        socket: &TcpStream,
         session: &mut Session<'_, S, B>,
         now: Instant,
     ) -> io::Result<(usize, usize)> {
         let mut came = 0;
         if !self.has_ended && self.held < PIPE {
-            let result = self.pipe.fill(&self.socket, PIPE - self.held);
+            let result = self.pipe.fill(socket, PIPE - self.held);
             self.has_ended = matches!(result, Ok(0));
             came = unless_none(result)?;
             self.held += came;
@@ -173,7 +201,7 @@ impl Carriage {
         }
         let mut gone = 0;
         if self.held > 0 {
-            gone = unless_none(self.pipe.drain(&self.socket, self.held))?;
+            gone = unless_none(self.pipe.drain(socket, self.held))?;
             self.held = self.held.saturating_sub(gone);
             session.carried_out(gone, now);
         }
@@ -217,7 +245,7 @@ impl Carriers {
     }
 
     /// Those that are to be looked at now.
-    pub(super) fn due(&mut self, now: Instant) -> Vec<Key> {
+    fn due(&mut self, now: Instant) -> Vec<Key> {
         if self.next.is_none_or(|next| now < next) {
             return Vec::new();
         }
@@ -226,12 +254,36 @@ impl Carriers {
     }
 
     /// Those of them that go on, and whether there may be more of one at once.
-    pub(super) fn rest(&mut self, list: Vec<Key>, more: bool) {
+    fn rest(&mut self, list: Vec<Key>, more: bool) {
         let now = Instant::now();
         let next = if more { Some(now) } else { now.checked_add(PAUSE) };
         for key in list {
             self.add(key, now);
             self.next = next;
         }
+    }
+}
+
+/// A thread that looks at those that are carried.
+pub(super) trait Looks {
+    fn carriers(&mut self) -> &mut Carriers;
+
+    /// Looks at this one. Whether there may be more at once; none: it is not carried any more.
+    fn look_at(&mut self, key: Key, now: Instant) -> Option<bool>;
+
+    /// Looks at all, if it is time to.
+    fn look_at_streams(&mut self) {
+        // The time is not asked for where there are none.
+        if self.carriers().next().is_none() {
+            return;
+        }
+        let now = Instant::now();
+        let mut list = self.carriers().due(now);
+        if list.is_empty() {
+            return;
+        }
+        let mut any = false;
+        list.retain(|key| self.look_at(*key, now).inspect(|more| any |= more).is_some());
+        self.carriers().rest(list, any);
     }
 }

@@ -4,7 +4,8 @@
 //! that has too much to do and hands it over to another (`balance.rs`). A read or a send that would wait is not
 //! waited for, and the kernel tells when it would not any more, once a change. What is
 //! read is read into a buffer that the thread lends to the session; a peer that does not read its answer keeps
-//! what is owed to it in the session's output, which is bounded.
+//! what is owed to it in the session's output, which is bounded. Of a stream that the kernel carries (`carriage.rs`)
+//! nothing is told but a failure: the thread looks at it by itself.
 
 mod connection;
 mod token;

@@ -18,7 +18,7 @@ pub(super) struct Line<'h, S: Service> {
     presence: Presence,
     /// The last read filled its buffer: there may be more.
     pub(super) filled: bool,
-    flow: Flow,
+    pub(super) flow: Flow,
 }
 
 /// What came of a read.

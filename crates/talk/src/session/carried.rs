@@ -14,6 +14,11 @@ impl<S: Service, B> Session<'_, S, B> {
         if carry == Carry::Never || is_told() || !self.only_returns() { Carry::Never } else { carry }
     }
 
+    /// Whether that is to be so of little as well as of much.
+    pub fn carries_all(&self) -> bool {
+        self.host.limits.carry == Carry::Always
+    }
+
     fn is_told(&self) -> bool {
         self.host.reporter.hears_of_connections()
     }

@@ -237,6 +237,41 @@ mod epoll_that_hands_over {
     }
 }
 
+mod epoll_that_carries {
+    use super::*;
+    #[cfg(enchufe_faults)]
+    mod faults {
+        use super::*;
+        cases! { Sockets::carried(Sockets::of("epoll_that_carries", Kind::Epoll));
+            faults:
+                what_cannot_be_carried_now_is_not_lost
+                what_is_carried_when_a_connection_fails_is_told
+                a_stream_that_cannot_be_left_unwatched_or_watched_again_ends;
+        }
+    }
+    for_every_engine!(Sockets::carried(Sockets::of("epoll_that_carries", Kind::Epoll)));
+    for_real_sockets!(Sockets::carried(Sockets::of("epoll_that_carries", Kind::Epoll)));
+    cases! { Sockets::carried(Sockets::of("epoll_that_carries", Kind::Epoll));
+        misbehaving:
+            peers_that_misbehave_leave_nothing_behind
+            peers_that_do_not_read_leave_room_for_others;
+    }
+}
+
+mod epoll_that_carries_and_hands_over {
+    use super::*;
+    for_every_engine!(Sockets::carried(Sockets::restless(
+        3,
+        "epoll_that_carries_and_hands_over",
+        Kind::Epoll
+    )));
+    cases! { Sockets::carried(Sockets::restless(3, "epoll_that_carries_and_hands_over", Kind::Epoll));
+        misbehaving:
+            peers_that_misbehave_leave_nothing_behind
+            peers_that_do_not_read_leave_room_for_others;
+    }
+}
+
 mod uring {
     use super::*;
     #[cfg(enchufe_faults)]

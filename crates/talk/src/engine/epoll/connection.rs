@@ -1,11 +1,12 @@
 //! One connection of a worker: what the kernel has said of its socket, and what can be done now.
 
 use crate::engine::buffers::Buffers;
+use crate::engine::carriage::{Carriers, Stream};
 use crate::engine::crowd::{Member, Standing};
 use crate::engine::line::{Line, Read, Sent};
 use crate::service::Service;
 use crate::session::{Parked, Session};
-use enchufe_sys::epoll::Found;
+use enchufe_sys::epoll::{Found, Watch};
 use std::net::TcpStream;
 use std::time::Instant;
 
@@ -17,16 +18,18 @@ pub(super) struct Connection<'h, S: Service> {
     pub(super) standing: Standing,
     /// It has more to do, which no event will tell.
     pub(super) in_line: bool,
-    /// The kernel tells of room too.
-    pub(super) watches_room: bool,
+    /// What the kernel tells of it.
+    pub(super) watched: Watch,
     known: Known,
+    /// Where much has come that may be carried.
+    stream: Option<Box<Stream>>,
 }
 
 /// What is kept of a connection that is parked, beside its session.
 pub(super) struct Rest {
     stream: TcpStream,
     known: Known,
-    watches_room: bool,
+    watched: Watch,
 }
 
 /// What is known of the socket, not what is: a read or a send that finds otherwise says so.
@@ -47,6 +50,8 @@ pub(super) enum Turn {
     More,
     /// There is no room to send, and the kernel is to tell when there is.
     Full,
+    /// It is carried from now on, and looked at with the others that are.
+    Boards,
 }
 
 impl<'h, S: Service> Member<'h> for Connection<'h, S> {
@@ -63,17 +68,17 @@ impl<'h, S: Service> Member<'h> for Connection<'h, S> {
     }
 
     fn park(&mut self, since: Instant) -> Option<Parked<S>> {
-        if self.in_line { None } else { self.line.session.park(since) }
+        if self.in_line || self.is_carried() { None } else { self.line.session.park(since) }
     }
 
     fn into_rest(self) -> Rest {
-        let Self { line, known, watches_room, .. } = self;
-        Rest { stream: line.stream, known, watches_room }
+        let Self { line, known, watched, .. } = self;
+        Rest { stream: line.stream, known, watched }
     }
 
     fn wake(session: Session<'h, S, usize>, rest: Rest) -> Self {
-        let Rest { stream, known, watches_room } = rest;
-        Self { watches_room, known, ..Self::new(session, stream) }
+        let Rest { stream, known, watched } = rest;
+        Self { watched, known, ..Self::new(session, stream) }
     }
 }
 
@@ -83,8 +88,9 @@ impl<'h, S: Service> Connection<'h, S> {
             line: Line::new(session, stream),
             standing: Standing::default(),
             in_line: false,
-            watches_room: false,
+            watched: Watch::Arrivals,
             known: Known { readable: false, writable: true, read_on: false },
+            stream: None,
         }
     }
 
@@ -98,8 +104,12 @@ impl<'h, S: Service> Connection<'h, S> {
         }
     }
 
-    /// Sends and reads what can be.
-    pub(super) fn turn(&mut self, buffers: &mut Buffers, now: Instant) -> Turn {
+    /// Sends and reads what can be, or has the kernel carry it.
+    pub(super) fn turn(&mut self, buffers: &mut Buffers, carriers: &Carriers, now: Instant) -> Turn {
+        self.alight();
+        if self.is_carried() {
+            return Turn::Done;
+        }
         let mut kept = None;
         for _ in 0..READS {
             let sent = self.flush(buffers, now);
@@ -109,12 +119,35 @@ impl<'h, S: Service> Connection<'h, S> {
             if let (Turn::Full, Some((index, used))) = (sent, kept.take()) {
                 buffers.shrink(index, used);
             }
-            if !self.known.readable || !self.line.session.wants_read() {
+            if !self.line.session.wants_read() {
+                return sent;
+            }
+            // Before it is carried, all that came is to be sent.
+            if self.is_to_be_carried() {
+                if sent != Turn::Done {
+                    return sent;
+                }
+                if self.board(carriers, now) {
+                    return Turn::Boards;
+                }
+            }
+            if !self.known.readable {
                 return sent;
             }
             kept = self.read(buffers, now);
         }
         Turn::More
+    }
+
+    /// What the kernel is to tell of it after this.
+    pub(super) fn wants_told(&self, turn: Turn) -> Watch {
+        match (self.watched, turn) {
+            // Who looks at it by itself is not to be woken by each packet.
+            _ if self.is_carried() => Watch::Nothing,
+            (_, Turn::Full) => Watch::Changes,
+            (Watch::Nothing, _) => Watch::Arrivals,
+            (watched, _) => watched,
+        }
     }
 
     fn flush(&mut self, buffers: &mut Buffers, now: Instant) -> Turn {
@@ -137,6 +170,12 @@ impl<'h, S: Service> Connection<'h, S> {
             Read::Bytes(count, kept) => {
                 // A stream that gives less than was asked for has no more (epoll(7), question 9).
                 self.known.readable = self.known.read_on || self.line.filled;
+                if let Some(stream) = &mut self.stream {
+                    if stream.takes_all() {
+                        self.line.flow.learn(true);
+                    }
+                    stream.learn(&self.line.session, now);
+                }
                 kept.map(|index| (index, count))
             }
             Read::End | Read::Nothing => {
@@ -144,6 +183,41 @@ impl<'h, S: Service> Connection<'h, S> {
                 None
             }
         }
+    }
+
+    pub(super) fn is_carried(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.is_carried())
+    }
+
+    fn is_to_be_carried(&mut self) -> bool {
+        let Line { session, flow, .. } = &mut self.line;
+        self.standing.goes.is_none() && Stream::is_wanted(&mut self.stream, session, flow)
+    }
+
+    /// Has the kernel carry it, if nothing else is under way. Whether it is carried from now on.
+    fn board(&mut self, carriers: &Carriers, now: Instant) -> bool {
+        let Self { stream: Some(stream), line, .. } = self else { return false };
+        if line.session.rests() {
+            stream.board(Some(&line.stream), carriers.pipe(), now);
+        }
+        stream.is_carried()
+    }
+
+    /// Ends that, if it is carried and is not to be.
+    pub(super) fn alight(&mut self) {
+        let Self { stream: Some(stream), line, standing, known, .. } = self else { return };
+        if stream.alight(&mut line.session, line.flow, standing) {
+            // Nothing was told meanwhile.
+            (known.readable, known.writable) = (true, true);
+        }
+    }
+
+    /// Looks for what has come on one that is carried. Whether there may be more at once.
+    pub(super) fn carry(&mut self, now: Instant) -> bool {
+        let Self { stream: Some(stream), line: Line { session, stream: socket, flow, .. }, .. } = self else {
+            return false;
+        };
+        stream.look(socket, session, flow, now)
     }
 }
 

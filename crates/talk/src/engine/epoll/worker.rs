@@ -7,6 +7,7 @@ use super::token::Token;
 use crate::engine::balance::Pace;
 use crate::engine::buffers::Buffers;
 use crate::engine::busy::Spinner;
+use crate::engine::carriage::{Carriers, Looks};
 use crate::engine::crowd::{Crowd, Key};
 use crate::engine::exchange::Exchange;
 use crate::engine::gather::Gatherer;
@@ -47,6 +48,7 @@ pub(super) struct Worker<'h, S: Service> {
     buffers: Buffers,
     /// Connections that have more to do, which no event will tell.
     in_line: Vec<Key>,
+    carriers: Carriers,
     arrivals: Vec<(TcpStream, About)>,
     intake: Intake,
     /// Where connections may be handed over.
@@ -78,6 +80,7 @@ impl<'h, S: Service> Worker<'h, S> {
             gatherer: Gatherer::new(host.limits.busy_poll),
             buffers: Buffers::with_large(host.limits.read_size, host.limits.stream_size),
             in_line: Vec::new(),
+            carriers: Carriers::default(),
             arrivals: Vec::new(),
             intake: Intake::new(),
             pace: None,
@@ -136,8 +139,8 @@ impl<'h, S: Service> Worker<'h, S> {
     }
 
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
-        let timeout =
-            self.asked.asks(!self.in_line.is_empty(), [self.crowd.next_time(), self.intake.until()]);
+        let times = [self.crowd.next_time(), self.intake.until(), self.carriers.next()];
+        let timeout = self.asked.asks(!self.in_line.is_empty(), times);
         self.gatherer.nap(timeout, || Ok(true))?;
         let epoll = &self.epoll;
         self.spinner.wait(timeout, |time| epoll.wait(events, time).map(|()| !events.is_empty()))
@@ -167,6 +170,7 @@ impl<'h, S: Service> Worker<'h, S> {
                 self.work(key, now);
             }
         }
+        self.look_at_streams();
         let most = self.crowd.len() / EVENTS;
         if let Some(since) = self.asked.as_of(events.len() < EVENTS, most) {
             self.expire(since);
@@ -178,6 +182,10 @@ impl<'h, S: Service> Worker<'h, S> {
     fn ready(&mut self, key: Key, found: Found, now: Instant) {
         if let Some(connection) = self.crowd.find(key) {
             connection.learn(found);
+            if connection.is_carried() {
+                // It has failed: that is found where it is looked at, and told until then.
+                connection.carry(now);
+            }
             self.work(key, now);
         }
     }
@@ -185,20 +193,20 @@ impl<'h, S: Service> Worker<'h, S> {
     /// Gives a connection its turn.
     fn work(&mut self, key: Key, now: Instant) {
         let Some((connection, _)) = self.crowd.get(key.place) else { return };
-        match connection.turn(&mut self.buffers, now) {
-            Turn::Done => {}
-            Turn::More if connection.in_line => {}
-            Turn::More => {
+        let turn = connection.turn(&mut self.buffers, &self.carriers, now);
+        match turn {
+            Turn::More if !connection.in_line => {
                 connection.in_line = true;
                 self.in_line.push(key);
             }
-            Turn::Full if connection.watches_room => {}
-            Turn::Full => {
-                let socket = &connection.line.stream;
-                match self.epoll.change(socket, Token::Connection(key).word(), Watch::Changes) {
-                    Ok(()) => connection.watches_room = true,
-                    Err(error) => connection.line.session.failed(Call::EpollCtl, error),
-                }
+            Turn::Boards => self.carriers.add(key, now),
+            Turn::Done | Turn::More | Turn::Full => {}
+        }
+        let watch = connection.wants_told(turn);
+        if watch != connection.watched && !connection.line.session.is_over() {
+            match self.epoll.change(&connection.line.stream, Token::Connection(key).word(), watch) {
+                Ok(()) => connection.watched = watch,
+                Err(error) => connection.line.session.failed(Call::EpollCtl, error),
             }
         }
         connection.standing.turns = connection.standing.turns.saturating_add(1);
@@ -222,7 +230,8 @@ impl<'h, S: Service> Worker<'h, S> {
 
     /// Closes a connection that is over, and tells of its end.
     fn finish(&mut self, place: usize) {
-        if let Some(connection) = self.crowd.remove(place) {
+        if let Some(mut connection) = self.crowd.remove(place) {
+            connection.alight();
             let session = connection.line.close(&mut self.buffers);
             self.tally.ended(session);
             self.group.freed();
@@ -320,5 +329,17 @@ impl<'h, S: Service> Worker<'h, S> {
                 self.finish(place);
             }
         }
+    }
+}
+
+impl<S: Service> Looks for Worker<'_, S> {
+    fn carriers(&mut self) -> &mut Carriers {
+        &mut self.carriers
+    }
+
+    fn look_at(&mut self, key: Key, now: Instant) -> Option<bool> {
+        let more = self.crowd.find(key)?.carry(now);
+        self.work(key, now);
+        self.crowd.find(key).filter(|connection| connection.is_carried()).map(|_| more)
     }
 }

@@ -1,7 +1,6 @@
 //! One connection of a worker: which operations on it are under way, and which are to be.
 
 use super::token::Token;
-use crate::engine::Carry;
 use crate::engine::buffers::Flow;
 use crate::engine::carriage::{Carriers, Stream};
 use crate::engine::crowd::{Member, Standing};
@@ -84,6 +83,8 @@ pub(super) struct Connection<'h, S: Service> {
     flow: Flow,
     /// Where much has come that may be carried.
     stream: Option<Box<Stream>>,
+    /// A descriptor for its socket, while it is carried.
+    borrowed: Option<TcpStream>,
     /// Something came that nobody will hear of, as if it had not been read.
     is_unread: bool,
     /// What came while the session did not want to hear of it, in that order. No more than one receive that goes on brings before it is cancelled.
@@ -140,6 +141,7 @@ impl<'h, S: Service> Connection<'h, S> {
             again: false,
             flow: Flow::default(),
             stream: None,
+            borrowed: None,
             is_unread: false,
             late: VecDeque::new(),
             presence: Presence::default(),
@@ -432,13 +434,7 @@ impl<'h, S: Service> Connection<'h, S> {
     }
 
     fn is_to_be_carried(&mut self) -> bool {
-        if self.stream.is_none() && (self.flow.is_large() || self.session.carry() == Carry::Always) {
-            self.stream = Stream::new(&self.session).map(Box::new);
-            if self.stream.as_ref().is_some_and(|stream| stream.takes_all()) {
-                self.flow.learn(true);
-            }
-        }
-        self.stream.as_ref().is_some_and(|stream| stream.is_due(self.flow))
+        Stream::is_wanted(&mut self.stream, &self.session, &mut self.flow)
     }
 
     pub(super) fn is_carried(&self) -> bool {
@@ -448,15 +444,16 @@ impl<'h, S: Service> Connection<'h, S> {
     /// Has the kernel carry it, if it is to and nothing is under way. Whether it is carried from now on.
     pub(super) fn board(&mut self, carriers: &Carriers, ring: &mut Ring, place: usize, now: Instant) -> bool {
         let is_ready = self.under_way == UnderWay::default() && self.standing.goes.is_none();
-        let flow = self.flow;
-        let Some(stream) = self.stream.as_mut().filter(|stream| is_ready && stream.is_due(flow)) else {
-            return false;
-        };
-        if stream.is_carried() || !self.late.is_empty() || !self.session.rests() {
+        if !is_ready || self.is_carried() || !self.late.is_empty() || !self.session.rests() {
             return false;
         }
-        let socket = ring.descriptor(self.spot.slot).map(TcpStream::from);
-        stream.board(socket, carriers.pipe(), now);
+        if !self.is_to_be_carried() {
+            return false;
+        }
+        let Some(stream) = &mut self.stream else { return false };
+        self.borrowed = ring.descriptor(self.spot.slot).map(TcpStream::from).ok();
+        stream.board(self.borrowed.as_ref(), carriers.pipe(), now);
+        self.borrowed.take_if(|_| !stream.is_carried());
         // Where it cannot be, it is received from.
         self.go_on(ring, place, now);
         self.is_carried()
@@ -464,18 +461,18 @@ impl<'h, S: Service> Connection<'h, S> {
 
     /// Ends that, if it is carried and is not to be.
     pub(super) fn alight(&mut self) {
-        let Some(stream) = self.stream.as_mut() else { return };
-        if self.session.is_over() || stream.has_to_alight(self.flow, self.standing.goes.is_some()) {
-            let has_ended = stream.alight(&mut self.session);
-            // For its end alone it need not go anywhere.
-            self.standing.goes.take_if(|_| has_ended);
+        let Self { stream: Some(stream), session, flow, standing, .. } = self else { return };
+        if stream.alight(session, *flow, standing) {
+            self.borrowed = None;
         }
     }
 
     /// Looks for what has come on one that is carried. Whether there may be more at once.
     pub(super) fn carry(&mut self, now: Instant) -> bool {
-        let Some(stream) = self.stream.as_mut() else { return false };
-        stream.look(&mut self.session, &mut self.flow, now)
+        let Self { stream: Some(stream), borrowed: Some(socket), session, flow, .. } = self else {
+            return false;
+        };
+        stream.look(socket, session, flow, now)
     }
 
     /// Ends what is under way, and closes the socket when nothing is.

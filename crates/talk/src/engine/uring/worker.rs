@@ -10,7 +10,7 @@ use super::rings::{Prepared, Rings, feeds};
 use super::token::Token;
 use crate::engine::balance::Pace;
 use crate::engine::busy::Spinner;
-use crate::engine::carriage::Carriers;
+use crate::engine::carriage::{Carriers, Looks};
 use crate::engine::crowd::{Crowd, Key};
 use crate::engine::exchange::Exchange;
 use crate::engine::gather::Gatherer;
@@ -285,26 +285,6 @@ impl<'h, S: Service> Worker<'h, S> {
         }
     }
 
-    /// Looks at those whose bytes the kernel carries, if it is time to.
-    fn look_at_streams(&mut self) {
-        if self.carriers.next().is_none() {
-            return;
-        }
-        let now = Instant::now();
-        let mut list = self.carriers.due(now);
-        if list.is_empty() {
-            return;
-        }
-        let mut any = false;
-        list.retain(|key| {
-            if self.crowd.is_there(*key) {
-                self.work(key.place, now, |connection, _| any |= connection.carry(now));
-            }
-            self.crowd.find(*key).is_some_and(|connection| connection.is_carried())
-        });
-        self.carriers.rest(list, any);
-    }
-
     fn expire(&mut self, now: Instant) {
         if self.intake.until().is_some_and(|until| now >= until) {
             self.look_at_queue();
@@ -363,6 +343,21 @@ impl<'h, S: Service> Worker<'h, S> {
         for place in self.crowd.places() {
             self.work(place, now, |connection, _| connection.session.interrupted());
         }
+    }
+}
+
+impl<S: Service> Looks for Worker<'_, S> {
+    fn carriers(&mut self) -> &mut Carriers {
+        &mut self.carriers
+    }
+
+    fn look_at(&mut self, key: Key, now: Instant) -> Option<bool> {
+        if !self.crowd.is_there(key) {
+            return None;
+        }
+        let mut more = false;
+        self.work(key.place, now, |connection, _| more = connection.carry(now));
+        self.crowd.find(key).filter(|connection| connection.is_carried()).map(|_| more)
     }
 }
 

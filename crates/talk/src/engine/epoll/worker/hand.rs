@@ -36,8 +36,12 @@ impl<S: Service> Worker<'_, S> {
     pub(super) fn hand_over(&mut self, place: usize) -> bool {
         let since = self.crowd.since();
         let Some((connection, _)) = self.crowd.get(place) else { return false };
-        let is_taken = |to: &usize| !self.group.is_closed() && self.exchange.has_room(*to);
-        let Some(to) = connection.standing.goes.filter(is_taken) else { return false };
+        if connection.is_carried() {
+            return false;
+        }
+        let is_taken = |to: &mut usize| !self.group.is_closed() && self.exchange.has_room(*to);
+        connection.standing.goes.take_if(|to| !is_taken(to));
+        let Some(to) = connection.standing.goes else { return false };
         let why = Why::of(&connection.standing, to);
         let Some(session) = connection.line.session.park(since) else { return false };
         let Some(Connection { line, .. }) = self.crowd.remove(place) else { return false };
@@ -70,11 +74,14 @@ impl<S: Service> Worker<'_, S> {
         if self.is_cut {
             session.interrupted();
         }
-        let is_over = session.is_over();
         let mut connection = Connection::new(session, stream);
-        connection.standing.goes = self.crowd.next_thread();
         connection.standing.stays = now.checked_add(why.stays());
-        let place = self.crowd.insert(connection);
-        if is_over { self.finish(place) } else { self.settle(place, now) }
+        self.crowd.insert(connection);
+        self.work(key, now);
+        let next = self.crowd.next_thread();
+        // Not before it has had something to do here.
+        if let Some(connection) = self.crowd.find(key) {
+            connection.standing.goes = next;
+        }
     }
 }
