@@ -127,9 +127,14 @@ fn an_address_without_a_port_or_without_brackets_is_said_to_be_so() {
 #[test]
 fn times_and_numbers_say_how_they_are_written() {
     both(
+        &["serve", "echo", "--idle", "31d"],
+        "--idle needs a time with its unit (us, ms, s, m or h), like 50ms, 2s or 1m, not \"31d\"",
+        "--idle necesita un tiempo con su unidad (us, ms, s, m o h), como 50ms, 2s o 1m, y no «31d»",
+    );
+    both(
         &["serve", "echo", "--idle", "5"],
-        "--idle needs a time with its unit, like 50ms, 2s or 1m, not \"5\"",
-        "--idle necesita un tiempo con unidad, como 50ms, 2s o 1m, y no «5»",
+        "--idle needs a time with its unit (us, ms, s, m or h), like 50ms, 2s or 1m, not \"5\"",
+        "--idle necesita un tiempo con su unidad (us, ms, s, m o h), como 50ms, 2s o 1m, y no «5»",
     );
     both(
         &["serve", "echo", "--accept", "0"],

@@ -335,6 +335,19 @@ fn a_log_that_cannot_be_opened_again_is_kept() {
 }
 
 #[test]
+fn a_server_whose_log_finds_no_room_ends_as_at_a_signal_and_says_why() {
+    let server = Process::start(enchufe(
+        "en",
+        &["serve", "echo", "-q", "--listen", "127.0.0.1:0", "--log", "/dev/full"],
+    ));
+    server.finish().is(
+        2,
+        "",
+        "enchufe: write /dev/full: the disk is full; make room, or write to another disk\n",
+    );
+}
+
+#[test]
 fn a_log_of_json_is_what_stdout_would_say() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let server = Server::json(&["echo", "--once", "--log", file.path().to_str().unwrap()]);

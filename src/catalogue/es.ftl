@@ -230,7 +230,7 @@ problem-repeated = { $flag } está dos veces: deja una
 problem-no-text = una palabra de la línea no es UTF-8, y eso solo lo pueden ser los mensajes y los nombres de archivos y programas; escríbela de nuevo
 problem-usage = no se entiende la línea: { $said } («--help» muestra cómo se escribe)
 problem-bad-choice = { $flag } no puede ser «{ $word }»; puede ser: { $choices }
-problem-bad-time = { $flag } necesita un tiempo con unidad, como 50ms, 2s o 1m, y no «{ $word }»
+problem-bad-time = { $flag } necesita un tiempo con su unidad (us, ms, s, m o h), como 50ms, 2s o 1m, y no «{ $word }»
 problem-bad-size = { $flag } necesita un tamaño, como 0, 64KiB, 10MB o 1GiB, no "{ $word }"
 problem-bad-number = { $flag } necesita un número de { $least } a { $most }, y no «{ $word }»
 problem-bad-source = --source necesita una dirección de esta computadora, con o sin puerto (127.0.0.2, 127.0.0.2:5000, [::1]:5000), y no «{ $word }»
@@ -696,7 +696,13 @@ prompt-message = Dame un mensaje:{" "}
 status = { $open ->
         [one] 1 abierta
        *[other] { $open } abiertas
-    }, { $accepted } aceptadas/s, { $refused } rechazadas/s, entran { $received }/s, salen { $sent }/s
+    }, { $accepted ->
+        [one] 1 aceptada
+       *[other] { $accepted } aceptadas
+    }/s, { $refused ->
+        [one] 1 rechazada
+       *[other] { $refused } rechazadas
+    }/s, entran { $received }/s, salen { $sent }/s
 progress-send = enviados { $sent }, recibidos { $received } ({ $elapsed })
 progress-read = leído { $percent } % ({ $elapsed })
 progress-read-stream = leídos { $read } ({ $elapsed })

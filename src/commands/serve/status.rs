@@ -78,5 +78,10 @@ mod tests {
             line(&after, &after, apart, &english),
             "1 open, 0 accepted/s, 0 refused/s, 0 B/s in, 0 B/s out"
         );
+        (after.accepted, after.refused) = (1, 1);
+        assert_eq!(
+            line(&before, &after, PAUSE, &spanish),
+            "0 abiertas, 1 aceptada/s, 1 rechazada/s, entran 3.0 MiB/s, salen 1000 B/s"
+        );
     }
 }
