@@ -111,7 +111,7 @@ impl Balance {
 
 impl<'a> Pace<'a> {
     /// Where what threads have done is to be looked up, and which one this is.
-    pub(super) const fn of(&self) -> (&'a Balance, usize) {
+    pub(super) const fn balance_and_thread(&self) -> (&'a Balance, usize) {
         (self.balance, self.thread)
     }
 

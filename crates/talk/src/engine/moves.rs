@@ -77,7 +77,7 @@ pub(super) fn moves<'h, C: Member<'h>>(
     crowd: &mut Crowd<'h, C>,
     handled: impl FnMut(&C) -> Option<usize>,
 ) -> Vec<Move> {
-    let (balance, thread) = pace.of();
+    let (balance, thread) = pace.balance_and_thread();
     moves_by(pace, now, crowd, handled, (|| balance.spent(thread), || balance.others(now)))
 }
 
@@ -109,7 +109,11 @@ fn moves_by<'h, C: Member<'h>>(
     }
     let Some(left) = others().and_then(|after| pace.left(after)) else { return Vec::new() };
     let moves = home(&strays, load, left.clone(), &active);
-    if moves.is_empty() && pace.is_full(now) { relief(pace.of().1, load, &left, &active) } else { moves }
+    if moves.is_empty() && pace.is_full(now) {
+        relief(pace.balance_and_thread().1, load, &left, &active)
+    } else {
+        moves
+    }
 }
 
 /// What is at home elsewhere and has been so for a while, as far as there is room.

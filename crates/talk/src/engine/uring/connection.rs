@@ -444,10 +444,8 @@ impl<'h, S: Service> Connection<'h, S> {
     /// Has the kernel carry it, if it is to and nothing is under way. Whether it is carried from now on.
     pub(super) fn board(&mut self, carriers: &Carriers, ring: &mut Ring, place: usize, now: Instant) -> bool {
         let is_ready = self.under_way == UnderWay::default() && self.standing.goes.is_none();
-        if !is_ready || self.is_carried() || !self.late.is_empty() || !self.session.rests() {
-            return false;
-        }
-        if !self.is_to_be_carried() {
+        let is_here = is_ready && !self.is_carried() && self.late.is_empty() && self.session.rests();
+        if !is_here || !self.is_to_be_carried() {
             return false;
         }
         let Some(stream) = &mut self.stream else { return false };
