@@ -6,13 +6,15 @@
 use enchufe_sys::{affinity, schedstat};
 use enchufe_talk::engine::{self, Host, Kind, Limits};
 use enchufe_talk::listen::{self, Plan};
-use enchufe_talk::told::Silent;
+use enchufe_talk::told::{About, Reporter, Told};
 use enchufe_talk::{Actions, Counters, Event, Service, Stop};
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -90,6 +92,21 @@ impl Drop for Ends<'_> {
     }
 }
 
+/// Says when a server waits for connections: who comes before it does goes to whichever thread listens by then.
+struct SaysWhen(Sender<()>);
+
+impl Reporter for SaysWhen {
+    fn tell(&self, _about: Option<About>, told: &Told<'_>) {
+        if matches!(told, Told::Waiting) {
+            let _ = self.0.send(());
+        }
+    }
+
+    fn hears_of_connections(&self) -> bool {
+        false
+    }
+}
+
 /// One at a time has the processors.
 static ONE: Mutex<()> = Mutex::new(());
 
@@ -97,19 +114,22 @@ static ONE: Mutex<()> = Mutex::new(());
 fn serve(kind: Kind, processors: &[usize], test: impl FnOnce(SocketAddr, &Counters)) {
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (stop, counters) = (Stop::new().unwrap(), Counters::default());
+    let (says, waits) = channel();
+    let reporter = SaysWhen(says);
     let threads = NonZeroUsize::new(THREADS);
     let host = Host {
         limits: Limits { threads, processors: processors.into(), ..Limits::default() },
         counters: Some(&counters),
-        ..Host::new(&Silent, &stop)
+        ..Host::new(&reporter, &stop)
     };
     let endpoints = ["127.0.0.1:0".parse().unwrap()];
-    let listeners = listen::open(&Plan::new(&endpoints), &Silent, &stop).unwrap();
+    let listeners = listen::open(&Plan::new(&endpoints), &reporter, &stop).unwrap();
     let address = listeners[0].address();
     thread::scope(|scope| {
         let server = scope.spawn(|| engine::serve(kind, listeners, &Slow, &host).unwrap());
         {
             let _ends = Ends(&stop);
+            waits.recv_timeout(FOR_EVER).unwrap();
             test(address, &counters);
         }
         server.join().unwrap();
@@ -141,13 +161,14 @@ fn idle(processor: usize) -> Duration {
 
 /// Two clients of one thread.
 fn two_of_one_thread(address: SocketAddr) -> [Client; 2] {
-    let mut before = Client::new(address);
-    let thread = before.ask();
+    let mut alone = HashMap::new();
     loop {
         let mut client = Client::new(address);
-        if client.ask() == thread {
+        let thread = client.ask();
+        if let Some(before) = alone.remove(&thread) {
             return [before, client];
         }
+        alone.insert(thread, client);
     }
 }
 
