@@ -118,8 +118,18 @@ pub fn size(flag: &'static str, text: &str) -> Result<u64, Problem> {
     })
 }
 
-/// Where to listen or connect.
-pub fn endpoint(text: &str) -> Result<Endpoint, Problem> {
+/// Where to connect.
+pub fn target(text: &str) -> Result<Endpoint, Problem> {
+    endpoint("", text)
+}
+
+/// Where to listen.
+pub fn listener(flag: &'static str, text: &str) -> Result<Endpoint, Problem> {
+    endpoint(&format!("{flag}: "), text)
+}
+
+/// `of` is what it is typed behind.
+fn endpoint(of: &str, text: &str) -> Result<Endpoint, Problem> {
     text.parse().map_err(|error| {
         let (kind, word) = match error {
             AddressError::NoPort(word) => (Kind::NoPort, word),
@@ -127,7 +137,7 @@ pub fn endpoint(text: &str) -> Result<Endpoint, Problem> {
             AddressError::BadHost(word) => (Kind::BadHost, word),
             AddressError::Brackets(word) => (Kind::Brackets, word),
         };
-        Problem::new(kind).with("word", crate::text::escape(word.as_bytes()))
+        Problem::new(kind).with("of", of).with("word", crate::text::escape(word.as_bytes()))
     })
 }
 

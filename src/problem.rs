@@ -43,6 +43,7 @@ kinds! {
     UnknownCommand "unknown-command" CouldNotRun,
     NotHere "not-here" CouldNotRun,
     UnknownFlag "unknown-flag" CouldNotRun,
+    UnknownFlagNumber "unknown-flag-number" CouldNotRun,
     UnknownFlagNear "unknown-flag-near" CouldNotRun,
     MissingValue "missing-value" CouldNotRun,
     TakesNoValue "takes-no-value" CouldNotRun,

@@ -98,14 +98,28 @@ fn an_unknown_command_or_flag_is_named_with_what_there_is() {
 }
 
 #[test]
+fn a_negative_number_is_neither_a_flag_nor_a_value() {
+    both(
+        &["serve", "echo", "--idle", "-1s"],
+        "there is no flag -1 here, and none takes a negative number (if it is a message, put -- before it)",
+        "la opción -1 no existe aquí, y ninguna lleva un número negativo (si es un mensaje, pon -- antes)",
+    );
+}
+
+#[test]
 fn a_port_out_of_range_is_no_port() {
     let english = |port: &str| format!("\"{port}\" is not a port: that is a number from 0 to 65535");
     for port in ["65536", "-1", "http", "99999999999999999999"] {
         run(&["send", &format!("127.0.0.1:{port}"), "x"]).could_not_run(&english(port));
-        run(&["serve", "echo", "--listen", &format!("127.0.0.1:{port}")]).could_not_run(&english(port));
+        let listen = run(&["serve", "echo", "--listen", &format!("127.0.0.1:{port}")]);
+        listen.could_not_run(&format!("--listen: {}", english(port)));
     }
     let words = ["serve", "echo", "--listen", "65536"];
-    both(&words, &english("65536"), "«65536» no es un puerto: es un número de 0 a 65535");
+    both(
+        &words,
+        &format!("--listen: {}", english("65536")),
+        "--listen: «65536» no es un puerto: es un número de 0 a 65535",
+    );
 }
 
 #[test]

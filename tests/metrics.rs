@@ -329,7 +329,7 @@ fn an_address_that_cannot_be_had_is_said_before_anybody_is_let_in() {
     serve(&own.to_string(), &own.to_string()).could_not_run(&twice);
     serve(&own.to_string(), &format!("0.0.0.0:{}", own.port())).could_not_run(&twice);
     serve("127.0.0.1:0", "127.0.0.1:9x")
-        .could_not_run("\"9x\" is not a port: that is a number from 0 to 65535");
+        .could_not_run("--metrics: \"9x\" is not a port: that is a number from 0 to 65535");
     let words = ["serve", "echo", "-q", "--listen", &own.to_string(), "--metrics", &own.to_string()];
     Process::start(enchufe("es", &words)).finish().could_not_run(&format!(
         "bind {own}: esa dirección la tiene también --metrics; dale otro puerto a uno de los dos"

@@ -269,7 +269,7 @@ fn target(flags: &flags::Send) -> Result<Endpoint, Problem> {
     if let Some(word) = flags.extra.first() {
         return Err(Problem::new(Kind::ExtraArgument).with("word", crate::text::escape(word.as_bytes())));
     }
-    let target = plan::endpoint(text)?;
+    let target = plan::target(text)?;
     match target {
         Endpoint { host: Host::Every, .. } => Err(Problem::new(Kind::EveryTarget)),
         Endpoint { port: 0, .. } => Err(Problem::new(Kind::ZeroTarget)),

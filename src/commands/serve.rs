@@ -294,7 +294,7 @@ fn plan(flags: &flags::Serve) -> Result<Plan, Problem> {
         family: Family::from(&flags.socket),
         backlog: backlog.map(|text| plan::number("--backlog", text, 1..=1_000_000)).transpose()?,
         options: plan::socket_options(&flags.socket)?,
-        metrics: flags.metrics.as_deref().map(plan::endpoint).transpose()?,
+        metrics: flags.metrics.as_deref().map(|text| plan::listener("--metrics", text)).transpose()?,
         identity: tls::identity(&flags.tls)?,
         events: events(flags.events.as_deref(), service)?,
         status: flags.status,
@@ -421,9 +421,9 @@ fn quiet_time(service: &str, until: Until) -> Option<Duration> {
 fn endpoints(flags: &flags::Serve, service: &'static str) -> Result<Vec<Endpoint>, Problem> {
     let usual = if matches!(service, "receive" | "reply") { "8080" } else { "4000" };
     if flags.listen.is_empty() {
-        return Ok(vec![plan::endpoint(usual)?]);
+        return Ok(vec![plan::listener("--listen", usual)?]);
     }
-    flags.listen.iter().map(|text| plan::endpoint(text)).collect()
+    flags.listen.iter().map(|text| plan::listener("--listen", text)).collect()
 }
 
 fn limits(flags: &flags::Serve, crew: &Crew, quiet: Option<Duration>) -> Result<Limits, Problem> {

@@ -54,10 +54,15 @@ fn explain(error: &clap::Error) -> Problem {
         ErrorKind::UnknownArgument if !cfg!(have_watch) && OF_EPOLL.contains(&argument.as_str()) => {
             Problem::new(Kind::FlagNotHere).with("flag", argument)
         }
-        ErrorKind::UnknownArgument if argument.starts_with('-') => match context(ContextKind::SuggestedArg) {
-            Some(near) => Problem::new(Kind::UnknownFlagNear).with("flag", argument).with("near", near),
-            None => Problem::new(Kind::UnknownFlag).with("flag", argument),
-        },
+        ErrorKind::UnknownArgument if argument.starts_with('-') => {
+            let is_number =
+                argument.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+            match context(ContextKind::SuggestedArg) {
+                Some(near) => Problem::new(Kind::UnknownFlagNear).with("flag", argument).with("near", near),
+                None if is_number => Problem::new(Kind::UnknownFlagNumber).with("flag", argument),
+                None => Problem::new(Kind::UnknownFlag).with("flag", argument),
+            }
+        }
         ErrorKind::TooManyValues if argument.starts_with('-') => {
             Problem::new(Kind::TakesNoValue).with("flag", argument)
         }

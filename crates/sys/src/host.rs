@@ -6,7 +6,7 @@
 //! * threads: [`start_thread`];
 //! * waiting: [`wait`] on [`Watch`]es of any [`AsHandle`], a [`Bell`] for other threads, [`StopSignals`];
 //! * TCP: [`start_sockets`], [`reuse_address`], [`accept`], [`receive`], [`send`], [`half_close`],
-//!   [`set_option`], [`keep_alive_time`], what went wrong with a
+//!   [`set_option`], [`keep_alive_time`], [`LONGEST_LINGER`], what went wrong with a
 //!   connection ([`take_error`]), and how far the peer has acknowledged ([`delivery`]);
 //! * the machine's sockets: who is in the way of a `bind` ([`port_use`], [`denial`]), who waits to be accepted
 //!   ([`queued_peers`], [`queue_length`]) and how many may ([`queue_limit`]), whether a peer on this machine closed ([`peer_is_open`]);
@@ -37,10 +37,11 @@ mod calls;
 
 pub use calls::{accept, half_close, send, set_option, start_thread};
 pub use system::{
-    AsHandle, Bell, StopSignals, TYPED_END, TerminalMode, Watch, accept_fault, call_name, delivery, denial,
-    descriptor_limit, end_with_us, give_back_early, is_family_missing, is_in_progress, is_name_unknown,
-    keep_alive_time, peer_is_open, port_use, prepare_terminals, queue_length, queue_limit, queued_peers,
-    quote, raise_descriptor_limit, receive, redraw, reuse_address, start_sockets, take_error, wait,
+    AsHandle, Bell, LONGEST_LINGER, StopSignals, TYPED_END, TerminalMode, Watch, accept_fault, call_name,
+    delivery, denial, descriptor_limit, end_with_us, give_back_early, is_family_missing, is_in_progress,
+    is_name_unknown, keep_alive_time, peer_is_open, port_use, prepare_terminals, queue_length, queue_limit,
+    queued_peers, quote, raise_descriptor_limit, receive, redraw, reuse_address, start_sockets, take_error,
+    wait,
 };
 
 /// What to wait for.

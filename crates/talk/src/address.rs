@@ -128,7 +128,8 @@ fn is_name(text: &str) -> bool {
     text.len() <= 253 && text.chars().all(allowed) && !text.chars().all(|c| c.is_ascii_digit() || c == '.')
 }
 
-/// A time as it is written in every command: `50ms`, `2s`, `1m`, `1h`; `0` needs no unit.
+/// A time as it is written in every command: `50ms`, `2s`, `1m`, `1h`; `0` needs no unit. What is longer than 584 years, as many
+/// nanoseconds as 64 bits hold, is as long as that.
 pub fn parse_time(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
@@ -148,14 +149,18 @@ pub fn parse_time(text: &str) -> Option<Duration> {
     if whole.is_empty() || fraction.len() > 9 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let whole: u64 = whole.bytes().all(|byte| byte.is_ascii_digit()).then(|| whole.parse().ok())??;
+    if !whole.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    // Digits alone that are no number are too many.
+    let whole: u64 = whole.parse().unwrap_or(u64::MAX);
     let fraction = if fraction.is_empty() {
         0
     } else {
         let digits = u32::try_from(fraction.len()).ok()?;
         u64::try_from(fraction.parse::<u128>().ok()? * u128::from(nanoseconds) / 10_u128.pow(digits)).ok()?
     };
-    Some(Duration::from_nanos(whole.checked_mul(nanoseconds)?.checked_add(fraction)?))
+    Some(Duration::from_nanos(whole.saturating_mul(nanoseconds).saturating_add(fraction)))
 }
 
 #[cfg(test)]
@@ -206,8 +211,11 @@ mod tests {
         assert_eq!(parse_time("0"), Some(Duration::ZERO));
         assert_eq!(parse_time("0.500000000m"), Some(Duration::from_secs(30)));
         assert_eq!(parse_time("0.999999999h"), Some(Duration::from_nanos(3_599_999_996_400)));
-        for wrong in ["5", "s", "-1s", "1 s", "1e3s", "99999999999999h", "", "1.s5", "0x1s"] {
+        for wrong in ["5", "s", "-1s", "1 s", "1e3s", "", "1.s5", "0x1s"] {
             assert_eq!(parse_time(wrong), None, "{wrong}");
+        }
+        for long in ["9999999h", "99999999999999999999999s", "18446744073.8s"] {
+            assert_eq!(parse_time(long), Some(Duration::from_nanos(u64::MAX)), "{long}");
         }
     }
 }

@@ -64,7 +64,8 @@ impl FromStr for SocketOption {
             "sndbuf" => size(value).map(Self::SendBuffer).ok_or_else(|| wrong("sndbuf")),
             "rcvbuf" => size(value).map(Self::ReceiveBuffer).ok_or_else(|| wrong("rcvbuf")),
             "linger" => {
-                let time = value.and_then(crate::address::parse_time).filter(|time| time.subsec_nanos() == 0);
+                let holds = |time: &Duration| time.subsec_nanos() == 0 && *time <= host::LONGEST_LINGER;
+                let time = value.and_then(crate::address::parse_time).filter(holds);
                 time.map(Self::Linger).ok_or_else(|| wrong("linger"))
             }
             _ => Err(OptionError::Unknown(name.to_owned())),
@@ -151,6 +152,11 @@ mod tests {
         assert_eq!(
             "keepalive=10ms".parse::<SocketOption>(),
             Err(OptionError::Value("keepalive", "10ms".into()))
+        );
+        // As an int it would be zero, which resets the connection.
+        assert_eq!(
+            "linger=4294967296s".parse::<SocketOption>(),
+            Err(OptionError::Value("linger", "4294967296s".into()))
         );
         assert_eq!("sndbuf=0".parse::<SocketOption>(), Err(OptionError::Value("sndbuf", "0".into())));
         assert_eq!("nagle".parse::<SocketOption>(), Err(OptionError::Unknown("nagle".into())));

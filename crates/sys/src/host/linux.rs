@@ -387,6 +387,9 @@ pub fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
+/// For how long a close may be told to wait: `l_linger` of socket(7) is an `int` of seconds, and what does not fit would be another time.
+pub const LONGEST_LINGER: Duration = Duration::from_secs(i32::MAX as u64);
+
 /// What a line ends with that was typed on a terminal.
 pub const TYPED_END: &[u8] = b"\n";
 

@@ -389,6 +389,9 @@ pub fn quote(word: &str) -> String {
     format!("\"{}\"", word.replace('"', "\\\""))
 }
 
+/// For how long a close may be told to wait: `l_linger` of `LINGER` is a `u_short` of seconds, and what does not fit would be another time.
+pub const LONGEST_LINGER: Duration = Duration::from_secs(u16::MAX as u64);
+
 /// What a line ends with that was typed on a console.
 pub const TYPED_END: &[u8] = b"\r\n";
 
