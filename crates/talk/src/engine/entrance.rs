@@ -83,12 +83,14 @@ impl<'a> Entrance<'a> {
         if self.failures.load(Ordering::Relaxed) > 0 {
             self.failures.store(0, Ordering::Relaxed);
         }
+        // The number before the place, and neither seen the other way round: one with a later number than the last when a shortage was told
+        // then found its room after that, and so there was some ([`Self::had_room`]).
+        let number = self.number.fetch_add(1, Ordering::SeqCst) + 1;
         // Counted before it is told: whoever hears of it may stop the server at once.
-        let open = self.tally.open.fetch_add(1, Ordering::Relaxed);
+        let open = self.tally.open.fetch_add(1, Ordering::SeqCst);
         if let Some(counters) = self.host.counters {
             counters.accepted();
         }
-        let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
         let about = About { id: ConnectionId(number), peer };
         self.host.reporter.tell(Some(about), &Told::Accepted { peer, local });
         (about, open < self.host.limits.connections)
@@ -153,7 +155,7 @@ impl<'a> Entrance<'a> {
         if short.is_none_or(|(told, _)| told != of) {
             self.host.reporter.tell(None, &Told::Short { of });
         }
-        *short = Some((of, self.number.load(Ordering::Relaxed)));
+        *short = Some((of, self.number.load(Ordering::SeqCst)));
     }
 
     /// This one was let in: what was short is not any more, unless it was found short by who came after it.

@@ -11,10 +11,15 @@ use crate::stop::Stop;
 use crate::told::Silent;
 use enchufe_sys::accept::accept;
 use enchufe_sys::affinity::run_on;
+use enchufe_sys::host::{self, Interest, Watch};
 use enchufe_sys::reuseport::incoming_processor;
 use std::io;
 use std::net::{Ipv4Addr, TcpStream};
 use std::thread::Builder;
+use std::time::Duration;
+
+/// For a connection to come to where it belongs.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// Connects once from each of `processors`, to listeners at a port of its own on 127.0.0.1 that are opened as a server's with a thread
 /// for each are. The first processor whose connection came to the thread of another than the one that handled its packets; `None`:
@@ -36,6 +41,9 @@ fn try_out(each: &[Listener], processors: &[usize]) -> Result<Option<usize>, Tal
         let thread = Builder::new().spawn(connect).map_err(TalkError::resources("clone"))?;
         let connected = thread.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
         let _client = connected.map_err(TalkError::resources("connect"))?;
+        // Its kernel may be at the end of the handshake still.
+        let mut watches: Vec<_> = each.iter().map(|one| Watch::new(&one.socket, Interest::READ)).collect();
+        host::wait(&mut watches, Some(A_MOMENT)).map_err(TalkError::resources("poll"))?;
         for (processor, listener) in processors.iter().zip(each) {
             while let Ok((stream, _)) = accept(&listener.socket) {
                 let handled = incoming_processor(&stream).map_err(TalkError::resources("getsockopt"))?;

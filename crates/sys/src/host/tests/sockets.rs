@@ -88,6 +88,8 @@ fn time_wait_is_found_with_the_time_left() {
         let (client, server) = pair(address);
         let at = local(&server);
         drop(server);
+        // A program that another test just starts has both, too, until its `execve`: the server's end goes first all the same.
+        until("the server's FIN", || (peer_is_open(local(&client), at) == Some(false)).then_some(()));
         drop(client);
         let left = until("TIME-WAIT", || match port_use(at) {
             Some(PortUse::TimeWait { left }) => Some(left),
