@@ -1,41 +1,20 @@
 //! TLS from one end of the program to the other, and with peers that nobody here wrote: OpenSSL's `s_client` and `s_server`, and
-//! Python's `ssl`. The certificates are made by `tests/tls/make`.
+//! Python's `ssl`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 
+use common::secured::{file, files, here, pair, send};
 use common::{
-    Done, Process, Server, accept, enchufe, json, listener, noise, on_engines, other, python, read_all, run,
+    Process, Server, accept, enchufe, json, listener, noise, on_engines, other, python, read_all, run,
 };
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::path::PathBuf;
 use std::time::Instant;
 
-fn file(name: &str) -> String {
-    format!("{}/tests/tls/{name}", env!("CARGO_MANIFEST_DIR"))
-}
-
-/// `CERTIFICATE,KEY`.
-fn files(certificate: &str, key: &str) -> String {
-    format!("{},{}", file(certificate), file(key))
-}
-
-fn pair() -> String {
-    files("server.pem", "server.key")
-}
-
 fn server(words: &[&str]) -> Server {
     Server::json(&[words, &["--tls", &pair()]].concat())
-}
-
-/// Our `send --tls`, which trusts the authority of the tests, to its end.
-fn send(target: &str, words: &[&str]) -> Done {
-    run(&[&["send", target, "--tls", "--tls-ca", &file("ca.pem")], words].concat())
-}
-
-fn here(server: &Server) -> String {
-    format!("localhost:{}", server.port())
 }
 
 /// A file of its own with these bytes.

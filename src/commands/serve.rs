@@ -318,7 +318,6 @@ fn only_used(flags: &flags::Serve, service: &'static str) -> Result<(), Problem>
         ("--busy-poll", flags.busy_poll.is_some(), reads),
         // It would be written into what the operator types.
         ("--status", flags.status, service != "ask"),
-        ("--tls", !flags.tls.is_empty(), reads),
     ];
     match used.iter().find(|(_, given, used)| *given && !used) {
         Some((flag, ..)) => Err(Problem::new(Kind::FlagNotUsed).with("flag", flag).with("service", service)),

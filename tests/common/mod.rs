@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses its part of this")]
 
 pub mod json;
+pub mod secured;
 pub mod watched;
 
 use socket2::{Domain, Socket, Type};

@@ -21,6 +21,7 @@ pub mod namespace;
 pub mod origin;
 pub mod outside;
 pub mod packet_ring;
+pub mod pair;
 pub mod parent_death;
 pub mod pidfd;
 pub mod poll;

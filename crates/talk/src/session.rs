@@ -9,6 +9,8 @@
 
 mod asking;
 #[cfg(feature = "linux")]
+mod beside;
+#[cfg(feature = "linux")]
 mod carried;
 mod output;
 mod parked;
@@ -376,6 +378,11 @@ impl<'h, S: Service, B> Session<'h, S, B> {
         let came = if let Event::Bytes(bytes) = event { bytes } else { &[] };
         let mut actions = Actions { list: ACTIONS.take() };
         self.service.event(&mut self.state, event, &mut actions);
+        self.carry_out(actions, came, now)
+    }
+
+    /// Whether any of the received bytes are to be sent from their buffer.
+    fn carry_out(&mut self, mut actions: Actions, came: &[u8], now: Instant) -> bool {
         let mut is_lent = false;
         // Most events ask for nothing: it is worth a look.
         if !actions.list.is_empty() {

@@ -106,8 +106,10 @@ impl Crew {
             let problem = Problem::new(Kind::BeyondTables).with("connections", connections);
             return Err(problem.count("threads", threads).with("places", places));
         }
-        // Beside its socket: to wait for the program; to be told of the operator's answer.
+        // Beside its socket: to wait for the program, and, where that cannot have the socket itself, the server's end of what it has; to be
+        // told of the operator's answer.
         let needed = match plan.service {
+            "exec" if plan.identity.is_some() => own + 3 * connections,
             "exec" => own + 2 * connections,
             "ask" if engine == engine::Kind::Threads => own + 2 * connections,
             _ if engine.takes_descriptors() => own + connections,

@@ -2,7 +2,9 @@
 //!
 //! A thread waits for each program: beside a process it costs next to nothing. The server keeps a copy of the socket,
 //! so that it can say how the connection ended and what it carried; the connection ends with the program that was
-//! started, whatever else may have the socket still.
+//! started, whatever else may have the socket still. With TLS it has one end of a pair instead ([`relay`]).
+
+mod relay;
 
 use super::accept::Arrival;
 use super::{Host, Program, Tally, threads};
@@ -26,27 +28,87 @@ pub(super) fn run(
     host: &Host<'_>,
     tally: &Tally,
 ) -> Result<(), TalkError> {
-    threads::each(listeners, host, tally, false, |Arrival { stream, about, .. }| {
-        let begun = Instant::now();
-        let (reason, carried) = match Connection::start(program, &stream, about, host) {
-            Ok((connection, process)) => connection.serve(process),
-            Err((call, error)) => {
-                // RST: its client is not to take nothing for the answer.
-                let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-                (Reason::Failed(call, error), Carried::default())
-            }
-        };
-        drop(stream);
-        let Carried { received, sent } = carried;
-        tally.left();
-        let end = End { reason, received, sent, unsent: 0, lasted: begun.elapsed() };
-        tally.count(&end);
-        if let Some(counters) = host.counters {
-            counters.received(received);
-            counters.sent(sent);
-        }
-        host.ended(about, &end);
+    threads::each(listeners, host, tally, false, |arrival| match host.tls {
+        None => serve(program, arrival, host, tally),
+        Some(_) => relay::serve(program, arrival, host, tally),
     })
+}
+
+/// Runs a program that has the connection itself.
+fn serve(program: &Program, Arrival { stream, about, .. }: Arrival, host: &Host<'_>, tally: &Tally) {
+    let begun = Instant::now();
+    let (reason, carried) = match Connection::start(program, &stream, about, host) {
+        Ok((connection, process)) => connection.serve(process),
+        Err((call, error)) => {
+            // RST: its client is not to take nothing for the answer.
+            let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+            (Reason::Failed(call, error), Carried::default())
+        }
+    };
+    drop(stream);
+    let Carried { received, sent } = carried;
+    tally.left();
+    let end = End { reason, received, sent, unsent: 0, lasted: begun.elapsed() };
+    tally.count(&end);
+    if let Some(counters) = host.counters {
+        counters.received(received);
+        counters.sent(sent);
+    }
+    host.ended(about, &end);
+}
+
+/// Starts it, with this as its standard input and output.
+fn start(
+    program: &Program,
+    ends: &impl AsFd,
+    local: SocketAddr,
+    about: About,
+    host: &Host<'_>,
+) -> Result<Started, (Call, io::Error)> {
+    // A group of its own: Ctrl-C at the server's terminal gives it the time to end that all have, and what it
+    // starts is cut with it.
+    let start = Start {
+        file: &program.file,
+        arguments: &program.arguments,
+        variables: &addresses(local, about.peer),
+        ends: ends.as_fd(),
+        descriptors: program.descriptors,
+    };
+    let process = start.start().map_err(|failed| match failed {
+        NotStarted::Clone(error) => (Call::Clone, error),
+        NotStarted::Exec(error) => (Call::Exec, error),
+    })?;
+    host.reporter.tell(Some(about), &Told::ProgramStarted { pid: process.pid() });
+    Ok(process)
+}
+
+/// Waits until it ends; why it is to be ended before.
+fn until_it_ends(process: &Started, deadline: Option<Instant>, host: &Host<'_>) -> Option<Reason> {
+    loop {
+        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let mut watches =
+            [Watch::new(process, Interest::READ), Watch::new(host.stop.cutting(), Interest::READ)];
+        if let Err(error) = host::wait(&mut watches, left) {
+            return Some(Reason::Failed(Call::Poll, error));
+        }
+        let [ended, cut] = watches.map(|watch| watch.ready().read);
+        if ended {
+            return None;
+        }
+        if cut {
+            return Some(Reason::Interrupted);
+        }
+        if left.is_some_and(|left| left.is_zero()) {
+            return host.limits.deadline.map(Reason::Deadline);
+        }
+    }
+}
+
+/// Waits for it, and tells how it ended.
+fn tell_end(process: Started, about: About, host: &Host<'_>) {
+    if let Ok(Ended { code, signal }) = process.wait() {
+        host.reporter.tell(Some(about), &Told::ProgramEnded { code, signal });
+    }
 }
 
 struct Connection<'a> {
@@ -73,50 +135,18 @@ impl<'a> Connection<'a> {
         // The program shares the flag, and expects to wait.
         stream.set_nonblocking(false).map_err(|error| (Call::SetOption, error))?;
         let local = stream.local_addr().map_err(|error| (Call::Exec, error))?;
-        // A group of its own: Ctrl-C at the server's terminal gives it the time to end that all have, and what it
-        // starts is cut with it.
-        let start = Start {
-            file: &program.file,
-            arguments: &program.arguments,
-            variables: &addresses(local, about.peer),
-            ends: stream.as_fd(),
-            descriptors: program.descriptors,
-        };
-        let process = start.start().map_err(|failed| match failed {
-            NotStarted::Clone(error) => (Call::Clone, error),
-            NotStarted::Exec(error) => (Call::Exec, error),
-        })?;
-        host.reporter.tell(Some(about), &Told::ProgramStarted { pid: process.pid() });
+        let process = start(program, stream, local, about, host)?;
         let deadline = host.limits.deadline.and_then(|limit| Instant::now().checked_add(limit));
         Ok((Self { stream, about, host, deadline }, process))
     }
 
     /// Waits until the program ends, or ends it.
     fn serve(self, process: Started) -> (Reason, Carried) {
-        let cut = loop {
-            let left = self.deadline.map(|at| at.saturating_duration_since(Instant::now()));
-            let cutting = self.host.stop.cutting();
-            let mut watches = [Watch::new(&process, Interest::READ), Watch::new(cutting, Interest::READ)];
-            if let Err(error) = host::wait(&mut watches, left) {
-                break Some(Reason::Failed(Call::Poll, error));
-            }
-            let [ended, cut] = watches.map(|watch| watch.ready().read);
-            if ended {
-                break None;
-            }
-            if cut {
-                break Some(Reason::Interrupted);
-            }
-            if left.is_some_and(|left| left.is_zero()) {
-                break self.host.limits.deadline.map(Reason::Deadline);
-            }
-        };
+        let cut = until_it_ends(&process, self.deadline, self.host);
         if cut.is_some() {
             process.end();
         }
-        if let Ok(Ended { code, signal }) = process.wait() {
-            self.host.reporter.tell(Some(self.about), &Told::ProgramEnded { code, signal });
-        }
+        tell_end(process, self.about, self.host);
         let (reason, mut carried) = self.look();
         if let Some(cut) = cut {
             return (cut, carried);

@@ -20,7 +20,7 @@ pub(super) fn run<S: Service>(
     tally: &Tally,
 ) -> Result<(), TalkError> {
     each(listeners, host, tally, S::ASKS, |arrival| {
-        tally.ended(connection::serve(host, service, arrival, None));
+        tally.ended(connection::serve(host, service, arrival, &mut ()));
     })
 }
 
