@@ -26,6 +26,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     style::learn_terminals();
+    enchufe_sys::host::fail_past_file_size();
     // Lives as long as the program: threads that nobody waits for speak too.
     let catalogue: &'static Catalogue = Box::leak(Box::new(Catalogue::new(flags::language(&arguments))));
     let result = match flags::parse(arguments, catalogue) {

@@ -348,6 +348,22 @@ fn a_server_whose_log_finds_no_room_ends_as_at_a_signal_and_says_why() {
 }
 
 #[test]
+fn a_log_that_may_not_become_so_large_ends_a_server_with_a_sentence_and_not_with_a_signal() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    // 512 bytes, or 1,024.
+    let script = "ulimit -f 1; exec \"$@\" serve echo --json -v --listen 127.0.0.1:0 --listen 127.0.0.1:0 --log \"$0\" >/dev/null";
+    let server = common::other("sh", &["-c", script, path, env!("CARGO_BIN_EXE_enchufe"), "--lang", "en"]);
+    let sentence = format!(
+        "enchufe: write {path}: the file is larger than this process may make it (ulimit -f); name another file, in a \
+         directory that is yours\n"
+    );
+    Process::start(server).finish().is(2, "", &sentence);
+    let kept = std::fs::read(path).unwrap();
+    assert!(kept.len() == 512 || kept.len() == 1024, "{}", kept.len());
+}
+
+#[test]
 fn a_log_of_json_is_what_stdout_would_say() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let server = Server::json(&["echo", "--once", "--log", file.path().to_str().unwrap()]);

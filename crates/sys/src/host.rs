@@ -10,7 +10,7 @@
 //!   connection ([`take_error`]), and how far the peer has acknowledged ([`delivery`]);
 //! * the machine's sockets: who is in the way of a `bind` ([`port_use`], [`denial`]), who waits to be accepted
 //!   ([`queued_peers`], [`queue_length`]) and how many may ([`queue_limit`]), whether a peer on this machine closed ([`peer_is_open`]);
-//! * limits: [`descriptor_limit`], [`raise_descriptor_limit`]; memory: [`give_back_early`];
+//! * limits: [`descriptor_limit`], [`raise_descriptor_limit`], [`fail_past_file_size`]; memory: [`give_back_early`];
 //! * the terminal: [`prepare_terminals`], what ends a typed line ([`TYPED_END`]), as it was
 //!   ([`TerminalMode`]), [`redraw`]; programs that end with us: [`end_with_us`];
 //! * what an error means ([`accept_fault`], [`is_in_progress`], [`is_family_missing`], [`is_name_unknown`]), and what
@@ -38,10 +38,10 @@ mod calls;
 pub use calls::{accept, half_close, send, set_option, start_thread};
 pub use system::{
     AsHandle, Bell, LONGEST_LINGER, StopSignals, TYPED_END, TerminalMode, Watch, accept_fault, call_name,
-    delivery, denial, descriptor_limit, end_with_us, give_back_early, is_family_missing, is_in_progress,
-    is_name_unknown, keep_alive_time, peer_is_open, port_use, prepare_terminals, queue_length, queue_limit,
-    queued_peers, quote, raise_descriptor_limit, receive, redraw, reuse_address, start_sockets, take_error,
-    wait,
+    delivery, denial, descriptor_limit, end_with_us, fail_past_file_size, give_back_early, is_family_missing,
+    is_in_progress, is_name_unknown, keep_alive_time, peer_is_open, port_use, prepare_terminals,
+    queue_length, queue_limit, queued_peers, quote, raise_descriptor_limit, receive, redraw, reuse_address,
+    start_sockets, take_error, wait,
 };
 
 /// What to wait for.

@@ -30,6 +30,13 @@ pub struct SignalPipe {
     registered: Vec<(c_int, SigId)>,
 }
 
+/// From now on a write that would make a file larger than the process may (`ulimit -f`) fails with `EFBIG`, instead of ending the process
+/// by SIGXFSZ: it can be told then (setrlimit(2)).
+pub fn fail_past_file_size() {
+    // SAFETY: no handler of ours is named. Nothing else can be wrong with a signal that can be ignored.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 impl SignalPipe {
     /// Catches `signals` from now until the pipe is dropped. Fails for those that cannot be caught or that
     /// the program's own faults raise ([`io::ErrorKind::InvalidInput`]), and without descriptors.

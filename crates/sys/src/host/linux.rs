@@ -387,6 +387,11 @@ pub fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
+/// From now on a write that would make a file larger than the process may (`ulimit -f`) fails, and does not end the process.
+pub fn fail_past_file_size() {
+    crate::signals::fail_past_file_size();
+}
+
 /// For how long a close may be told to wait: `l_linger` of socket(7) is an `int` of seconds, and what does not fit would be another time.
 pub const LONGEST_LINGER: Duration = Duration::from_secs(i32::MAX as u64);
 

@@ -389,6 +389,9 @@ pub fn quote(word: &str) -> String {
     format!("\"{}\"", word.replace('"', "\\\""))
 }
 
+/// No file is too large for a process here.
+pub const fn fail_past_file_size() {}
+
 /// For how long a close may be told to wait: `l_linger` of `LINGER` is a `u_short` of seconds, and what does not fit would be another time.
 pub const LONGEST_LINGER: Duration = Duration::from_secs(u16::MAX as u64);
 

@@ -165,7 +165,9 @@ fn default_signals() -> io::Result<()> {
         let mut none = mem::zeroed();
         libc::sigemptyset(&raw mut none);
         check(libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut()))?;
-        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        for ours in [libc::SIGPIPE, libc::SIGXFSZ] {
+            libc::signal(ours, libc::SIG_DFL);
+        }
     }
     Ok(())
 }
