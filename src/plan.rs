@@ -97,7 +97,7 @@ pub fn number<N: std::str::FromStr + PartialOrd + std::fmt::Display>(
     })
 }
 
-/// A number of bytes, as `64KiB`, `10MB` or `1GiB`.
+/// A number of bytes, as `64KiB`, `10MB` or `1GiB`. More than 64 bits hold is as many as they do.
 pub fn size(flag: &'static str, text: &str) -> Result<u64, Problem> {
     const UNITS: [(&str, u64); 8] = [
         ("", 1),
@@ -112,8 +112,9 @@ pub fn size(flag: &'static str, text: &str) -> Result<u64, Problem> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
     let unit = UNITS.iter().find(|(name, _)| *name == unit.trim_start()).map(|(_, bytes)| *bytes);
-    let size = number.parse::<u64>().ok().zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
-    size.ok_or_else(|| {
+    // Digits alone that are no number are too many.
+    let number = (digits > 0).then(|| number.parse().unwrap_or(u64::MAX));
+    number.zip(unit).map(|(number, unit)| number.saturating_mul(unit)).ok_or_else(|| {
         Problem::new(Kind::BadSize).with("flag", flag).with("word", crate::text::escape(text.as_bytes()))
     })
 }

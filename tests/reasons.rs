@@ -113,6 +113,23 @@ fn a_server_that_is_full_says_so_and_resets_who_comes() {
 }
 
 #[test]
+fn who_is_reset_is_told_so_whether_or_not_connect_had_returned_by_then() {
+    let server = Server::json(&["echo", "--max-connections", "1", "--events", "none"]);
+    let first = server.connect();
+    (&first).write_all(b"x").unwrap();
+    read_exactly(&first, 1);
+    let sentence = format!(
+        "enchufe: the connection with {} did not end well: the peer reset it (RST)\n",
+        server.target()
+    );
+    for _ in 0..30 {
+        run(&["send", &server.target(), "hola", "-q"]).is(1, "", &sentence);
+        let done = run(&["send", &server.target(), "hola", "--json"]);
+        assert_eq!((done.code, &end(&done)["reason"]), (Some(1), &json!("reset_by_peer")));
+    }
+}
+
+#[test]
 fn a_server_that_is_told_to_stop_interrupts_what_does_not_end() {
     let mut server = Server::json(&["echo", "--drain", "0"]);
     let client = server.connect();

@@ -80,7 +80,7 @@ pub fn send(flags: &flags::Send, common: Common, catalogue: &'static Catalogue) 
         Err(error) => match teller.problem() {
             Some(problem) => return Err(problem),
             None if teller.is_deaf() => return Ok(Code::Fine),
-            None => return Err(connect_problem(error, &plan)),
+            None => return Err(connect_problem(error, &plan, catalogue)),
         },
     };
     let peer = connected.peer;
@@ -99,7 +99,13 @@ pub fn send(flags: &flags::Send, common: Common, catalogue: &'static Catalogue) 
 
 /// What is said of a failed connect, where this command knows more than the error: the address that
 /// could not be bound is that of `--source`.
-fn connect_problem(error: TalkError, plan: &Plan) -> Problem {
+fn connect_problem(error: TalkError, plan: &Plan, catalogue: &Catalogue) -> Problem {
+    if let Some((peer, end)) = unconnected(&error)
+        && matches!(end.reason, Reason::Reset)
+    {
+        let why = transcript::why(&end, catalogue);
+        return Problem::new(Kind::Ended).with("peer", peer).with("why", why);
+    }
     match (error, plan.retry) {
         (TalkError::AddressInUse { address, .. }, _) => {
             Problem::new(Kind::SourceInUse).with("address", address)
@@ -116,18 +122,25 @@ fn connect_problem(error: TalkError, plan: &Plan) -> Problem {
 
 /// A connection that was never made has its reason, too.
 fn tell_unconnected(error: &TalkError, teller: &Teller) {
+    if let Some((peer, end)) = unconnected(error) {
+        teller.tell(Some(About { id: ConnectionId(1), peer }), &Told::Closed { end: &end });
+    }
+}
+
+/// Where it went to, and how it ended. Who refuses it does so before it is made: it was made where the peer has reset it, if only for so
+/// short that `connect` is told of both at once.
+fn unconnected(error: &TalkError) -> Option<(SocketAddr, End)> {
     let (address, reason) = match error {
         TalkError::Refused { address } => (*address, Reason::Refused),
         TalkError::ConnectTimeout { address, limit } => (*address, Reason::Deadline(*limit)),
         TalkError::Call { call, address, error } => {
             let error =
                 error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
-            (*address, Reason::Failed(*call, error))
+            (*address, Reason::of_error(*call, error))
         }
-        _ => return,
+        _ => return None,
     };
-    let end = End { reason, received: 0, sent: 0, unsent: 0, lasted: Duration::ZERO };
-    teller.tell(Some(About { id: ConnectionId(1), peer: address }), &Told::Closed { end: &end });
+    Some((address, End { reason, received: 0, sent: 0, unsent: 0, lasted: Duration::ZERO }))
 }
 
 fn write_out(bytes: &[u8]) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use enchufe_sys::host;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -33,6 +34,9 @@ pub enum OptionError {
 /// The names that [`SocketOption::from_str`] knows.
 pub const NAMES: [&str; 5] = ["nodelay", "keepalive", "sndbuf", "rcvbuf", "linger"];
 
+/// What `TCP_KEEPIDLE` may be: `MAX_TCP_KEEPIDLE` of Linux, `include/net/tcp.h`.
+const KEEP_ALIVE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(32_767);
+
 impl FromStr for SocketOption {
     type Err = OptionError;
 
@@ -54,8 +58,8 @@ impl FromStr for SocketOption {
                 None | Some("on") => Ok(Self::KeepAlive(Some(Duration::from_secs(7200)))),
                 Some("off") => Ok(Self::KeepAlive(None)),
                 Some(time) => match crate::address::parse_time(time) {
-                    // TCP_KEEPIDLE counts whole seconds (tcp(7)).
-                    Some(time) if time >= Duration::from_secs(1) && time.subsec_nanos() == 0 => {
+                    // It counts whole seconds (tcp(7)).
+                    Some(time) if KEEP_ALIVE.contains(&time) && time.subsec_nanos() == 0 => {
                         Ok(Self::KeepAlive(Some(time)))
                     }
                     _ => Err(wrong("keepalive")),
@@ -152,6 +156,10 @@ mod tests {
         assert_eq!(
             "keepalive=10ms".parse::<SocketOption>(),
             Err(OptionError::Value("keepalive", "10ms".into()))
+        );
+        assert_eq!(
+            "keepalive=32768s".parse::<SocketOption>(),
+            Err(OptionError::Value("keepalive", "32768s".into()))
         );
         // As an int it would be zero, which resets the connection.
         assert_eq!(

@@ -29,7 +29,7 @@ pub(super) struct Door<'a> {
 
 impl<'a> Door<'a> {
     pub(super) fn new(host: &'a Host<'a>, tally: &'a Tally, listeners: Vec<Listener>, asks: bool) -> Self {
-        let entrance = Entrance::new(host, tally);
+        let entrance = Entrance::new(host, tally, false);
         // Others go as the system sends them, as do those of the program that a connection may be handed to.
         if host.tls.is_some() {
             Entrance::hasten(&listeners);

@@ -25,6 +25,8 @@ const MOST_FAILURES: u32 = 64;
 pub(super) struct Entrance<'a> {
     pub(super) host: &'a Host<'a>,
     tally: &'a Tally,
+    /// Several threads wait at its listeners.
+    is_shared: bool,
     /// Of the last connection.
     number: AtomicU64,
     /// A shortage that was told and is not over, and the number of the last connection when it was told.
@@ -43,8 +45,9 @@ pub(super) enum Nobody {
 }
 
 impl<'a> Entrance<'a> {
-    pub(super) fn new(host: &'a Host<'a>, tally: &'a Tally) -> Self {
-        Self { host, tally, number: AtomicU64::new(0), short: Mutex::new(None), failures: AtomicU32::new(0) }
+    pub(super) fn new(host: &'a Host<'a>, tally: &'a Tally, is_shared: bool) -> Self {
+        let (number, failures) = (AtomicU64::new(0), AtomicU32::new(0));
+        Self { host, tally, is_shared, number, short: Mutex::new(None), failures }
     }
 
     /// Has small segments go at once to who comes to these listeners, for an accepted socket is as the one that it came to. Nagle's algorithm
@@ -188,7 +191,7 @@ impl<'a> Entrance<'a> {
         let count: u32 = count.sum();
         // An operation of another thread that waits for who comes would keep a socket open that is only dropped. One that others
         // have, too, goes on listening for them.
-        for listener in listeners.iter().filter(|listener| !listener.inherited) {
+        for listener in listeners.iter().filter(|listener| self.is_shared && !listener.inherited) {
             let _ = SockRef::from(&listener.socket).shutdown(Shutdown::Read);
         }
         drop(listeners);

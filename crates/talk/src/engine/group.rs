@@ -130,7 +130,7 @@ impl<'a> Group<'a> {
                 own.push(one);
             }
         }
-        let entrance = Entrance::new(host, tally);
+        let entrance = Entrance::new(host, tally, true);
         Entrance::hasten(all.iter().flatten());
         let bells: Result<Vec<_>, _> = (0..threads).map(|_| Bell::new().map(Arc::new)).collect();
         Ok(Self {
