@@ -289,7 +289,8 @@ pub struct Watch {
     pub count: Option<String>,
     #[arg(long, value_name = "TIME")]
     pub duration: Option<String>,
-    #[arg(long, conflicts_with_all = ["tsv", "columns", "time", "write"])]
+    #[arg(long, conflicts_with_all = [
+        "tsv", "columns", "time", "write", "filter", "interface", "count", "duration", "snaplen", "promiscuous"])]
     pub list: bool,
     #[arg(long, value_name = "N")]
     pub snaplen: Option<String>,

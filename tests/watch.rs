@@ -256,6 +256,8 @@ fn what_cannot_be_watched_is_said_in_a_sentence() {
         return;
     }
     run(&["watch", "--list"]).is(0, "1\tlo\tup\n", "");
+    run(&["watch", "--list", "--count", "3"])
+        .could_not_run("--list and --count exclude each other: leave one out");
     run(&["watch", "--list", "--json"]).is(0, "{\"index\":1,\"name\":\"lo\",\"up\":true}\n", "");
     let sentences = [
         (vec!["-i", "eth7"], "there is no interface eth7; there are: lo (and any, for all of them)"),

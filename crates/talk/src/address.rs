@@ -84,17 +84,16 @@ impl FromStr for Endpoint {
         if let Some(port) = parse_port(text) {
             return Ok(Self { host: Host::ThisMachine, port });
         }
-        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let no_port = || AddressError::NoPort(text.to_owned());
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(AddressError::BadPort(text.to_owned()));
         }
-        let Some((host, port)) = text.rsplit_once(':') else {
-            return Err(AddressError::NoPort(text.to_owned()));
-        };
+        let (host, port) = text.rsplit_once(':').ok_or_else(no_port)?;
         if text.parse::<Ipv6Addr>().is_ok() || (host.contains(':') && !host.starts_with('[')) {
             return Err(AddressError::Brackets(text.to_owned()));
         }
-        if host.starts_with('[') && text.ends_with(']') {
-            return Err(AddressError::NoPort(text.to_owned()));
+        if host.starts_with('[') && text.ends_with(']') || port.is_empty() {
+            return Err(no_port());
         }
         let host = parse_host(host).ok_or_else(|| AddressError::BadHost(host.to_owned()))?;
         let port = parse_port(port).ok_or_else(|| AddressError::BadPort(port.to_owned()))?;
@@ -191,7 +190,9 @@ mod tests {
     fn what_is_no_address_says_which_part() {
         let error = |text: &str| text.parse::<Endpoint>().unwrap_err();
         assert_eq!(error("localhost"), AddressError::NoPort("localhost".into()));
-        assert_eq!(error("[::1]"), AddressError::NoPort("[::1]".into()));
+        for alone in ["[::1]", "[::1]:", "127.0.0.1:", ":", ""] {
+            assert_eq!(error(alone), AddressError::NoPort(alone.into()));
+        }
         assert_eq!(error("65536"), AddressError::BadPort("65536".into()));
         assert_eq!(error("localhost:http"), AddressError::BadPort("http".into()));
         assert_eq!(error("+4000"), AddressError::NoPort("+4000".into()));
