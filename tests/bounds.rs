@@ -138,10 +138,7 @@ fn threads_that_are_gone_leave_little_of_their_memory() {
         // A thread each.
         let others = server.held().threads - peers.len();
         drop(peers);
-        while server.held().threads > others {
-            std::thread::yield_now();
-        }
-        server.held().memory
+        server.until(|now| now.threads <= others).memory
     };
     // The first makes what is kept from then on.
     let before = visit(1);

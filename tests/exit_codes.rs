@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Process, Server, accept, connect, enchufe, listener, other, read_exactly, run};
+use common::{Process, Server, connect, enchufe, listener, other, read_exactly, run};
 use std::io::Write;
 
 /// Makes a test of each row, and one that holds the table to them.
@@ -87,7 +87,7 @@ rows! {
     an_arrival_that_is_not_known_is_one: 1 "it is not known that everything arrived" {
         let (listener, address) = listener();
         let mut client = Process::start_with_input(enchufe("en", &["send", &address, "--no-reply"]));
-        let peer = accept(&listener);
+        let peer = client.accepted(&listener);
         client.write(b"part");
         common::reset(peer);
         client.errors_until("not known to have arrived");
@@ -116,8 +116,8 @@ rows! {
     }
     a_reset_is_one: 1 "the peer reset the connection" {
         let (listener, address) = listener();
-        let client = Process::start(enchufe("en", &["send", &address, "Hello"]));
-        common::reset(accept(&listener));
+        let mut client = Process::start(enchufe("en", &["send", &address, "Hello"]));
+        common::reset(client.accepted(&listener));
         client.finish().code
     }
     a_limit_is_one: 1 "a limit of the connection was reached" {
@@ -155,8 +155,8 @@ rows! {
     }
     a_client_that_was_interrupted_is_one: 1 "a client was interrupted" {
         let (listener, address) = listener();
-        let client = Process::start(enchufe("en", &["send", &address, "Hello"]));
-        let peer = accept(&listener);
+        let mut client = Process::start(enchufe("en", &["send", &address, "Hello"]));
+        let peer = client.accepted(&listener);
         assert_eq!(read_exactly(&peer, 5), b"Hello");
         client.signal("INT");
         client.finish().code

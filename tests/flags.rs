@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Process, Server, accept, enchufe, json, listener, read_all, run};
+use common::{Process, Server, enchufe, json, listener, read_all, run};
 use serde_json::json;
 use std::io::Write;
 
@@ -72,8 +72,8 @@ fn newline_and_crlf_are_added_to_the_message_and_nothing_else_is() {
         [(&[], b"hola"), (&["--newline"], b"hola\n"), (&["--crlf"], b"hola\r\n")];
     for (flag, expected) in cases {
         let (listener, address) = listener();
-        let client = Process::start(enchufe("en", &[&["send", &address, "hola", "-q"], flag].concat()));
-        assert_eq!(read_all(&accept(&listener)), expected);
+        let mut client = Process::start(enchufe("en", &[&["send", &address, "hola", "-q"], flag].concat()));
+        assert_eq!(read_all(&client.accepted(&listener)), expected);
         client.finish().is(0, "", "");
     }
 }
@@ -98,8 +98,8 @@ fn each_expectation_has_its_verdict() {
     for (expect, answer, code, sentence) in cases {
         let (listener, address) = listener();
         let words = ["send", &address, "x", "-q", "--expect", expect];
-        let client = Process::start(enchufe("en", &words));
-        let peer = accept(&listener);
+        let mut client = Process::start(enchufe("en", &words));
+        let peer = client.accepted(&listener);
         assert_eq!(common::read_exactly(&peer, 1), b"x");
         (&peer).write_all(answer).unwrap();
         drop(peer);
@@ -223,8 +223,8 @@ fn a_server_that_runs_out_of_descriptors_says_so_and_goes_on() {
 fn a_message_is_sent_whole_to_a_peer_that_speaks_first() {
     for expect in ["line", "bytes=7", "nothing", "echo"] {
         let (listener, address) = listener();
-        let client = Process::start(enchufe("en", &["send", &address, "QUIT", "-q", "--expect", expect]));
-        let peer = accept(&listener);
+        let mut client = Process::start(enchufe("en", &["send", &address, "QUIT", "-q", "--expect", expect]));
+        let peer = client.accepted(&listener);
         (&peer).write_all(b"220 hi\n").unwrap();
         assert_eq!(common::read_exactly(&peer, 4), b"QUIT", "--expect {expect}");
         drop(peer);
@@ -278,9 +278,10 @@ fn a_long_wait_is_explained() {
     let mut held = Vec::new();
     for (awaited, words, sentence) in cases {
         let (listener, address) = listener();
-        let told = Process::start(enchufe("en", &[&["send", &address, "--json"], words].concat()));
-        let said = Process::start(enchufe("en", &[&["send", &address], words].concat()));
-        held.push((awaited, sentence, told, said, [accept(&listener), accept(&listener)]));
+        let mut told = Process::start(enchufe("en", &[&["send", &address, "--json"], words].concat()));
+        let mut said = Process::start(enchufe("en", &[&["send", &address], words].concat()));
+        let peers = [told.accepted(&listener), said.accepted(&listener)];
+        held.push((awaited, sentence, told, said, peers));
     }
     for (awaited, sentence, mut told, mut said, peers) in held {
         assert_eq!(told.event("still_waiting")["awaited"], awaited);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Done, Process, Server, accept, enchufe, json, listener, read_all, read_exactly, run};
+use common::{Done, Process, Server, enchufe, json, listener, read_all, read_exactly, run};
 use serde_json::{Value, json};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -151,8 +151,8 @@ fn a_client_that_ends_first_says_so() {
 fn a_client_whose_peer_ends_first_says_so() {
     let (listener, address) = listener();
     let words = ["send", &address, "hola", "--no-half-close", "--json"];
-    let client = Process::start(enchufe("en", &words));
-    let peer = accept(&listener);
+    let mut client = Process::start(enchufe("en", &words));
+    let peer = client.accepted(&listener);
     assert_eq!(read_exactly(&peer, 4), b"hola");
     drop(peer);
     let done = client.finish();
@@ -163,8 +163,8 @@ fn a_client_whose_peer_ends_first_says_so() {
 #[test]
 fn a_client_whose_peer_resets_says_so_in_one_sentence() {
     let (listener, address) = listener();
-    let client = Process::start(enchufe("en", &["send", &address, "hola", "--json"]));
-    common::reset(accept(&listener));
+    let mut client = Process::start(enchufe("en", &["send", &address, "hola", "--json"]));
+    common::reset(client.accepted(&listener));
     let done = client.finish();
     let sentence =
         format!("enchufe: the connection with {address} did not end well: the peer reset it (RST)\n");
@@ -195,8 +195,8 @@ fn a_client_limits_its_wait_in_three_ways() {
 fn a_client_that_is_interrupted_says_so() {
     for signal in ["INT", "TERM"] {
         let (listener, address) = listener();
-        let client = Process::start(enchufe("es", &["send", &address, "hola", "--json"]));
-        let peer = accept(&listener);
+        let mut client = Process::start(enchufe("es", &["send", &address, "hola", "--json"]));
+        let peer = client.accepted(&listener);
         assert_eq!(read_exactly(&peer, 4), b"hola");
         client.signal(signal);
         let done = client.finish();

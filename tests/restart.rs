@@ -76,6 +76,15 @@ impl Seen {
     }
 }
 
+/// Then it is over, also where the test fails: it waits for its clients.
+struct Over<'a>(&'a Seen);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.over.store(true, Ordering::Relaxed);
+    }
+}
+
 fn start(address: SocketAddr, engine: &str) -> Process {
     let listen = address.to_string();
     let words = ["serve", "echo", "--listen", &listen, "--engine", engine, "--json"];
@@ -89,24 +98,21 @@ fn restarts(engine: &str) {
     // Its clients come from another address: one that connects to itself while nobody listens would have the port.
     let address = address_of_its_own();
     let seen = Seen::default();
-    let mut server = Some(start(address, engine));
+    let mut server = start(address, engine);
     thread::scope(|scope| {
+        let _over = Over(&seen);
         for client in 0..CLIENTS {
             let seen = &seen;
             scope.spawn(move || seen.visit(address, client));
         }
         for _ in 0..times {
-            let before = seen.trips.load(Ordering::Relaxed);
-            while seen.trips.load(Ordering::Relaxed) < before + LOAD {
-                thread::yield_now();
-            }
-            // Killed and waited for.
-            drop(server.take());
-            server = Some(start(address, engine));
+            let trips = || seen.trips.load(Ordering::Relaxed);
+            let enough = trips() + LOAD;
+            server.wait_for(|| (trips() >= enough).then_some(()));
+            server.kill();
+            server = start(address, engine);
         }
-        seen.over.store(true, Ordering::Relaxed);
     });
-    let server = server.unwrap();
     let held = Held::by(server.id());
     server.signal("TERM");
     assert_eq!(server.finish().code, Some(0));

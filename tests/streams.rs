@@ -4,7 +4,7 @@
 mod common;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use common::{Process, Server, accept, enchufe, json, listener, local_of, named, read_all, read_exactly};
+use common::{Process, Server, enchufe, json, listener, local_of, named, read_all, read_exactly};
 use serde_json::json;
 use std::io::Write;
 use std::net::Shutdown;
@@ -20,7 +20,7 @@ fn the_end_of_the_input_is_sent_and_the_rest_of_the_answer_still_shown() {
     let mut client = Process::start_with_input(enchufe("en", &["send", &address, "-q"]));
     client.write(b"question");
     client.end_input();
-    let peer = accept(&listener);
+    let peer = client.accepted(&listener);
     // The peer answers only when it has seen our end.
     assert_eq!(read_all(&peer), b"question");
     (&peer).write_all(b"first ").unwrap();
@@ -37,7 +37,7 @@ fn with_no_half_close_the_end_of_the_input_is_not_sent() {
     let mut client = Process::start_with_input(enchufe("en", &words));
     client.write(b"question");
     client.end_input();
-    let peer = accept(&listener);
+    let peer = client.accepted(&listener);
     assert_eq!(read_exactly(&peer, 8), b"question");
     // The whole answer arrives, and only our own end brings the client's.
     (&peer).write_all(b"answer").unwrap();
@@ -55,7 +55,7 @@ fn with_no_half_close_the_end_of_the_input_is_not_sent() {
 fn a_peer_that_ends_first_still_gets_the_rest_of_the_input() {
     let (listener, address) = listener();
     let mut client = Process::start_with_input(enchufe("en", &["send", &address, "--json"]));
-    let peer = accept(&listener);
+    let peer = client.accepted(&listener);
     peer.shutdown(Shutdown::Write).unwrap();
     client.event("peer_ended");
     client.write(b"said after the peer's end");
@@ -72,8 +72,8 @@ fn to_a_pipe_stdout_carries_the_peers_bytes_and_nothing_else() {
         let (listener, address) = listener();
         let mut words = vec!["send", &address, "x"];
         words.extend(quiet.then_some("-q"));
-        let client = Process::start(enchufe("en", &words));
-        let peer = accept(&listener);
+        let mut client = Process::start(enchufe("en", &words));
+        let peer = client.accepted(&listener);
         (&peer).write_all(&every_byte()).unwrap();
         assert_eq!(read_all(&peer), b"x");
         drop(peer);
@@ -303,13 +303,11 @@ fn a_log_gets_what_happens_with_its_date_and_is_added_to() {
 fn a_log_that_is_moved_away_goes_on_in_a_new_file_after_sighup() {
     let folder = tempfile::tempdir().unwrap();
     let [path, old] = ["events.log", "events.log.1"].map(|name| folder.path().join(name));
-    let server = Server::json(&["echo", "--log", path.to_str().unwrap()]);
+    let mut server = Server::json(&["echo", "--log", path.to_str().unwrap()]);
     common::run(&["send", &server.target(), "uno", "-q"]).is(0, "uno", "");
     std::fs::rename(&path, &old).unwrap();
     server.process.signal("HUP");
-    while !path.exists() {
-        std::thread::yield_now();
-    }
+    server.process.wait_for(|| path.exists().then_some(()));
     common::run(&["send", &server.target(), "dos", "-q"]).is(0, "dos", "");
     let done = server.stop();
     assert_eq!((done.code, done.errors()), (Some(0), ""));
@@ -436,7 +434,7 @@ fn waiting_for_more_than_two_seconds_is_said_with_the_way_to_limit_it() {
     let (listener, address) = listener();
     let words = ["send", &address, "hola", "--expect", "echo"];
     let mut client = Process::start(enchufe("en", &words));
-    let peer = accept(&listener);
+    let peer = client.accepted(&listener);
     assert_eq!(read_exactly(&peer, 4), b"hola");
     (&peer).write_all(b"ho").unwrap();
     let line = client.errors_until("Still");

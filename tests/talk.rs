@@ -163,8 +163,8 @@ fn a_client_that_expects_an_echo_shows_each_piece_that_it_reads() {
 #[test]
 fn an_echo_that_does_not_come_back_whole_is_said() {
     let (listener, address) = listener();
-    let client = Process::start(enchufe("en", &["send", &address, "hola", "--expect", "echo", "-q"]));
-    let peer = accept(&listener);
+    let mut client = Process::start(enchufe("en", &["send", &address, "hola", "--expect", "echo", "-q"]));
+    let peer = client.accepted(&listener);
     assert_eq!(common::read_exactly(&peer, 4), b"hola");
     (&peer).write_all(b"ho").unwrap();
     drop(peer);
@@ -174,8 +174,8 @@ fn an_echo_that_does_not_come_back_whole_is_said() {
 #[test]
 fn an_echo_that_differs_is_said_with_its_place() {
     let (listener, address) = listener();
-    let client = Process::start(enchufe("es", &["send", &address, "hola", "--expect", "echo", "-q"]));
-    let peer = accept(&listener);
+    let mut client = Process::start(enchufe("es", &["send", &address, "hola", "--expect", "echo", "-q"]));
+    let peer = client.accepted(&listener);
     assert_eq!(common::read_exactly(&peer, 4), b"hola");
     (&peer).write_all(b"hoka").unwrap();
     drop(peer);
@@ -273,7 +273,7 @@ fn no_reply_with_a_reset_before_everything_arrived_is_not_known_to_have_arrived(
     let (listener, address) = listener();
     let words = ["send", &address, "--no-reply", "-q"];
     let mut client = Process::start_with_input(enchufe("en", &words));
-    let peer = accept(&listener);
+    let peer = client.accepted(&listener);
     client.write(b"part");
     // Closed with that part unread: reset, while the input goes on.
     common::reset(peer);
@@ -358,8 +358,8 @@ fn reply_until_line_waits_for_the_end_of_the_line_however_it_is_cut() {
 #[test]
 fn a_client_is_answered_by_a_server_that_does_not_wait_for_its_end() {
     let (listener, address): (TcpListener, String) = listener();
-    let client = Process::start(enchufe("en", &["send", &address, "Hola", "--no-half-close", "-q"]));
-    let peer = accept(&listener);
+    let mut client = Process::start(enchufe("en", &["send", &address, "Hola", "--no-half-close", "-q"]));
+    let peer = client.accepted(&listener);
     assert_eq!(common::read_exactly(&peer, 4), b"Hola");
     (&peer).write_all(b"Hola desde el servidor").unwrap();
     peer.shutdown(Shutdown::Write).unwrap();

@@ -5,9 +5,7 @@
 mod common;
 
 use common::secured::{file, files, here, pair, send};
-use common::{
-    Process, Server, accept, enchufe, json, listener, noise, on_engines, other, python, read_all, run,
-};
+use common::{Process, Server, enchufe, json, listener, noise, on_engines, other, python, read_all, run};
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::path::PathBuf;
@@ -200,11 +198,11 @@ fn a_client_that_does_not_go_on_with_its_handshake_is_closed_at_a_limit(engine: 
 #[test]
 fn a_server_that_never_answers_the_handshake_is_given_up_at_a_limit() {
     let (listener, target) = listener();
-    let client = Process::start(enchufe(
+    let mut client = Process::start(enchufe(
         "en",
         &["send", &target, "hola", "--tls", "--tls-ca", &file("ca.pem"), "--idle", "50ms", "--json"],
     ));
-    let peer = accept(&listener);
+    let peer = client.accepted(&listener);
     let told = client.finish();
     assert_eq!((told.code, json::reasons(told.text())), (Some(1), vec!["idle".to_owned()]));
     drop(peer);
@@ -216,8 +214,8 @@ fn a_server_that_leaves_in_the_handshake_is_told_so() {
     for said in [&[22, 3, 3][..], &[]] {
         let (listener, target) = listener();
         let words = ["send", &target, "hola", "--tls", "--tls-ca", &file("ca.pem"), "--json"];
-        let client = Process::start(enchufe("en", &words));
-        let mut peer = accept(&listener);
+        let mut client = Process::start(enchufe("en", &words));
+        let mut peer = client.accepted(&listener);
         peer.read_exact(&mut [0; 5]).unwrap();
         peer.write_all(said).unwrap();
         peer.shutdown(Shutdown::Write).unwrap();

@@ -266,12 +266,10 @@ fn what_was_recorded_can_be_read_when_the_tracer_was_killed() {
     let path = folder.path().join("cut.pcapng");
     let path = path.to_str().unwrap();
     let server = format!("{} serve echo --listen 127.0.0.1:4000", env!("CARGO_BIN_EXE_enchufe"));
-    let tracer = Process::start(enchufe("en", &["trace", "-w", path, &server]));
+    let mut tracer = Process::start(enchufe("en", &["trace", "-w", path, &server]));
     let calls = || run(&["read", "--view", "calls", path]);
     // It is written without anything more that happens.
-    while !calls().text().contains("listen(") {
-        std::thread::yield_now();
-    }
+    tracer.wait_for(|| calls().text().contains("listen(").then_some(()));
     tracer.signal("KILL");
     assert_eq!(tracer.finish().code, None);
     let read = calls();

@@ -9,8 +9,8 @@
 
 mod common;
 
-use common::Process;
-use std::io::{Read, Write};
+use common::{Process, connect};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 /// The server's own, and not twenty connections more.
@@ -26,16 +26,6 @@ fn quiet(address: SocketAddr, words: &str) -> Process {
     Process::start(common::other("sh", &["-c", &line]))
 }
 
-/// It does not say when it listens.
-fn connect(address: SocketAddr) -> TcpStream {
-    loop {
-        match TcpStream::connect(address) {
-            Ok(stream) => return stream,
-            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused, "{error}"),
-        }
-    }
-}
-
 fn echo(mut client: &TcpStream, message: &[u8]) {
     client.write_all(message).unwrap();
     let mut back = vec![0; message.len()];
@@ -47,8 +37,10 @@ fn echo(mut client: &TcpStream, message: &[u8]) {
 #[cfg_attr(not(have_io_uring), ignore = "needs io_uring")]
 fn there_may_be_more_connections_than_descriptors() {
     let address = common::address_of_its_own();
-    let server = quiet(address, "");
-    let clients: Vec<TcpStream> = (0..CLIENTS).map(|_| connect(address)).collect();
+    let mut server = quiet(address, "");
+    let first = server.first(address);
+    let others = (1..CLIENTS).map(|_| connect(address));
+    let clients: Vec<TcpStream> = std::iter::once(first).chain(others).collect();
     for (number, client) in clients.iter().enumerate() {
         echo(client, &number.to_be_bytes());
     }
@@ -88,13 +80,14 @@ fn more_connections_than_all_tables_have_room_for_are_refused_at_the_start() {
 #[cfg_attr(not(have_io_uring), ignore = "needs io_uring")]
 fn whom_the_kernel_lets_in_past_the_limit_is_reset() {
     let address = common::address_of_its_own();
-    let server = quiet(address, "--max-connections 2 --drain 1m");
-    let clients = [connect(address), connect(address)];
+    let mut server = quiet(address, "--max-connections 2 --drain 1m");
+    let clients = [server.first(address), connect(address)];
     for client in &clients {
         echo(client, b"hola");
     }
-    let refused = connect(address).read(&mut [0]).unwrap_err();
-    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionReset);
+    // The reset may be there before it is done with connecting.
+    let refused = common::try_connect(address).and_then(|mut refused| refused.read(&mut [0]));
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::ConnectionReset);
     server.signal("TERM");
     for client in &clients {
         echo(client, b"who is there may end in order");

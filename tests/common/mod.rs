@@ -5,6 +5,7 @@
 
 pub mod json;
 pub mod secured;
+pub mod waits;
 pub mod watched;
 
 use socket2::{Domain, Socket, Type};
@@ -16,6 +17,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
+use waits::look_for;
 
 /// A wait that lasts so long would last for ever.
 pub const GUARD: Duration = Duration::from_secs(60);
@@ -194,6 +196,41 @@ impl Process {
         assert!(status.unwrap().success());
     }
 
+    /// Looks until this is there, which this program is to bring.
+    #[track_caller]
+    pub fn wait_for<T>(&mut self, look: impl FnMut() -> Option<T>) -> T {
+        let child = &mut self.child;
+        match look_for(|| child.try_wait().unwrap().is_some(), look) {
+            Ok(found) => found,
+            Err(problem) => self.give_up(problem),
+        }
+    }
+
+    /// The first who connects to this server, which does not say when it listens.
+    #[track_caller]
+    pub fn first(&mut self, address: SocketAddr) -> TcpStream {
+        self.wait_for(|| match try_connect(address) {
+            Ok(stream) => Some(stream),
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused, "{error}");
+                None
+            }
+        })
+    }
+
+    /// The next one who comes, where that is this program.
+    #[track_caller]
+    pub fn accepted(&mut self, listener: &TcpListener) -> TcpStream {
+        guarded(self.wait_for(|| waits::arrival(listener)))
+    }
+
+    /// Ends it with SIGKILL and waits for it.
+    pub fn kill(&mut self) {
+        // One that has ended already cannot be killed, and that is well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Waits for its end. What it printed is all of it, what was looked at before included.
     #[track_caller]
     pub fn finish(mut self) -> Done {
@@ -201,9 +238,8 @@ impl Process {
         if let Err(problem) = self.out.all().and_then(|()| self.err.all()) {
             self.give_up(problem);
         }
-        let status = self.child.wait().unwrap();
         Done {
-            code: status.code(),
+            code: waits::end_of(&mut self.child).code(),
             out: std::mem::take(&mut self.out.seen),
             err: std::mem::take(&mut self.err.seen),
         }
@@ -218,9 +254,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // One that has ended already cannot be killed, and that is well.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 
@@ -280,11 +314,15 @@ impl Pipe {
         }
     }
 
+    /// What there is of it, if not much more comes: the thread that reads may be behind.
     fn shown(&mut self) -> String {
-        while let Ok(chunk) = self.chunks.try_recv() {
+        const MOST: usize = 4000;
+        while self.seen.len() < MOST
+            && let Ok(chunk) = self.chunks.recv_timeout(Duration::from_millis(100))
+        {
             self.seen.extend(chunk);
         }
-        let end = self.seen.len().min(4000);
+        let end = self.seen.len().min(MOST);
         String::from_utf8_lossy(&self.seen[..end]).into_owned()
     }
 }
@@ -360,10 +398,8 @@ impl Server {
         let address = address_of_its_own();
         let listen = address.to_string();
         let words = [&["serve"], words, &["--listen", &listen, "-q"]].concat();
-        let process = Process::start(enchufe("en", &words));
-        while TcpStream::connect(address).is_err() {
-            std::thread::yield_now();
-        }
+        let mut process = Process::start(enchufe("en", &words));
+        drop(process.first(address));
         Self { process, address }
     }
 
@@ -394,7 +430,12 @@ impl Server {
 
 /// A connection of the test's own.
 pub fn connect(address: SocketAddr) -> TcpStream {
-    guarded(TcpStream::connect_timeout(&address, GUARD).unwrap())
+    try_connect(address).unwrap()
+}
+
+/// The same, or why there is none.
+pub fn try_connect(address: SocketAddr) -> io::Result<TcpStream> {
+    TcpStream::connect_timeout(&address, GUARD).map(guarded)
 }
 
 /// Until a stop of this process has not ended it: one with a time limit ends then, without a handler too (signal(7)).
@@ -407,9 +448,10 @@ pub fn again<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// The next one who comes.
+/// The next one who comes, where nobody is asked whether it still may ([`Process::accepted`] does).
+#[track_caller]
 pub fn accept(listener: &TcpListener) -> TcpStream {
-    guarded(listener.accept().unwrap().0)
+    guarded(look_for(|| false, || waits::arrival(listener)).unwrap())
 }
 
 fn guarded(stream: TcpStream) -> TcpStream {

@@ -1,7 +1,8 @@
 //! A server that is watched while very many come and go: what it has, and what it told of them, counted as it comes: all of it would
 //! not fit into memory.
 
-use super::enchufe;
+use super::waits::{end_of, look_for};
+use super::{GUARD, enchufe};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,8 +10,8 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 /// Threads, and descriptors of theirs, that may not have been there yet when a server that listens was looked at.
 const STARTING: usize = 8;
@@ -77,19 +78,30 @@ impl Watched {
         command.envs(faults.map(|plan| ("ENCHUFE_FAULTS", plan)));
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let mut next = |name: &str| lines.find_map(|line| event(&line, name));
-        let Some((listening, _)) = next("listening").zip(next("waiting")) else {
-            process.wait().unwrap();
-            return None;
-        };
-        let address = listening["address"].clone();
-        let address = address.as_str().unwrap().parse().unwrap();
+        let (sender, waits) = mpsc::channel();
         let told = thread::spawn(move || {
+            let mut next = |name: &str| lines.find_map(|line| event(&line, name));
             let mut told = Told::default();
-            lines.for_each(|line| told.learn(&line));
+            if let Some((listening, _)) = next("listening").zip(next("waiting")) {
+                // Nobody hears it where the test has failed meanwhile.
+                let _ = sender.send(listening["address"].as_str().unwrap().parse().unwrap());
+                lines.for_each(|line| told.learn(&line));
+            }
             told
         });
-        Some(Self { process, address, told: Some(told) })
+        match waits.recv_timeout(GUARD) {
+            Ok(address) => Some(Self { process, address, told: Some(told) }),
+            Err(RecvTimeoutError::Disconnected) => {
+                end_of(&mut process);
+                None
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let held = Held::by(process.id());
+                process.kill().unwrap();
+                process.wait().unwrap();
+                panic!("it waits for nobody: {held}");
+            }
+        }
     }
 
     pub fn id(&self) -> u32 {
@@ -101,22 +113,29 @@ impl Watched {
     }
 
     /// Waits until it has no more descriptors and threads than before. One that leaks them never does.
+    #[track_caller]
     pub fn settled(&self, before: Held) -> Held {
-        loop {
-            let now = self.held();
-            if now.descriptors <= before.descriptors + STARTING && now.threads <= before.threads + STARTING {
-                return now;
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
+        self.until(|now| {
+            now.descriptors <= before.descriptors + STARTING && now.threads <= before.threads + STARTING
+        })
+    }
+
+    /// Waits until what it has is so.
+    #[track_caller]
+    pub fn until(&self, is_so: impl Fn(Held) -> bool) -> Held {
+        let look = || Some(self.held()).filter(|now| is_so(*now));
+        look_for(|| false, look).unwrap_or_else(|problem| panic!("{problem}: {}", self.held()))
     }
 
     /// Ends it with SIGTERM. Each connection has begun and ended once.
     pub fn stop(mut self) -> Told {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").arg(&id).status().unwrap().success());
-        let told = self.told.take().unwrap().join().unwrap();
-        assert_eq!(self.process.wait().unwrap().code(), Some(0));
+        let told = self.told.take().unwrap();
+        let all = look_for(|| false, || told.is_finished().then_some(()));
+        all.unwrap_or_else(|problem| panic!("it does not stop, {problem}: {}", self.held()));
+        let told = told.join().unwrap();
+        assert_eq!(end_of(&mut self.process).code(), Some(0));
         assert!(told.open.is_empty(), "never ended: {:?}", told.open);
         assert_eq!((told.begun, told.ended), (told.last, told.last), "numbers are given out once");
         told
