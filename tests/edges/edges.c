@@ -1,6 +1,7 @@
 // What is hard for a tracer: threads that execute, tables of descriptors that processes share, stops, signals.
 
 #include "../scenarios/scenario.h"
+#include "../scenarios/sleeps.h"
 #include <linux/close_range.h>
 #include <linux/filter.h>
 #include <linux/io_uring.h>
@@ -13,7 +14,6 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 
 extern char **environ;
 
@@ -181,11 +181,26 @@ static void tells(int signal) {
     CHECK(write(told[1], "", 1));
 }
 
-// A timer's signal comes while recv waits. The peer sends only when it has come.
+// Sends a signal to the thread that is given once that waits in recv.
+static void *strikes(void *given) {
+    pid_t thread = *(pid_t *)given;
+    UNTIL(sleeps_in_recv(thread));
+    CHECK(syscall(SYS_tgkill, getpid(), thread, SIGUSR1));
+    return NULL;
+}
+
+static pthread_t striking(void) {
+    static pid_t own;
+    pthread_t thread;
+    own = gettid();
+    if (pthread_create(&thread, NULL, strikes, &own)) errx(1, "thread");
+    return thread;
+}
+
+// A signal comes while recv waits. The peer sends only when it has come.
 static void interrupted(int flags) {
     struct ends both = ends();
     struct sigaction action = {.sa_handler = tells, .sa_flags = flags};
-    struct itimerval soon = {.it_value.tv_usec = 300000};
     CHECK(pipe(told));
     pid_t child = CHECK(fork());
     if (child == 0) {
@@ -195,11 +210,12 @@ static void interrupted(int flags) {
         _exit(0);
     }
     CHECK(close(both.client));
-    CHECK(sigaction(SIGALRM, &action, NULL));
-    CHECK(setitimer(ITIMER_REAL, &soon, NULL));
+    CHECK(sigaction(SIGUSR1, &action, NULL));
+    pthread_t thread = striking();
     char buffer[5];
     ssize_t count = recv(both.server, buffer, sizeof buffer, MSG_WAITALL);
     if (flags == SA_RESTART ? count != 5 : count >= 0 || errno != EINTR) err(1, "recv");
+    pthread_join(thread, NULL);
     hear_all(both.server);
     CHECK(close(both.server));
     ended(child);
@@ -219,14 +235,15 @@ static void jumps(int signal) {
 static void jumped_out(void) {
     struct ends both = ends();
     struct sigaction action = {.sa_handler = jumps, .sa_flags = SA_RESTART};
-    CHECK(sigaction(SIGALRM, &action, NULL));
-    for (volatile int times = 0; times < 2; times++) {
-        struct itimerval soon = {.it_value.tv_usec = 50000};
+    CHECK(sigaction(SIGUSR1, &action, NULL));
+    for (int times = 0; times < 2; times++) {
+        pthread_t thread = striking();
         char buffer[5];
-        if (sigsetjmp(elsewhere, 1)) continue;
-        CHECK(setitimer(ITIMER_REAL, &soon, NULL));
-        CHECK(recv(both.client, buffer, sizeof buffer, 0));
-        errx(1, "nobody sent");
+        if (sigsetjmp(elsewhere, 1) == 0) {
+            CHECK(recv(both.client, buffer, sizeof buffer, 0));
+            errx(1, "nobody sent");
+        }
+        pthread_join(thread, NULL);
     }
     say(both.client, 5, 0);
     CHECK(close(both.client));

@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "../scenarios/sleeps.h"
 
 static inline __attribute__((always_inline)) void say(int fd, const char *text) {
     send(fd, text, strlen(text), 0); // line: sendto
@@ -66,26 +67,11 @@ static void *second(void *fd) {
     return NULL;
 }
 
-// Whether a thread sleeps in that call (proc(5)).
-static int sleeps(pid_t thread) {
-    char path[64], state = 0;
-    long call = -1;
-    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", thread);
-    FILE *file = fopen(path, "r");
-    if (!file || fscanf(file, "%ld", &call) != 1) call = -1;
-    if (file) fclose(file);
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
-    file = fopen(path, "r");
-    if (!file || fscanf(file, "%*d %*s %c", &state) != 1) state = 0;
-    if (file) fclose(file);
-    return call == SYS_recvfrom && state == 'S';
-}
-
 static void threads(int waiting, int saying) {
     pthread_t both[2];
     pthread_create(&both[0], NULL, first, &waiting);
     pthread_create(&both[1], NULL, second, &waiting);
-    while (!sleeps(numbers[0]) || !sleeps(numbers[1])) usleep(2000);
+    while (!sleeps_in_recv(numbers[0]) || !sleeps_in_recv(numbers[1])) usleep(2000);
     say(saying, "x");
     pthread_join(both[0], NULL);
     pthread_join(both[1], NULL);
