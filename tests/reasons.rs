@@ -58,11 +58,12 @@ fn a_server_whose_peer_resets_says_so_and_serves_the_next() {
 
 #[test]
 fn a_server_closes_an_idle_connection_and_says_so() {
-    let server = Server::json(&["echo", "--once", "--idle", "200ms"]);
+    let server = Server::json(&["echo", "--once", "--idle", "2s"]);
     let client = server.connect();
     (&client).write_all(b"hola").unwrap();
     assert_eq!(read_all(&client), b"hola", "and then the server's end");
-    let expected = json!({"reason": "idle", "received": 4, "sent": 4, "unsent": 0, "limit_ns": 200_000_000});
+    let expected =
+        json!({"reason": "idle", "received": 4, "sent": 4, "unsent": 0, "limit_ns": 2_000_000_000_u64});
     assert_eq!(end(&server.finish()), expected);
 }
 
@@ -175,9 +176,9 @@ fn a_client_whose_peer_resets_says_so_in_one_sentence() {
 #[test]
 fn a_client_limits_its_wait_in_three_ways() {
     let cases = [
-        (["--idle", "200ms"], "idle", "nothing came or went for 200 ms"),
-        (["--first-byte", "200ms"], "first_byte", "not one byte came for 200 ms"),
-        (["--deadline", "200ms"], "deadline", "it reached its limit of 200 ms"),
+        (["--idle", "2s"], "idle", "nothing came or went for 2 s"),
+        (["--first-byte", "2s"], "first_byte", "not one byte came for 2 s"),
+        (["--deadline", "2s"], "deadline", "it reached its limit of 2 s"),
     ];
     for (flag, reason, words) in cases {
         // A peer that accepts and is silent.
@@ -186,7 +187,7 @@ fn a_client_limits_its_wait_in_three_ways() {
         let sentence = format!("enchufe: the connection with {address} did not end well: {words}\n");
         assert_eq!((done.code, done.errors()), (Some(1), sentence.as_str()));
         let expected =
-            json!({"reason": reason, "received": 0, "sent": 4, "unsent": 0, "limit_ns": 200_000_000});
+            json!({"reason": reason, "received": 0, "sent": 4, "unsent": 0, "limit_ns": 2_000_000_000_u64});
         assert_eq!(end(&done), expected);
     }
 }
@@ -222,7 +223,7 @@ fn a_client_that_nobody_listens_to_says_so() {
 
 #[test]
 fn a_reader_that_is_slow_gets_everything_and_one_that_never_reads_is_cut_by_its_limit() {
-    let server = Server::json(&["chargen", "--accept", "2", "--idle", "300ms"]);
+    let server = Server::json(&["chargen", "--accept", "2", "--idle", "2s"]);
     let mut never = server.connect();
     let slow = server.connect();
     let lines = read_exactly(&slow, 74 * 1000);

@@ -119,7 +119,7 @@ fn a_server_can_be_started_again_at_once_on_the_same_port() {
 
 on_engines!(who_took_what_was_sent_was_not_silent_while_the_server_was_stopped: blocking threads epoll uring);
 fn who_took_what_was_sent_was_not_silent_while_the_server_was_stopped(engine: &str) {
-    const IDLE: Duration = Duration::from_millis(1500);
+    const IDLE: Duration = Duration::from_secs(3);
     const MORE: usize = 1 << 20;
     let take = |mut client: &TcpStream| {
         let mut buffer = vec![0; 64 * 1024];
@@ -132,7 +132,7 @@ fn who_took_what_was_sent_was_not_silent_while_the_server_was_stopped(engine: &s
             }
         }
     };
-    let server = Server::quiet(&["chargen", "--engine", engine, "--idle", "1500ms"]);
+    let server = Server::quiet(&["chargen", "--engine", engine, "--idle", "3s"]);
     let client = server.connect();
     read_exactly(&client, 1);
     // Nothing more fits then, so that the server waits for room.
