@@ -332,7 +332,8 @@ fn a_long_reading_shows_how_far_it_is_where_rows_go_elsewhere() {
     let script = "exec \"$0\" --lang es read \"$1\" > \"$1.rows\"";
     let command = common::other("sh", &["-c", script, env!("CARGO_BIN_EXE_enchufe"), name]);
     let mut terminal = Terminal::of(command);
-    let mut writer = OpenOptions::new().write(true).open(&pipe).unwrap();
+    // Also for reading: that waits for nobody (fifo(7)).
+    let mut writer = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
     writer.write_all(include_bytes!("../docs/practica/informe.pcap")).unwrap();
     // While the pipe is open the reading goes on.
     terminal.until(r"leídos 2\.1 KiB \(\d");

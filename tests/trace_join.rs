@@ -267,7 +267,7 @@ fn answer(mut socket: UnixStream) -> Vec<u8> {
 #[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
 fn nothing_that_comes_through_the_socket_disturbs_the_trace() {
     let place = Place::new();
-    let trace = place.trace(&[SERVER]);
+    let mut trace = place.trace(&[SERVER]);
     let send = |bytes: &[u8]| {
         let mut socket = place.knock();
         socket.write_all(bytes).unwrap();
@@ -294,11 +294,11 @@ fn nothing_that_comes_through_the_socket_disturbs_the_trace() {
         "sixteen programs have joined that trace already: true was not started; wait until one of them ends",
     );
     drop(idle);
-    let mut done = place.join(&["-q", "--", "true"]).finish();
-    while done.errors().contains("sixteen") {
-        // They are gone once the trace has looked.
-        done = place.join(&["-q", "--", "true"]).finish();
-    }
+    // They are gone once the trace has looked.
+    let done = trace.wait_for(|| {
+        let done = place.join(&["-q", "--", "true"]).finish();
+        (!done.errors().contains("sixteen")).then_some(done)
+    });
     done.is(0, "", "");
     interrupted(trace);
 }
