@@ -3,6 +3,9 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and says why")]
 
+mod common;
+
+use common::{Ends, FOR_EVER, connect, echo};
 use enchufe_sys::rlimit::{self, DescriptorLimit};
 use enchufe_talk::Stop;
 use enchufe_talk::engine::{self, Host, Kind, Limits};
@@ -11,7 +14,7 @@ use enchufe_talk::services::Echo;
 use enchufe_talk::told::{About, Reporter, Shortage, Told};
 use socket2::{Domain, Socket, Type};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
@@ -35,25 +38,9 @@ impl Reporter for Hears {
     }
 }
 
-/// Ends a server also where a test fails.
-struct Ends<'a>(&'a Stop);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.cut();
-    }
-}
-
 fn limit_descriptors(soft: u64) {
     let limit = rlimit::descriptor_limit().unwrap();
     rlimit::set_descriptor_limit(DescriptorLimit { soft, ..limit }).unwrap();
-}
-
-fn echo(mut stream: &TcpStream) {
-    stream.write_all(b"hola").unwrap();
-    let mut back = [0; 4];
-    stream.read_exact(&mut back).unwrap();
-    assert_eq!(&back, b"hola");
 }
 
 #[test]
@@ -69,24 +56,30 @@ fn whom_no_other_ring_has_a_place_for_is_reset_with_the_reason_and_later_ones_ar
     std::thread::scope(|scope| {
         let server = scope.spawn(|| engine::serve(Kind::Uring, listeners, &Echo, &host).unwrap());
         let ends = Ends(&stop);
-        assert_eq!(heard.recv().unwrap(), None);
+        assert_eq!(heard.recv_timeout(FOR_EVER).unwrap(), None);
         limit_descriptors(10 * PLACES);
-        let clients: Vec<TcpStream> = (0..PLACES).map(|_| TcpStream::connect(address).unwrap()).collect();
-        clients.iter().for_each(echo);
+        let clients: Vec<TcpStream> = (0..PLACES).map(|_| connect(address)).collect();
+        for client in &clients {
+            echo(client, b"hola");
+        }
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_read_timeout(Some(FOR_EVER)).unwrap();
         let mut taken: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
         // With one it is accepted, and another would be needed for the ring.
         taken.pop();
         // The reset may be there before the call returns, which then tells of it (connect(2) waits until it has a processor).
         let connected = socket.connect(&address.into());
         // A look for one more who waits may want one, too.
-        let short = heard.iter().find(|said| *said != Some(Shortage::Descriptors));
+        let mut said = std::iter::repeat_with(|| heard.recv_timeout(FOR_EVER).unwrap());
+        let short = said.find(|said| *said != Some(Shortage::Descriptors));
         assert_eq!(short, Some(Some(Shortage::Ring(EMFILE))));
         let refused = connected.and_then(|()| TcpStream::from(socket).read(&mut [0])).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionReset);
-        clients.iter().for_each(echo);
+        for client in &clients {
+            echo(client, b"hola");
+        }
         drop(taken);
-        echo(&TcpStream::connect(address).unwrap());
+        echo(&connect(address), b"hola");
         drop(ends);
         assert_eq!(server.join().unwrap().served, PLACES + 1);
     });

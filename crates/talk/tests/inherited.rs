@@ -2,33 +2,16 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and says why")]
 
+mod common;
+
+use common::{Ends, FOR_EVER, Holds, connect};
+use enchufe_talk::Stop;
 use enchufe_talk::engine::{self, Host, Kind, Limits};
 use enchufe_talk::listen::{self, Inherited};
 use enchufe_talk::told::Silent;
-use enchufe_talk::{Actions, Event, Service, Stop};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::num::NonZeroUsize;
-use std::sync::Barrier;
-
-/// Meets the test twice while it has what came in hand, and sends it back.
-struct Held(Barrier);
-
-impl Service for Held {
-    type State = ();
-
-    fn event(&self, _state: &mut (), event: Event<'_>, actions: &mut Actions) {
-        match event {
-            Event::Bytes(bytes) => {
-                self.0.wait();
-                self.0.wait();
-                actions.send(bytes.to_vec());
-            }
-            Event::PeerEnded => actions.close(),
-            _ => {}
-        }
-    }
-}
 
 /// Nothing is told, so that a kernel may let in by itself; and its thread hears of the stop before it hears of who came after it.
 fn come_after_the_stop(kind: Kind) {
@@ -37,17 +20,21 @@ fn come_after_the_stop(kind: Kind) {
     let socket = Some(next.try_clone().unwrap());
     let inherited = vec![Inherited { number: 3, name: String::new(), socket }];
     let listeners = listen::inherit(inherited, None, &[], &Silent).unwrap();
-    let (stop, service) = (Stop::new().unwrap(), Held(Barrier::new(2)));
+    let (stop, (service, holds, lets)) = (Stop::new().unwrap(), Holds::new());
     let limits = Limits { threads: NonZeroUsize::new(1), ..Limits::default() };
     let host = Host { limits, ..Host::new(&Silent, &stop) };
+    let (service, host) = (&service, &host);
     std::thread::scope(|scope| {
-        let server = scope.spawn(|| engine::serve(kind, listeners, &service, &host).unwrap());
-        let mut first = TcpStream::connect(address).unwrap();
+        // A failure lets it go.
+        let lets = lets;
+        let server = scope.spawn(move || engine::serve(kind, listeners, service, host).unwrap());
+        let _ends = Ends(&stop);
+        let mut first = connect(address);
         first.write_all(b"hola").unwrap();
-        service.0.wait();
+        holds.recv_timeout(FOR_EVER).unwrap();
         stop.begin();
-        let second = TcpStream::connect(address).unwrap();
-        service.0.wait();
+        let second = connect(address);
+        lets.send(()).unwrap();
         let mut back = [0; 4];
         first.read_exact(&mut back).unwrap();
         assert_eq!(&back, b"hola");

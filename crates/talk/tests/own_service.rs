@@ -1,12 +1,15 @@
 //! The example of a service of one's own, on every engine.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and says why")]
 
+mod common;
+
+use common::{Ends, connect};
 use enchufe_talk::Stop;
 use enchufe_talk::engine::{self, Host, Kind, Summary};
 use enchufe_talk::listen::{self, Plan};
 use enchufe_talk::told::Silent;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 
 #[expect(dead_code, unreachable_pub, reason = "its main is for people")]
 #[path = "../examples/own_service.rs"]
@@ -19,7 +22,8 @@ fn count_on(engine: Kind) {
     let summary = std::thread::scope(|scope| {
         let host = Host::new(&Silent, &stop);
         let server = scope.spawn(move || engine::serve(engine, listeners, &example::Count, &host).unwrap());
-        let mut client = TcpStream::connect(address).unwrap();
+        let _ends = Ends(&stop);
+        let mut client = connect(address);
         client.write_all(b"hola").unwrap();
         let mut four = [0; 2];
         client.read_exact(&mut four).unwrap();

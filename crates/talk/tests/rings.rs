@@ -3,6 +3,9 @@
 #![cfg(enchufe_faults)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod common;
+
+use common::{Ends, connect, echo, wait_until};
 use enchufe_sys::faults::{self, Call};
 use enchufe_sys::host;
 use enchufe_sys::rlimit::{self, DescriptorLimit};
@@ -16,12 +19,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// What would last for ever is given up.
-const FOR_EVER: Duration = Duration::from_secs(60);
-/// How often something is looked at that nothing is told of.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Who waits, so that a table has places for all.
 const BACKLOG: u32 = 64;
 
@@ -44,16 +43,6 @@ impl Reporter for Listener {
 
     fn hears_of_connections(&self) -> bool {
         false
-    }
-}
-
-/// Ends a server also where a test fails.
-struct Ends<'a>(&'a Stop);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.begin();
-        self.0.cut();
     }
 }
 
@@ -108,31 +97,10 @@ fn serve_here(faults: &str, test: impl FnOnce(SocketAddr, &Listener, &Stop)) -> 
     })
 }
 
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(FOR_EVER)).unwrap();
-    stream
-}
-
-fn echo(mut client: &TcpStream, message: &[u8]) {
-    client.write_all(message).unwrap();
-    let mut back = vec![0; message.len()];
-    client.read_exact(&mut back).unwrap();
-    assert!(back == message);
-}
-
 /// In order.
 fn end(mut client: &TcpStream) {
     client.shutdown(Shutdown::Write).unwrap();
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
-}
-
-fn wait_until(mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < FOR_EVER, "for ever");
-        thread::sleep(LOOK_AGAIN);
-    }
 }
 
 #[test]

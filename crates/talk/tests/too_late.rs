@@ -2,66 +2,40 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and says why")]
 
+mod common;
+
+use common::{Ends, FOR_EVER, Holds, connect, try_connect, wait_until};
+use enchufe_talk::Stop;
 use enchufe_talk::engine::{self, Host, Kind, Limits, Summary};
 use enchufe_talk::listen::{self, Plan};
 use enchufe_talk::services::Echo;
 use enchufe_talk::told::Silent;
-use enchufe_talk::{Actions, Event, Service, Stop};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr};
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
-
-/// Keeps its thread, once it has said so, until it is let go.
-struct Holds(Mutex<(Sender<()>, Receiver<()>)>);
-
-impl Service for Holds {
-    type State = ();
-
-    fn event(&self, (): &mut (), event: Event<'_>, actions: &mut Actions) {
-        match event {
-            Event::Bytes(bytes) => {
-                let (says, go) = &*self.0.lock().unwrap();
-                says.send(()).unwrap();
-                go.recv().unwrap();
-                actions.send_received(0..bytes.len());
-            }
-            Event::PeerEnded => actions.close(),
-            _ => {}
-        }
-    }
-}
-
-/// Ends a server also where a test fails.
-struct Ends<'a>(&'a Stop);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.cut();
-    }
-}
 
 #[test]
 #[cfg_attr(not(have_io_uring), ignore = "needs io_uring")]
 fn who_comes_when_the_stop_has_begun_is_reset_and_counted() {
-    let ((says, holds), (lets, go)) = (mpsc::channel(), mpsc::channel());
-    let (service, stop) = (Holds(Mutex::new((says, go))), Stop::new().unwrap());
+    let (stop, (service, holds, lets)) = (Stop::new().unwrap(), Holds::new());
     let limits = Limits { threads: Some(NonZeroUsize::MIN), ..Limits::default() };
     let host = Host { limits, ..Host::new(&Silent, &stop) };
     let listeners = listen::open(&Plan::new(&["127.0.0.1:0".parse().unwrap()]), &Silent, &stop).unwrap();
     let address = listeners[0].address();
+    let (service, host) = (&service, &host);
     std::thread::scope(|scope| {
-        let server = scope.spawn(|| engine::serve(Kind::Uring, listeners, &service, &host).unwrap());
+        // A failure lets it go.
+        let lets = lets;
+        let server = scope.spawn(move || engine::serve(Kind::Uring, listeners, service, host).unwrap());
         let _ends = Ends(&stop);
-        let mut client = TcpStream::connect(address).unwrap();
+        let mut client = connect(address);
         client.write_all(b"hola").unwrap();
-        holds.recv().unwrap();
+        holds.recv_timeout(FOR_EVER).unwrap();
         stop.begin();
         // The thread looks at the stop first, and the kernel has let this one in by then.
-        let mut late = TcpStream::connect(address).unwrap();
+        let mut late = connect(address);
         lets.send(()).unwrap();
         assert_eq!(late.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
         client.read_exact(&mut [0; 4]).unwrap();
@@ -75,13 +49,11 @@ const STOPS: usize = 5;
 const CLIENTS: usize = 6;
 /// Connections of a server before it is stopped.
 const LOAD: usize = 200;
-/// How often that is looked at.
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// Comes again and again until nobody listens any more. Each time it is answered, or reset.
 fn come(address: SocketAddr, answered: &AtomicUsize) {
     loop {
-        let talked = TcpStream::connect(address).and_then(|mut stream| {
+        let talked = try_connect(address).and_then(|mut stream| {
             stream.write_all(b"hola")?;
             let mut back = [0; 4];
             stream.read_exact(&mut back)?;
@@ -116,9 +88,7 @@ fn come_at_a_stop(kind: Kind) {
             for _ in 0..CLIENTS {
                 scope.spawn(|| come(address, &answered));
             }
-            while answered.load(Ordering::Relaxed) < LOAD && !server.is_finished() {
-                std::thread::sleep(LOOK_AGAIN);
-            }
+            wait_until(|| answered.load(Ordering::Relaxed) >= LOAD || server.is_finished());
             stop.begin();
             server.join().unwrap()
         });
