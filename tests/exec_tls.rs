@@ -279,6 +279,24 @@ fn what_does_not_end_in_time_is_cut_with_all_that_it_started_and_its_client_know
 }
 
 #[test]
+#[cfg_attr(not(have_python3), ignore = "python3 is not installed")]
+fn a_client_that_falls_silent_or_never_agrees_is_closed_at_a_limit_and_its_program_finds_that() {
+    let server = serve(&["--once", "--idle", "100ms", "--events", "all"], &["cat"]);
+    let late = python("tls_late", &[server.port(), file("ca.pem"), "read".to_owned()]);
+    let client = Process::start_with_input(late);
+    let done = server.finish();
+    assert_eq!(names(&done), ["secured", "program_started", "program_ended", "closed"]);
+    assert_eq!(json::only(done.text(), "program_ended")[0]["code"], 0);
+    assert_eq!(closed(&done)["reason"], "idle");
+    drop(client);
+    let server = serve(&["--once", "--first-byte", "100ms", "--events", "all"], &["cat"]);
+    let silent = server.connect();
+    let done = server.finish();
+    assert_eq!((names(&done), &closed(&done)["reason"]), (vec!["closed".to_owned()], &json!("first_byte")));
+    drop(silent);
+}
+
+#[test]
 fn as_many_as_may_be_have_a_program_at_once_where_the_descriptors_are_said_to_suffice() {
     const CLIENTS: usize = 10;
     // Three of each: its socket, what waits for its program, and the server's end of what that has.

@@ -304,14 +304,16 @@ fn plan(flags: &flags::Serve) -> Result<Plan, Problem> {
 /// Refuses flags that this service has no use for.
 fn only_used(flags: &flags::Serve, service: &'static str) -> Result<(), Problem> {
     let (asks, reads) = (matches!(service, "reply" | "ask"), reads(service));
+    // It opens what a program is to read.
+    let sees = reads || !flags.tls.is_empty();
     let used = [
         ("--until", flags.until.is_some(), asks),
         ("--quiet-time", flags.quiet_time.is_some(), asks),
         ("--newline", flags.ending.newline, asks),
         ("--crlf", flags.ending.crlf, asks),
-        ("--first-byte", flags.bounds.first_byte.is_some(), reads),
-        ("--idle", flags.bounds.idle.is_some(), reads),
-        ("--read-size", flags.bounds.read_size.is_some(), reads),
+        ("--first-byte", flags.bounds.first_byte.is_some(), sees),
+        ("--idle", flags.bounds.idle.is_some(), sees),
+        ("--read-size", flags.bounds.read_size.is_some(), sees),
         ("--engine", flags.engine.is_some(), reads),
         ("--threads", flags.threads.is_some(), reads),
         ("--cpus", flags.cpus.is_some(), reads),
