@@ -182,13 +182,14 @@ fn a_program_may_end_one_direction_and_go_on_with_the_other() {
     let server = serve(&["--once", "--events", "all"], &["python3", "-c", &script]);
     let mut client = Process::start_with_input(enchufe(
         "en",
-        &["send", &here(&server), "--tls", "--tls-ca", &file("ca.pem"), "-q"],
+        &["send", &here(&server), "--tls", "--tls-ca", &file("ca.pem"), "--json"],
     ));
     // It has the end of the answer before it has said anything.
-    client.out_has(b"first");
+    client.event("peer_ended");
     client.write(b"later");
     client.end_input();
-    assert_eq!(client.finish().code, Some(0));
+    let told = client.finish();
+    assert_eq!((told.code, json::payload(told.text(), "received")), (Some(0), b"first".to_vec()));
     let done = server.finish();
     assert_eq!((done.code, std::fs::read(&said).unwrap()), (Some(0), b"later".to_vec()));
     assert_eq!(closed(&done)["reason"], "own_end");
