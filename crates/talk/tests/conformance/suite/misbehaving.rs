@@ -13,7 +13,7 @@ use socket2::SockRef;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Peers at a time.
 const AT_ONCE: usize = 40;
@@ -115,9 +115,9 @@ fn descriptors() -> usize {
 /// What one peer does. What it reads must be what it sent; that the server ends it is no fault.
 fn misbehave(address: SocketAddr, seed: u64, echoes: bool) {
     let mut random = Random::new(seed);
-    let socket = unconnected(address, &[]);
+    let (socket, since) = (unconnected(address, &[]), Instant::now());
     socket.connect(&address.into()).unwrap();
-    let mut peer = Peer { stream: socket.into(), pattern: Pattern::new(), echoes, sent: 0, read: 0 };
+    let mut peer = Peer { stream: socket.into(), since, pattern: Pattern::new(), echoes, sent: 0, read: 0 };
     let acts = random.below(4);
     for _ in 0..acts {
         let size = random.one_of([1, 19, 1000, 70_000]);
@@ -152,6 +152,8 @@ fn misbehave(address: SocketAddr, seed: u64, echoes: bool) {
 
 struct Peer {
     stream: TcpStream,
+    /// It comes.
+    since: Instant,
     pattern: Pattern,
     /// What it reads is what it sent.
     echoes: bool,
@@ -198,8 +200,19 @@ impl Peer {
         result
     }
 
+    /// An end in order comes after all that was sent, unless the server's patience may have been over.
     fn finish(&mut self) {
         let _ = self.stream.shutdown(Shutdown::Write);
-        while self.read_some().is_ok() && self.read < self.sent {}
+        while self.read < self.sent {
+            let Err(error) = self.read_some() else { continue };
+            let may_be_short = !self.echoes || self.since.elapsed() >= PATIENCE;
+            assert!(
+                error.kind() != ErrorKind::UnexpectedEof || may_be_short,
+                "ended after {} of {} bytes",
+                self.read,
+                self.sent
+            );
+            return;
+        }
     }
 }
