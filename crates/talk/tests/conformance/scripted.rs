@@ -167,9 +167,8 @@ impl<S: Service> Server for Running<'_, S> {
         Ok(if self.secured { Box::new(secured::Over::new(client)) } else { client })
     }
 
-    fn listens(&self) -> bool {
-        self.a_while();
-        self.engine.borrow().listens()
+    fn wait_until_nobody_listens(&self) {
+        self.until("that nobody listens", Look::Always, |engine| !engine.listens());
     }
 
     fn wait(&self, what: &str, condition: &dyn Fn(&[Seen]) -> bool) {

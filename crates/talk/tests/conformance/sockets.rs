@@ -170,18 +170,14 @@ impl World for Sockets {
             let turn = Cell::new(0);
             let in_order = self.threads > NonZeroUsize::MIN && !setup.held;
             let secured = self.secured;
-            let running = Running { addresses, recorder, stop, operator, setup, go, turn, in_order, secured };
+            let running =
+                Running { addresses, recorder, stop, operator, setup, go, ended, turn, in_order, secured };
             if !setup.held {
                 running.go();
             }
             case(&running);
             stop.begin();
             drop(running);
-            if ended.recv_timeout(FOR_EVER) == Err(RecvTimeoutError::Timeout) {
-                // There is no other way to leave a thread behind.
-                eprintln!("never ended; {}", recorder.story());
-                std::process::abort();
-            }
             server.join().unwrap_or_else(|panic| resume_unwind(panic))
         });
         Report::new(recorder.seen(), summary)
@@ -195,6 +191,8 @@ struct Running<'a> {
     operator: &'a Operator,
     setup: &'a Setup,
     go: mpsc::Sender<()>,
+    /// Disconnected when it has.
+    ended: mpsc::Receiver<()>,
     /// Which address is the next peer's.
     turn: Cell<usize>,
     /// Several threads accept, in any order: a peer is connected when it is let in, so that the numbers of the
@@ -208,6 +206,12 @@ impl Drop for Running<'_> {
         // A case that failed is not to wait for its server.
         if std::thread::panicking() {
             self.stop.cut();
+        }
+        self.go();
+        if self.ended.recv_timeout(FOR_EVER) == Err(RecvTimeoutError::Timeout) {
+            // There is no other way to leave a thread behind.
+            eprintln!("never ended; {}", self.recorder.story());
+            std::process::abort();
         }
     }
 }
@@ -237,10 +241,10 @@ impl Server for Running<'_> {
         })
     }
 
-    fn listens(&self) -> bool {
-        self.addresses
-            .iter()
-            .any(|address| matches!(host::port_use(*address), Some(PortUse::Listening { .. })))
+    fn wait_until_nobody_listens(&self) {
+        let listens =
+            |address: &SocketAddr| matches!(host::port_use(*address), Some(PortUse::Listening { .. }));
+        self.wait("that nobody listens", &|_| !self.addresses.iter().any(listens));
     }
 
     fn wait(&self, what: &str, condition: &dyn Fn(&[Seen]) -> bool) {

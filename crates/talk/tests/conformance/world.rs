@@ -78,8 +78,8 @@ impl Setup {
 pub(crate) trait Server {
     /// A new peer, or why there is none. It may wait to be accepted.
     fn try_connect(&self) -> io::Result<Box<dyn Peer + '_>>;
-    /// Whether anybody listens, which is found without connecting: who connects may be let in still.
-    fn listens(&self) -> bool;
+    /// Found without connecting: who connects may be let in still.
+    fn wait_until_nobody_listens(&self);
     /// Until `condition` holds of what was told.
     fn wait(&self, what: &str, condition: &dyn Fn(&[Seen]) -> bool);
     fn seen(&self) -> Vec<Seen>;
@@ -130,9 +130,7 @@ impl dyn Server + '_ {
 
     /// Until nobody listens any more.
     pub(crate) fn wait_until_refused(&self) {
-        while self.listens() {
-            std::thread::yield_now();
-        }
+        self.wait_until_nobody_listens();
         assert!(self.try_connect().is_err());
     }
 }

@@ -77,9 +77,8 @@ pub(crate) fn without_descriptors_who_waits_is_served_when_one_leaves<W: World>(
             if let Some(leaver) = &leaver {
                 echo(leaver, b"hola");
                 // Where it is no descriptor it is one on its way into a ring, and with that one others would be let in.
-                while sockets() > before + usize::from(!world.has_rings()) {
-                    std::thread::yield_now();
-                }
+                let most = before + usize::from(!world.has_rings());
+                server.wait("that nothing else is on its way", &|_| sockets() <= most);
             }
             let mut taken = take_all(server);
             let (waits, waits_too) = (connect(server, waits), connect(server, waits_too));
@@ -269,6 +268,9 @@ pub(crate) fn a_connection_that_waits_takes_no_time<W: World>(world: &W) {
     });
 }
 
+/// What it panics with.
+const BROKEN: &str = "this service is broken";
+
 /// A service with a mistake.
 struct Broken;
 
@@ -276,7 +278,9 @@ impl Service for Broken {
     type State = ();
 
     fn event(&self, (): &mut (), event: Event<'_>, _actions: &mut Actions) {
-        assert!(!matches!(event, Event::Bytes(_)), "this service is broken");
+        if let Event::Bytes(_) = event {
+            std::panic::panic_any(BROKEN);
+        }
     }
 }
 
@@ -291,5 +295,8 @@ pub(crate) fn a_panic_of_a_service_does_not_hang_the_server<W: World>(world: &W)
             let _ = peer.try_read_to_end();
         })
     };
-    assert!(catch_unwind(AssertUnwindSafe(run)).is_err(), "the panic is not hidden");
+    let Err(panic) = catch_unwind(AssertUnwindSafe(run)) else { panic!("the panic is hidden") };
+    // The service's, or of the scope of its thread; not of a case that misses something.
+    let said = panic.downcast_ref::<&str>().copied().unwrap_or("something else");
+    assert!([BROKEN, "a scoped thread panicked"].contains(&said), "{said}");
 }
