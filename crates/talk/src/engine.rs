@@ -439,8 +439,8 @@ pub struct Program {
     pub descriptors: Option<u64>,
 }
 
-/// Runs a program for each connection, with the socket as its standard input and output, as long as [`serve`] would
-/// serve.
+/// Runs a program for each connection, as long as [`serve`] would serve. Its standard input and output are the socket; with TLS
+/// ([`Host::tls`]) one end of a pair of Unix sockets, and what it reads and writes is carried between the other one and the connection.
 #[cfg(feature = "linux")]
 pub fn serve_program(
     listeners: Vec<Listener>,
