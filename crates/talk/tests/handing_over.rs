@@ -169,14 +169,18 @@ impl Done {
     }
 }
 
-/// For how long the threads of this process ran that may run there alone. One that ends meanwhile is not counted.
+/// For how long the threads of this process ran that may run there alone. One that ends meanwhile is not counted, and
+/// what gives way to others counts as idle already (`schedstat::idle`).
 fn own(processor: usize) -> Duration {
     let alone = format!("Cpus_allowed_list:\t{processor}");
     let ran = |task: PathBuf| {
         let status = fs::read_to_string(task.join("status")).ok()?;
         let times = fs::read_to_string(task.join("schedstat")).ok()?;
         let nanos = times.split_whitespace().next()?.parse().ok()?;
-        status.lines().any(|line| line == alone).then(|| Duration::from_nanos(nanos))
+        let stat = fs::read_to_string(task.join("stat")).ok()?;
+        // The 19th field of proc_pid_stat(5), where the name in brackets is the second.
+        let nice: i32 = stat.rsplit_once(')')?.1.split_whitespace().nth(16)?.parse().ok()?;
+        (nice <= 0 && status.lines().any(|line| line == alone)).then(|| Duration::from_nanos(nanos))
     };
     fs::read_dir("/proc/self/task").unwrap().filter_map(|task| ran(task.unwrap().path())).sum()
 }
