@@ -170,3 +170,25 @@ fn nobody_reading_it_any_more_is_no_error() {
     let done = Process::start(common::other("sh", &["-c", &line])).finish();
     done.is(0, "Practice 1: an echo server and its client\n", "0\n");
 }
+
+#[test]
+#[cfg_attr(not(all(have_python3, have_namespaces)), ignore = "needs python3, user and network namespaces")]
+fn where_a_container_forbids_tracing_the_programs_stand_side_by_side() {
+    for call in ["ptrace", "seccomp"] {
+        let start = [call, "EPERM", env!("CARGO_BIN_EXE_enchufe"), "--lang", "en", "demo", "hola"];
+        let done = Process::start(common::python("forbidding", &start)).finish();
+        assert_eq!(
+            (done.code, done.errors()),
+            (
+                Some(0),
+                "enchufe: without the wire, for programs may not be traced here (permission denied); what is missing: \
+                 enchufe doctor\n"
+            ),
+            "{call}: {}",
+            done.text()
+        );
+        let (client, server) = columns(&done);
+        assert_eq!(client.matches("Sending (4 bytes): \"hola\"").count(), 3, "{client}");
+        assert_eq!(server.matches("Received (4 bytes): \"hola\"").count(), 3, "{server}");
+    }
+}

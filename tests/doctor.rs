@@ -43,3 +43,34 @@ fn where_no_more_networks_can_be_made_it_says_so() {
         )
     );
 }
+
+/// Where one call is refused to it.
+fn without(call: &str) -> Done {
+    let start = [call, "EPERM", env!("CARGO_BIN_EXE_enchufe"), "--lang", "en", "doctor"];
+    common::Process::start(common::python("forbidding", &start)).finish()
+}
+
+#[test]
+#[cfg_attr(not(have_python3), ignore = "python3 is not installed")]
+fn what_forbids_tracing_is_told_and_no_cure_for_something_else() {
+    let done = without("ptrace");
+    let lines: Vec<&str> = done.text().lines().skip(1).take(2).collect();
+    let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    if !matches!(scope.trim(), "2" | "3") {
+        assert_eq!(
+            lines[0],
+            "ptrace       no   the calls of traced programs; programs cannot be traced here: ptrace is refused (permission \
+             denied), as by the filter of system calls of a container; in Docker allow it with --cap-add SYS_PTRACE"
+        );
+    }
+    assert_eq!(lines[1], "seccomp      yes  traced programs stop at the calls that matter only");
+    let done = without("seccomp");
+    let lines: Vec<&str> = done.text().lines().skip(1).take(2).collect();
+    assert_eq!(lines[0], "ptrace       yes  the calls of traced programs");
+    assert_eq!(
+        lines[1],
+        "seccomp      no   traced programs stop at the calls that matter only; programs cannot be traced here: seccomp is \
+         refused (permission denied), which stops them at their calls; a container's filter may forbid it, and the kernel \
+         needs CONFIG_SECCOMP_FILTER"
+    );
+}

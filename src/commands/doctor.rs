@@ -1,13 +1,14 @@
 //! `enchufe doctor`
 
 use super::show;
+use super::trace::failed;
 use super::trace::obstacle::Obstacle;
 use crate::catalogue::Catalogue;
 use crate::exit::Code;
 use crate::flags;
 use crate::problem::Problem;
 use enchufe_sys::{host, io_uring, namespace, tun};
-use enchufe_watch::trace::probe;
+use enchufe_watch::trace::{CommandError, TraceError, probe};
 use enchufe_watch::{Capture, Options, Place};
 use fluent_bundle::{FluentArgs, FluentValue};
 use serde::{Serialize, Serializer};
@@ -32,17 +33,38 @@ struct Finding {
     /// What makes it work.
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<String>,
+    /// Why it does not, and what can be done about that, where no command does it.
+    #[serde(skip)]
+    problem: Option<Problem>,
 }
 
 impl Finding {
     fn new(name: &'static str, works: bool, command: impl FnOnce() -> String) -> Self {
-        Self { name, works, count: None, because: None, command: (!works).then(command) }
+        Self { name, works, count: None, because: None, command: (!works).then(command), problem: None }
+    }
+
+    fn refused(name: &'static str, problem: Problem) -> Self {
+        Self { name, works: false, count: None, because: None, command: None, problem: Some(problem) }
+    }
+
+    /// Whether calls can be traced, and whether a filter stops them: from what came of trying both.
+    fn traced(tried: Result<bool, TraceError>) -> [Self; 2] {
+        let works = |name: &'static str| Self::new(name, true, String::new);
+        let seccomp = |works: bool| Self::new("seccomp", works, || "CONFIG_SECCOMP_FILTER=y".to_owned());
+        match tried {
+            Ok(stopped) => [works("ptrace"), seccomp(stopped)],
+            Err(error @ TraceError::Command(CommandError::Unfiltered(_))) => {
+                [works("ptrace"), Self::refused("seccomp", failed(error))]
+            }
+            // Without ptrace it cannot be tried: whether the kernel has it is known.
+            Err(error) => [Self::refused("ptrace", failed(error)), seccomp(has_filters())],
+        }
     }
 
     fn network(tried: io::Result<()>) -> Self {
         let because = tried.err().map(|error| Obstacle::of(&error));
         let command = because.map(Obstacle::command);
-        Self { name: "namespaces", works: because.is_none(), count: None, because, command }
+        Self { name: "namespaces", works: because.is_none(), count: None, because, command, problem: None }
     }
 
     fn text(&self, catalogue: &Catalogue) -> String {
@@ -57,6 +79,9 @@ impl Finding {
         if let Some(command) = &self.command {
             args.set("command", command.as_str());
             line = format!("{line}; {}", catalogue.text("doctor-change", &args));
+        }
+        if let Some(problem) = &self.problem {
+            line = format!("{line}; {}", problem.text(catalogue));
         }
         line + "\n"
     }
@@ -89,18 +114,24 @@ fn look() -> Vec<Finding> {
     let limit = host::descriptor_limit().unwrap_or_default();
     let (network, link) = (namespace::probe(), tun::probe());
     let setting = |text: &str| format!("sudo sysctl {text}");
+    let [ptrace, seccomp] = Finding::traced(traced);
     vec![
         Finding::network(network),
-        Finding::new("ptrace", traced.is_ok(), || setting("kernel.yama.ptrace_scope=1")),
-        Finding::new("seccomp", matches!(traced, Ok(true)), || "CONFIG_SECCOMP_FILTER=y".to_owned()),
+        ptrace,
+        seccomp,
         Finding::new("capture", Capture::open(Place::Interface("lo"), &Options::default()).is_ok(), || {
             format!("sudo setcap cap_net_raw+ep {quoted}")
         }),
         Finding::new("link", link.is_ok(), || open_device(link.as_ref().err())),
         Finding::new("tracefs", fs::read(STATES).is_ok(), || format!("sudo {quoted} ...")),
         Finding::new("io-uring", io_uring::probe().is_ok(), || setting("kernel.io_uring_disabled=0")),
-        Finding { name: "descriptors", works: true, count: Some(limit), because: None, command: None },
+        Finding { count: Some(limit), ..Finding::new("descriptors", true, String::new) },
     ]
+}
+
+/// Whether the kernel knows filters of system calls: it counts those of each process then (Linux 5.9).
+fn has_filters() -> bool {
+    fs::read_to_string("/proc/self/status").is_ok_and(|status| status.contains("\nSeccomp_filters:"))
 }
 
 /// What lets this user open [`tun::PATH`]: without the kernel's module there is none.

@@ -8,8 +8,8 @@ import sys
 
 call, error, *program = sys.argv[1:]
 numbers = {
-    "x86_64": {"bind": 49, "sched_setaffinity": 203, "eventfd2": 290},
-    "aarch64": {"bind": 200, "sched_setaffinity": 122, "eventfd2": 19},
+    "x86_64": {"bind": 49, "sched_setaffinity": 203, "eventfd2": 290, "ptrace": 101, "seccomp": 317},
+    "aarch64": {"bind": 200, "sched_setaffinity": 122, "eventfd2": 19, "ptrace": 117, "seccomp": 277},
 }
 number = numbers[platform.machine()][call]
 # seccomp(2): the number of the call is the first word that a filter sees.

@@ -6,7 +6,7 @@ use crate::commands::read::recorded::ladder_of;
 use crate::commands::read::words::say as text;
 use crate::commands::trace::network::Network;
 use crate::commands::trace::obstacle::Obstacle;
-use crate::commands::trace::{failed, not_recorded, recording};
+use crate::commands::trace::{cannot_run, failed, not_recorded, recording};
 use crate::plan::Common;
 use crate::problem::{Kind, Problem};
 use enchufe_story::fact::Status;
@@ -58,10 +58,10 @@ pub fn run(
         match stage.run(practice, tries.is_empty()) {
             Ok(lines) => tries.push(lines),
             Err(Stop::Forbidden(error)) if tries.is_empty() => {
-                let cause = crate::problem::cause_text(error.kind(), &error.to_string(), catalogue);
+                let cause = cause(&error, catalogue);
                 return missing("note-demo-no-trace", &cause, "");
             }
-            Err(Stop::Forbidden(error)) => return Err(Problem::resources("ptrace", &error)),
+            Err(Stop::Forbidden(error)) => return Err(cannot_run(error)),
             Err(Stop::Problem(problem)) => return Err(problem),
         }
     }
@@ -71,8 +71,29 @@ pub fn run(
 /// Why a practice was not shown.
 enum Stop {
     /// Programs may not be traced.
-    Forbidden(io::Error),
+    Forbidden(CommandError),
     Problem(Problem),
+}
+
+impl Stop {
+    fn of(error: TraceError) -> Self {
+        match error {
+            TraceError::Command(forbidden @ (CommandError::Untraced(_) | CommandError::Unfiltered(_))) => {
+                Self::Forbidden(forbidden)
+            }
+            error => Self::Problem(failed(error)),
+        }
+    }
+}
+
+/// What the system said.
+fn cause(error: &CommandError, catalogue: &Catalogue) -> String {
+    match error {
+        CommandError::Untraced(error) | CommandError::Unfiltered(error) => {
+            crate::problem::cause_text(error.kind(), &error.to_string(), catalogue)
+        }
+        error => error.to_string(),
+    }
 }
 
 impl From<Problem> for Stop {
@@ -96,14 +117,7 @@ impl Stage<'_> {
         let options = self.options(&server, &client)?;
         let ran = trace(&options, &self.children, &mut recorder, audience);
         recorder.finish(self.bell).map_err(|error| cannot_write(&error))?;
-        let ended = ran.map_err(|error| match error {
-            TraceError::Command(CommandError::Refused { error, .. })
-                if error.kind() == io::ErrorKind::PermissionDenied =>
-            {
-                Stop::Forbidden(error)
-            }
-            error => Stop::Problem(failed(error)),
-        })?;
+        let ended = ran.map_err(Stop::of)?;
         say(&format!("{}\n", self.catalogue.plain(practice.title)))?;
         if is_first {
             say(&format!("{}\n", self.catalogue.plain("demo-lanes")))?;

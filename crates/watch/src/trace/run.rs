@@ -445,5 +445,8 @@ pub fn probe(command: &[Vec<u8>]) -> Result<bool, TraceError> {
         let _ = ptrace::resume(tid, ptrace::How::On, 0);
         outputs.drain();
     }
-    Ok(stopped)
+    match launched.failure() {
+        Some(failure) => Err(CommandError::of(command.first().cloned().unwrap_or_default(), failure).into()),
+        None => Ok(stopped),
+    }
 }
