@@ -43,6 +43,29 @@ fn golden(name: &str, passes: &str) -> String {
     std::fs::read_to_string(path).unwrap().split_once('\n').unwrap().1.to_owned()
 }
 
+/// Whether SIGINT is not what ends a process by itself any more.
+fn catches_interrupts(id: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or_default();
+    u64::from_str_radix(caught.trim(), 16).is_ok_and(|caught| caught & 1 << (2 - 1) != 0)
+}
+
+#[test]
+fn whoever_does_not_want_to_wait_for_the_first_bytes_need_not() {
+    // Nothing, and what may become an archive.
+    for bytes in [&b""[..], &[0x1f, 0x8b, 8]] {
+        let mut process = Process::start_with_input(enchufe("en", &["read", "-"]));
+        process.write(bytes);
+        // Until then it ends the program as any other.
+        let id = process.id();
+        process.wait_for(|| catches_interrupts(id).then_some(()));
+        process.signal("INT");
+        // Its input ends only then.
+        process.errors_until("interrupted");
+        process.finish().is(1, "", "enchufe: interrupted before anything was shown\n");
+    }
+}
+
 #[test]
 fn several_captures_are_one_in_the_order_of_their_times() {
     for name in ["retransmissions", "fragments", "icmp"] {

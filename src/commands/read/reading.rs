@@ -13,7 +13,8 @@ use enchufe_wire::file::{Item, Record};
 use enchufe_wire::session::{Frame, Scout, Session};
 use enchufe_wire::tcp::Limits;
 use std::io;
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 
 /// A frame with what of the file is said beside it.
 #[derive(Debug)]
@@ -93,6 +94,23 @@ impl Captures<'_> {
         }
     }
 
+    /// Opens all captures. In a thread of its own: the first bytes of a pipe may never come, and the user may not want to wait for them.
+    fn open(&self, waiting: &mut Waiting<'_>) -> Result<Supply, Stop> {
+        let (sources, in_order, meter) = (self.sources.to_vec(), self.in_order, waiting.meter().clone());
+        let (says, opened) = mpsc::channel();
+        // Where nobody waits any more it is of no use.
+        let open = move || says.send(Supply::open(&sources, in_order, &meter)).unwrap_or_default();
+        thread::Builder::new().spawn(open).map_err(Stop::Threads)?;
+        loop {
+            match opened.recv_timeout(Waiting::PAUSE) {
+                Ok(supply) => return supply.map_err(|problem| Stop::Input(vec![problem])),
+                Err(RecvTimeoutError::Timeout) if waiting.is_stopped() => return Err(Stop::Interrupted),
+                Err(RecvTimeoutError::Timeout) => waiting.look(),
+                Err(RecvTimeoutError::Disconnected) => return Err(Stop::Threads(failed_thread())),
+            }
+        }
+    }
+
     /// Gives what the job has come to, and what could not be read.
     fn run<T: Send + 'static>(
         &self,
@@ -100,8 +118,7 @@ impl Captures<'_> {
         waiting: &mut Waiting<'_>,
         mut audience: Option<(Option<&mut Remarks<'_>>, With<'_>)>,
     ) -> Result<(Option<T>, Vec<Problem>), Stop> {
-        let supply = Supply::open(self.sources, self.in_order, waiting.meter());
-        let supply = supply.map_err(|problem| Stop::Input(vec![problem]))?;
+        let supply = self.open(waiting)?;
         let (messages, used) = start(supply, job, waiting.stopped()).map_err(Stop::Threads)?;
         let ended = loop {
             match messages.recv_timeout(Waiting::PAUSE) {
@@ -123,7 +140,7 @@ impl Captures<'_> {
                 Err(RecvTimeoutError::Timeout) => {}
                 // It ends with a message, unless it panicked.
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Stop::Threads(io::Error::other("a thread of this program failed")));
+                    return Err(Stop::Threads(failed_thread()));
                 }
             }
             waiting.look();
@@ -131,6 +148,11 @@ impl Captures<'_> {
         waiting.clear();
         Ok(ended)
     }
+}
+
+/// It was to say something before it ended.
+fn failed_thread() -> io::Error {
+    io::Error::other("a thread of this program failed")
 }
 
 fn hand_out(batch: &Batch, with: With<'_>) -> io::Result<()> {
