@@ -41,6 +41,7 @@ macro_rules! kinds {
 kinds! {
     NoCommand "no-command" CouldNotRun,
     UnknownCommand "unknown-command" CouldNotRun,
+    UnknownCommandNear "unknown-command-near" CouldNotRun,
     NotHere "not-here" CouldNotRun,
     UnknownFlag "unknown-flag" CouldNotRun,
     UnknownFlagNumber "unknown-flag-number" CouldNotRun,

@@ -85,10 +85,13 @@ fn an_unknown_service_is_named_with_those_there_are() {
 fn an_unknown_command_or_flag_is_named_with_what_there_is() {
     both(
         &["srve"],
-        "\"srve\" is no command of enchufe; there are \"enchufe demo\", \"enchufe serve\" and \"enchufe send\" \
-         (\"enchufe --help\" explains them)",
-        "«srve» no es una orden de enchufe; están «enchufe demo», «enchufe serve» y «enchufe send» \
-         («enchufe --help» las explica)",
+        "\"srve\" is no command of enchufe; did you mean \"enchufe serve\"?",
+        "«srve» no es una orden de enchufe; ¿querías «enchufe serve»?",
+    );
+    both(
+        &["foo"],
+        "\"foo\" is no command of enchufe (\"enchufe --help\" shows those there are)",
+        "«foo» no es una orden de enchufe («enchufe --help» muestra las que hay)",
     );
     both(
         &["serve", "echo", "--lisen", "4000"],
@@ -352,7 +355,7 @@ fn a_file_that_this_user_may_not_read_is_said_to_be_so() {
     let words = ["send", "127.0.0.1:4000", "--lang", "en", "--file", secret.to_str().unwrap()];
     let start = ["--reuid", "65534", "--regid", "65534", "--clear-groups", copy.to_str().unwrap()];
     let done = Process::start(other("setpriv", &[&start[..], &words].concat())).finish();
-    let way = "change its permissions (chmod +r), or name another file";
+    let way = "run this as a user who may read it, give this user the right to (chown, setfacl), or name another file";
     done.could_not_run(&format!("open {}: permission denied; {way}", secret.display()));
 }
 
@@ -393,11 +396,13 @@ fn an_engine_has_no_more_threads_than_processors_and_only_those_that_it_may_use(
         "--threads 2 is more than the processors that --cpus names (1): \
          more would only take turns on them; give at most 1, or name more",
     );
-    serve(&["--cpus", "0-"]).could_not_run("--cpus needs numbers of processors, as in 0-3,6, not \"0-\"");
+    serve(&["--cpus", "0-"])
+        .could_not_run("--cpus needs numbers of processors, as in 0-3,6, or auto, or off, not \"0-\"");
     let done = serve(&["--cpus", "9999"]);
     assert_eq!(done.code, Some(2));
     assert!(done.errors().starts_with("enchufe: --cpus 9999: this program may run only on 0"));
-    serve(&["--busy-poll", "on"]).could_not_run("--busy-poll cannot be \"on\"; it can be: off, auto, 100us");
+    serve(&["--busy-poll", "on"])
+        .could_not_run("--busy-poll cannot be \"on\"; it can be: off, auto, TIME (as 100us)");
     serve(&["--busy-poll", "0s"]).could_not_run("--busy-poll has to be more than zero");
     serve(&["--engine", "blocking", "--threads", "1"])
         .could_not_run("--threads has an effect only with: --engine epoll, --engine uring");
@@ -408,21 +413,28 @@ fn an_engine_has_no_more_threads_than_processors_and_only_those_that_it_may_use(
 
 #[test]
 fn a_limit_that_would_never_come_is_refused() {
-    let cases: [(&[&str], &str); 3] = [
-        (&["--idle", "5s", "--deadline", "5s"], "--idle 5 s would never come: --deadline 5 s"),
-        (&["--first-byte", "6s", "--deadline", "5s"], "--first-byte 6 s would never come: --deadline 5 s"),
-        (&["--first-byte", "6s", "--idle", "5s"], "--first-byte 6 s would never come: --idle 5 s"),
+    let ends = |limit: &str, shorter: &str, time: &str| {
+        let (other, _) = shorter.split_once(' ').unwrap();
+        format!(
+            "{limit} {time} would never come: {shorter} ends the connection before; leave one out, or make {other} longer than \
+             {time}"
+        )
+    };
+    let cases: [(&[&str], [&str; 3]); 3] = [
+        (&["--idle", "5s", "--deadline", "5s"], ["--idle", "--deadline 5 s", "5 s"]),
+        (&["--first-byte", "6s", "--deadline", "5s"], ["--first-byte", "--deadline 5 s", "6 s"]),
+        (&["--first-byte", "6s", "--idle", "5s"], ["--first-byte", "--idle 5 s", "6 s"]),
     ];
-    for (words, start) in cases {
+    for (words, [limit, shorter, time]) in cases {
         let done = run(&[&["serve", "echo", "--listen", "127.0.0.1:0"], words].concat());
-        done.could_not_run(&format!("{start} ends the connection before; leave one out, or make it longer"));
+        done.could_not_run(&ends(limit, shorter, time));
     }
-    for (words, start) in [
-        (["--idle", "20ms"], "--quiet-time 50 ms would never come: --idle 20 ms"),
-        (["--quiet-time=2s", "--deadline=1s"], "--quiet-time 2 s would never come: --deadline 1 s"),
+    for (words, [shorter, time]) in [
+        (["--idle", "20ms"], ["--idle 20 ms", "50 ms"]),
+        (["--quiet-time=2s", "--deadline=1s"], ["--deadline 1 s", "2 s"]),
     ] {
         let done = run(&[&["serve", "reply", "hi", "--listen", "127.0.0.1:0"], &words[..]].concat());
-        done.could_not_run(&format!("{start} ends the connection before; leave one out, or make it longer"));
+        done.could_not_run(&ends("--quiet-time", shorter, time));
     }
     // A line completes it.
     let server = Server::json(&["reply", "hi", "--once", "--idle", "20s", "--until", "line"]);

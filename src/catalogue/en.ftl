@@ -210,14 +210,15 @@ way-newer-rings = it needs the io_uring of Linux 6.8 or later: use a newer kerne
 way-room = make room, or write to another disk
 way-directory = make it first (mkdir -p), or name another file
 way-look = look at its name (ls), or name another file
-way-permission = change its permissions (chmod +r), or name another file
+way-permission = run this as a user who may read it, give this user the right to (chown, setfacl), or name another file
 way-write-another = name another file, in a directory that is yours
 way-another = name another file
 
 ## What could not be done
 
 problem-no-command = say what to do; to begin with: "enchufe demo" (all there is: "enchufe --help")
-problem-unknown-command = "{ $word }" is no command of enchufe; there are "enchufe demo", "enchufe serve" and "enchufe send" ("enchufe --help" explains them)
+problem-unknown-command = "{ $word }" is no command of enchufe ("enchufe --help" shows those there are)
+problem-unknown-command-near = "{ $word }" is no command of enchufe; did you mean "enchufe { $near }"?
 problem-not-here = "enchufe { $word }" is not part of enchufe on this system: it needs Linux. Wireshark captures here, and "enchufe read FILE --ladder" shows what it captured
 problem-unknown-flag = there is no flag { $flag } here ("--help" shows those there are; if it is none, put -- before it)
 problem-unknown-flag-number = there is no flag { $flag } here, and none takes a negative number (if it is a message, put -- before it)
@@ -270,13 +271,13 @@ problem-rings-too-large = io_uring_setup: there is no memory for the rings of so
 problem-engine-refused = --engine { $engine } cannot serve here: { $call }: { $cause }; { $way }, or use --engine { $works }
 problem-too-many-threads = --threads { $threads } is more than the processors that this program may use ({ $most }): more would only take turns on them; give at most { $most }
 problem-threads-beyond-named = --threads { $threads } is more than the processors that --cpus names ({ $most }): more would only take turns on them; give at most { $most }, or name more
-problem-bad-processors = --cpus needs numbers of processors, as in 0-3,6, not "{ $word }"
+problem-bad-processors = --cpus needs numbers of processors, as in 0-3,6, or auto, or off, not "{ $word }"
 problem-not-steered = --cpus: this system does not bring new connections to the thread of the processor that handles their packets (tried out from processor { $processor }); leave --cpus out, or say --cpus off
 problem-processor-forbidden = --cpus { $word }: this program may run only on { $allowed }
 problem-descriptors-beyond = --max-connections { $connections } needs { $needed } descriptors, and this system gives no program more than { $most }; raise that with: sudo sysctl fs.nr_open={ $needed }, and then the limit of this shell with: sudo prlimit --pid $$ --nofile={ $needed }
 problem-descriptors-too-few = --max-connections { $connections } needs { $needed } descriptors and this program may have { $limit }; raise the limit of this shell with: sudo prlimit --pid $$ --nofile={ $needed }
 problem-descriptors-without-rings = --max-connections { $connections } needs { $needed } descriptors and this program may have { $limit }; raise the limit of this shell with: sudo prlimit --pid $$ --nofile={ $needed }; or, so that uring has its rings, whose connections are no descriptors, that of memory that may be locked (ulimit -l)
-problem-never-comes = { $flag } { $time } would never come: { $other } { $limit } ends the connection before; leave one out, or make it longer
+problem-never-comes = { $flag } { $time } would never come: { $other } { $limit } ends the connection before; leave one out, or make { $other } longer than { $time }
 problem-never-reached = --max-connections { $connections } would never be reached: { $other } lets in no more than { $most }; leave one of the two out
 problem-beyond-tables = --max-connections { $connections } is more than --engine uring has room for on { $threads ->
         [one] one thread
@@ -509,7 +510,7 @@ value-directory = DIRECTORY
 
 about-enchufe = TCP sockets, from the line of code to the wire: servers, clients and what happens between them
 after-enchufe = To begin with: enchufe demo
-about-demo = The whole practice: an echo server and its client, and a pair that asks and answers, side by side
+about-demo = The whole practice: three pairs of a server and a client, with the wire between them where they can be traced
 about-serve = Starts a TCP server and tells what happens
 after-serve = Services:
       echo      sends back what comes, until the peer ends
@@ -552,7 +553,7 @@ doctor-capture = packets of this machine's own network: watch, and trace --net h
 doctor-link = a link on which segments are lost, late or doubled: trace --link
 doctor-tracefs = the kernel's own list of TCP states
 doctor-io-uring = programs that use io_uring: trace --io-uring allow
-doctor-descriptors = connections at once: { $count }
+doctor-descriptors = open files and sockets at once: { $count } (connections of serve --engine uring are none of them)
 doctor-change = change it: { $command }
 arg-trace-programs = The programs, in the order in which they start
 arg-trace-program = One program and its arguments, after --

@@ -186,7 +186,7 @@ io-BrokenPipe = el otro extremo ya cerró
 io-TimedOut = se agotó el tiempo
 io-IsADirectory = es un directorio
 io-NotADirectory = no es un directorio
-io-FileTooLarge = el archivo es más grande de lo que este proceso puede hacerlo (ulimit -f)
+io-FileTooLarge = el archivo es más grande de lo que se le permite a este proceso (ulimit -f)
 io-StorageFull = no queda espacio en el disco
 io-ReadOnlyFilesystem = el sistema de archivos es de solo lectura
 io-OutOfMemory = no hay memoria
@@ -211,14 +211,15 @@ way-newer-rings = necesita el io_uring de Linux 6.8 o posterior: usa un kernel m
 way-room = haz espacio o escribe en otro disco
 way-directory = créalo primero (mkdir -p) o da otro archivo
 way-look = revisa su nombre (ls) o da otro archivo
-way-permission = cambia sus permisos (chmod +r) o da otro archivo
+way-permission = córrelo con un usuario que pueda leerlo, dale ese permiso a este usuario (chown, setfacl) o da otro archivo
 way-write-another = da otro archivo, en un directorio que sea tuyo
 way-another = da otro archivo
 
 ## Lo que no se pudo hacer
 
 problem-no-command = dime qué hacer; para empezar: «enchufe demo» (todo lo que hay: «enchufe --help»)
-problem-unknown-command = «{ $word }» no es una orden de enchufe; están «enchufe demo», «enchufe serve» y «enchufe send» («enchufe --help» las explica)
+problem-unknown-command = «{ $word }» no es una orden de enchufe («enchufe --help» muestra las que hay)
+problem-unknown-command-near = «{ $word }» no es una orden de enchufe; ¿querías «enchufe { $near }»?
 problem-not-here = «enchufe { $word }» no forma parte de enchufe en este sistema: necesita Linux. Aquí captura Wireshark, y «enchufe read ARCHIVO --ladder» muestra lo que capturó
 problem-unknown-flag = la opción { $flag } no existe aquí («--help» muestra las que hay; si no es una opción, pon -- antes)
 problem-unknown-flag-number = la opción { $flag } no existe aquí, y ninguna lleva un número negativo (si es un mensaje, pon -- antes)
@@ -271,13 +272,13 @@ problem-rings-too-large = io_uring_setup: no hay memoria para los anillos de tan
 problem-engine-refused = --engine { $engine } no puede servir aquí: { $call }: { $cause }; { $way }, o usa --engine { $works }
 problem-too-many-threads = --threads { $threads } pasa de los procesadores que este programa puede usar ({ $most }): más hilos solo se turnarían en ellos; pide { $most } a lo más
 problem-threads-beyond-named = --threads { $threads } pasa de los procesadores que nombra --cpus ({ $most }): más hilos solo se turnarían en ellos; pide { $most } a lo más o nombra más
-problem-bad-processors = --cpus lleva números de procesadores, como 0-3,6, no «{ $word }»
+problem-bad-processors = --cpus lleva números de procesadores, como 0-3,6, o auto, u off, y no «{ $word }»
 problem-not-steered = --cpus: este sistema no lleva las conexiones nuevas al hilo del procesador que atiende sus paquetes (se probó desde el procesador { $processor }); quita --cpus, o di --cpus off
 problem-processor-forbidden = --cpus { $word }: este programa solo puede correr en { $allowed }
 problem-descriptors-beyond = --max-connections { $connections } necesita { $needed } descriptores, y este sistema no da a ningún programa más de { $most }; súbelo con: sudo sysctl fs.nr_open={ $needed }, y después el límite de este shell con: sudo prlimit --pid $$ --nofile={ $needed }
 problem-descriptors-too-few = --max-connections { $connections } necesita { $needed } descriptores y este programa puede tener { $limit }; sube el límite de este shell con: sudo prlimit --pid $$ --nofile={ $needed }
 problem-descriptors-without-rings = --max-connections { $connections } necesita { $needed } descriptores y este programa puede tener { $limit }; sube el límite de este shell con: sudo prlimit --pid $$ --nofile={ $needed }; o, para que uring tenga sus anillos, cuyas conexiones no son descriptores, el de memoria que se puede fijar (ulimit -l)
-problem-never-comes = { $flag } { $time } nunca llegaría: { $other } { $limit } termina antes la conexión; quita una de las dos o alárgala
+problem-never-comes = { $flag } { $time } nunca llegaría: { $other } { $limit } termina antes la conexión; quita una de las dos o da a { $other } más de { $time }
 problem-never-reached = --max-connections { $connections } nunca se alcanzaría: { $other } no deja entrar a más de { $most }; quita una de las dos
 problem-beyond-tables = --max-connections { $connections } pasa de las que caben en --engine uring con { $threads ->
         [one] un hilo
@@ -334,11 +335,11 @@ problem-read-input = no se puede seguir leyendo la entrada: { $cause }
 problem-write-output = no se puede escribir el resultado: { $cause }
 problem-no-file = falta qué captura leer; escribe: enchufe read captura.pcapng (o - para la entrada estándar)
 problem-capture-on-terminal = una captura no es texto para una terminal: nombra un archivo, o envía la salida estándar a un archivo o a un programa
-problem-same-file = { $path } es una captura que se lee: escribe en otro archivo
+problem-same-file = { $path } es una captura que se está leyendo: escribe en otro archivo
 problem-stdin-twice = la entrada estándar se puede leer una vez: nombra - una sola vez
 problem-read-interrupted-at-once = interrumpido antes de mostrar nada
 problem-read-interrupted = interrumpido antes del final: se mostró lo que llegó hasta entonces
-problem-flag-needs = { $flag } necesita { $other } a su lado
+problem-flag-needs = { $flag } solo tiene efecto junto con { $other }
 problem-no-conversation = { $path } no tiene conversación { $number }: tiene { $count ->
     [0] cero
     [one] una, la número 0
@@ -395,10 +396,10 @@ problem-join-no-such = ninguna traza tuya tiene el número { $pid }; están en m
 problem-join-other-version = esa traza es de otra versión de enchufe, que no entiende a esta: { $program } no arrancó
 problem-join-full = a esa traza ya se unieron dieciséis programas: { $program } no arrancó; espera a que termine uno
 problem-join-ending = esa traza está por terminar: { $program } no arrancó
-problem-join-gone = la traza a la que se unió { $program } fue eliminada, y { $program } con él
+problem-join-gone = la traza a la que se unió { $program } fue eliminada, y { $program } con ella
 problem-join-failed = no es posible unirse a la traza: { $cause }
 note-join-begun = { $program } se une a la traza { $pid }: corre en esa red y aparece en ese diagrama
-note-join-ended = la traza terminó, y { $program } con él: { $how }
+note-join-ended = la traza terminó, y { $program } con ella: { $how }
 problem-bad-rule = --link no tiene la regla «{ $word }»; una regla es: lose|delay TIEMPO|double client|server syn|data|ack|update|fin|rst|segment N[-M] (no más de 5s), separadas por comas
 problem-too-many-rules = --link tiene más de 64 reglas
 problem-link-on-host = --link necesita los programas en una red propia: quita --net host
@@ -510,7 +511,7 @@ value-directory = DIRECTORIO
 
 about-enchufe = Sockets TCP, de la línea de código al cable: servidores, clientes y lo que pasa entre ellos
 after-enchufe = Para empezar: enchufe demo
-about-demo = Las prácticas completas: un servidor y un cliente de eco, y un par que pregunta y responde, lado a lado
+about-demo = Las prácticas completas: tres pares de servidor y cliente, con la red entre ellos donde se pueden trazar
 about-serve = Levanta un servidor TCP y cuenta lo que pasa
 after-serve = Servicios:
       echo      devuelve lo que llega, hasta que el otro extremo termina
@@ -553,7 +554,7 @@ doctor-capture = los paquetes de la red de esta máquina: watch, y trace --net h
 doctor-link = un enlace donde los segmentos se pierden, tardan o se duplican: trace --link
 doctor-tracefs = la lista que el propio núcleo lleva de los estados de TCP
 doctor-io-uring = programas que usan io_uring: trace --io-uring allow
-doctor-descriptors = conexiones a la vez: { $count }
+doctor-descriptors = archivos y sockets abiertos a la vez: { $count } (las conexiones de serve --engine uring no cuentan entre ellos)
 doctor-change = para cambiarlo: { $command }
 arg-trace-programs = Los programas, en el orden en que arrancan
 arg-trace-program = Un programa y sus argumentos, tras --

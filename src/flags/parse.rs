@@ -73,8 +73,12 @@ fn explain(error: &clap::Error) -> Problem {
             let word = context(ContextKind::InvalidSubcommand).unwrap_or_default();
             // Where one of these is unknown, it is not there.
             let is_missing = OF_THE_WATCHING.contains(&word.as_str());
-            let kind = if is_missing { Kind::NotHere } else { Kind::UnknownCommand };
-            Problem::new(kind).with("word", crate::text::escape(word.as_bytes()))
+            let problem = |kind: Kind| Problem::new(kind).with("word", crate::text::escape(word.as_bytes()));
+            match context(ContextKind::SuggestedSubcommand) {
+                _ if is_missing => problem(Kind::NotHere),
+                Some(near) => problem(Kind::UnknownCommandNear).with("near", near),
+                None => problem(Kind::UnknownCommand),
+            }
         }
         // One of the two is empty.
         ErrorKind::InvalidValue if argument == "--tls" => Problem::new(Kind::TlsFiles),

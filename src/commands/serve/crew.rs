@@ -192,7 +192,7 @@ fn busy_poll(word: Option<&str>) -> Result<BusyPoll, Problem> {
         return Ok(plan::limit("--busy-poll", Some(word))?.map_or(BusyPoll::Off, BusyPoll::For));
     }
     // A time stands for all of them.
-    let choice = plan::choice("--busy-poll", word, &["off", "auto", "100us"])?;
+    let choice = plan::choice("--busy-poll", word, &["off", "auto", "TIME (as 100us)"])?;
     Ok(if choice == "auto" { BusyPoll::Auto } else { BusyPoll::Off })
 }
 
