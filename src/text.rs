@@ -105,6 +105,36 @@ pub fn shell_quoted(word: &str) -> String {
     if plain && !word.is_empty() { word.to_owned() } else { enchufe_sys::host::quote(word) }
 }
 
+/// Any word as it is typed to a shell: one with what does not print, or with bytes that are no text, as `$'…'` (XCU §2.2.4, POSIX 2024).
+pub fn shell_word(word: &[u8]) -> String {
+    if let Ok(text) = std::str::from_utf8(word)
+        && text.chars().all(prints)
+    {
+        return shell_quoted(text);
+    }
+    let mut text = "$'".to_owned();
+    for chunk in word.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            match letter {
+                '\'' | '\\' => text.extend(['\\', letter]),
+                '\n' | '\r' | '\t' => text.extend(letter.escape_default()),
+                _ if prints(letter) => text.push(letter),
+                _ => escape_bytes(letter.encode_utf8(&mut [0; 4]).as_bytes(), &mut text),
+            }
+        }
+        escape_bytes(chunk.invalid(), &mut text);
+    }
+    text.push('\'');
+    text
+}
+
+/// Whether a character shows, and as itself.
+fn prints(letter: char) -> bool {
+    let mut text = String::new();
+    escape_text(letter.encode_utf8(&mut [0; 4]), &mut text);
+    matches!(letter, '"' | '\\') || text.chars().eq([letter])
+}
+
 /// Lines of 16 bytes: offset, hexadecimal, printable ASCII.
 pub fn hex_dump(bytes: &[u8]) -> String {
     let mut dump = String::new();

@@ -50,7 +50,7 @@ impl Typed {
     fn line(&self, command: &str) -> String {
         let mut line = command.to_owned();
         for word in self.all() {
-            line.extend([" ", &crate::text::shell_quoted(&word.to_string_lossy())]);
+            line.extend([" ", &crate::text::shell_word(word.as_encoded_bytes())]);
         }
         line
     }

@@ -122,3 +122,23 @@ proptest! {
         prop_assert_eq!(text, escape(&bytes));
     }
 }
+
+#[test]
+#[cfg(unix)]
+fn a_word_is_typed_so_that_a_shell_makes_the_same_bytes_of_it() {
+    for (word, typed) in [
+        (&b"plain"[..], "plain"),
+        (b"", "''"),
+        (b"two words", "'two words'"),
+        (b"say \"hi\" \\n", "'say \"hi\" \\n'"),
+        (b"it's", "'it'\\''s'"),
+        ("\u{f1}and\u{fa}".as_bytes(), "'\u{f1}and\u{fa}'"),
+        (b"a\nb", "$'a\\nb'"),
+        (b"\xff'\x1b\\", "$'\\xFF\\'\\x1B\\\\'"),
+    ] {
+        assert_eq!(shell_word(word), typed);
+        let line = format!("printf %s {typed}");
+        let made = std::process::Command::new("bash").args(["-c", &line]).output().unwrap();
+        assert_eq!(made.stdout, word, "{typed}");
+    }
+}

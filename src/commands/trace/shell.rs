@@ -2,15 +2,15 @@
 
 use crate::catalogue::Catalogue;
 use crate::commands::read::words::say;
-use crate::text::{escape, shell_quoted};
+use crate::text::{escape, shell_word};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 /// What is said of a command that a shell would understand otherwise.
 pub fn hint(command: &OsStr, catalogue: &Catalogue) -> Option<String> {
     let word = char::from(meant_for_shell(command.as_bytes())?).to_string();
+    let quoted = shell_word(command.as_bytes());
     let command = escape(command.as_bytes()).replace("\\\"", "\"");
-    let quoted = shell_quoted(&command);
     let texts = [("word", word.as_str()), ("command", &command), ("quoted", &quoted)];
     Some(say(catalogue, "note-trace-no-shell", &texts, &[]))
 }

@@ -4,7 +4,7 @@ use super::super::words::{endpoint, say};
 use super::folding::{Kind, Tally};
 use super::names;
 use crate::catalogue::{Catalogue, human_time};
-use crate::text::{escape, shell_quoted};
+use crate::text::{escape, shell_word};
 use enchufe_story::fact::{Arguments, Outcome, Program, Status, Syscall};
 use enchufe_story::trace::{Entered, Left};
 use std::time::Duration;
@@ -167,7 +167,7 @@ pub fn ended(status: Status, catalogue: &Catalogue) -> String {
 
 /// What was run, as it is typed to a shell.
 pub fn command(program: &Program) -> String {
-    let words = program.command.iter().map(|word| shell_quoted(&escape(word)));
+    let words = program.command.iter().map(|word| shell_word(word));
     words.collect::<Vec<_>>().join(" ")
 }
 
