@@ -201,7 +201,7 @@ pub struct Send {
     pub retry: Option<String>,
     #[arg(long, value_name = "TIME")]
     pub connect_timeout: Option<String>,
-    #[arg(long, value_name = "ADDR[:PORT]")]
+    #[arg(long, value_name = "SOURCE")]
     pub source: Option<String>,
     #[command(flatten)]
     pub trust: Trust,
@@ -281,7 +281,7 @@ pub struct Watch {
     pub filter: Option<String>,
     #[arg(index = 2, hide = true)]
     pub extra: Vec<String>,
-    #[arg(short, long, value_name = "NAME|any")]
+    #[arg(short, long, value_name = "INTERFACE")]
     pub interface: Option<String>,
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["columns", "time", "tsv", "json"])]
     pub write: Option<std::path::PathBuf>,

@@ -90,6 +90,8 @@ kinds! {
     ThreadsBeyondNamed "threads-beyond-named" CouldNotRun,
     RingsTooLarge "rings-too-large" CouldNotRun,
     EngineRefused "engine-refused" CouldNotRun,
+    BadThreads "bad-threads" CouldNotRun,
+    BadBusyPoll "bad-busy-poll" CouldNotRun,
     BadProcessors "bad-processors" CouldNotRun,
     ProcessorForbidden "processor-forbidden" CouldNotRun,
     NotSteered "not-steered" CouldNotRun,

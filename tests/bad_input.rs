@@ -94,6 +94,11 @@ fn an_unknown_command_or_flag_is_named_with_what_there_is() {
         "«foo» no es una orden de enchufe («enchufe --help» muestra las que hay)",
     );
     both(
+        &["serv", "echo"],
+        "\"serv\" is no command of enchufe; did you mean \"enchufe serve\"?",
+        "«serv» no es una orden de enchufe; ¿querías «enchufe serve»?",
+    );
+    both(
         &["serve", "echo", "--lisen", "4000"],
         "there is no flag --lisen here; did you mean --listen?",
         "la opción --lisen no existe aquí; ¿querías --listen?",
@@ -392,6 +397,11 @@ fn an_engine_has_no_more_threads_than_processors_and_only_those_that_it_may_use(
         "--threads 4000 is more than the processors that this program may use ({most}): \
          more would only take turns on them; give at most {most}"
     ));
+    for word in ["abc", "0"] {
+        serve(&["--threads", word]).could_not_run(&format!(
+            "--threads needs auto, or a number from 1 to {most}, the processors that it may use; not \"{word}\""
+        ));
+    }
     serve(&["--threads", "2", "--cpus", "0"]).could_not_run(
         "--threads 2 is more than the processors that --cpus names (1): \
          more would only take turns on them; give at most 1, or name more",
@@ -467,7 +477,6 @@ fn sizes_and_counts_of_nothing_are_refused() {
         ("--max-connections", 10_000_000),
         ("--accept", u64::MAX),
         ("--backlog", 1_000_000),
-        ("--threads", 4096),
     ] {
         run(&["serve", "echo", flag, "0"])
             .could_not_run(&format!("{flag} needs a number from 1 to {most}, not \"0\""));

@@ -44,9 +44,9 @@ Conversación 0: 127.0.0.1:63661 es el cliente, 127.0.0.1:8080 el servidor
     5 0.000438                 │◀───────────────── ACK 22 ──│ ESTABLISHED    confirma #4
     6 0.003220                 │◀──────── PSH, ACK  1..23 ──│
     7 0.003245                 │── ACK 23 ─────────────────▶│                confirma #6
-    8 0.003512      FIN-WAIT-1 │── FIN, ACK 23 ────────────▶│                termina: no más bytes
+    8 0.003512      FIN-WAIT-1 │── FIN, ACK 23 ────────────▶│                termina: no envía más
     9 0.003529    (FIN-WAIT-2) │◀───────────────── ACK 23 ──│ CLOSE-WAIT     confirma #8
-   10 0.004887                 │◀──────────── FIN, ACK 23 ──│ LAST-ACK       termina: no más bytes
+   10 0.004887                 │◀──────────── FIN, ACK 23 ──│ LAST-ACK       termina: no envía más
    11 0.004935       TIME-WAIT │── ACK 24 ─────────────────▶│ (CLOSED)       confirma #10
 Entre paréntesis: inferido. Los segmentos concuerdan con ello, pero no lo prueban
 10 tramas no son de ninguna conversación TCP

@@ -349,7 +349,9 @@ fn numbers_that_do_not_exist_are_said() {
     report
         .read(&["--packet", "22"])
         .could_not_run(&format!("{path} has no packet 22: it has 21, numbered from 1"));
-    report.read(&["--follow-as", "hex"]).could_not_run("--follow-as needs --follow N beside it");
+    report
+        .read(&["--follow-as", "hex"])
+        .could_not_run("--follow-as has an effect only together with --follow N");
     report.read(&["tcp", "--packet", "2"]).could_not_run("FILTER has no effect in --packet: leave it out");
     report
         .read(&["--packet", "0"])
@@ -448,7 +450,7 @@ fn what_is_written_reads_as_what_was_read() {
     let own = report.path.to_str().unwrap();
     report
         .read(&["-w", own])
-        .could_not_run(&format!("{own} is a capture that is read: write to another file"));
+        .could_not_run(&format!("{own} is a capture that is being read: write to another file"));
     assert_eq!(report.lines(&["--tsv"]).len(), 21, "it is still there");
     let full = report.read(&["-w", "/dev/full"]);
     assert_eq!((full.code, full.text()), (Some(2), ""));

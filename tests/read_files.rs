@@ -424,7 +424,7 @@ fn what_is_read_is_never_written_over() {
     let files = Files::new(&[("in", &capture)]);
     let (input, hard) = (files.path("in"), files.path("hard"));
     std::fs::hard_link(&input, &hard).unwrap();
-    let said = |path: &str| format!("{path} is a capture that is read: write to another file");
+    let said = |path: &str| format!("{path} is a capture that is being read: write to another file");
     run(&["read", &input, "-w", &hard]).could_not_run(&said(&hard));
     let mut command = enchufe("en", &["read", "-", "-w", &input]);
     command.stdin(std::fs::File::open(&input).unwrap()).stdout(std::process::Stdio::piped());

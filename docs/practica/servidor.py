@@ -1,4 +1,4 @@
-"""Servidor de eco como en un curso: un cliente a la vez, de a 19 bytes, para siempre."""
+"""Servidor de eco como en un curso: un cliente a la vez, de 19 en 19 bytes, para siempre."""
 import socket
 
 servidor = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

@@ -97,6 +97,22 @@ fn explain(error: &clap::Error) -> Problem {
     }
 }
 
+/// The command that is most like the word that is none.
+fn nearest_command(error: &clap::Error) -> Option<String> {
+    match error.get(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::String(near)) => Some(near.clone()),
+        // The last is the nearest.
+        Some(ContextValue::Strings(near)) => near.last().cloned(),
+        _ => None,
+    }
+}
+
+/// All commands there are here.
+fn commands() -> String {
+    let cli = Cli::command();
+    cli.get_subcommands().map(clap::Command::get_name).collect::<Vec<_>>().join(", ")
+}
+
 /// `--listen` of `--listen <ADDRESS>`.
 fn flag_alone(text: &str) -> String {
     text.split([' ', '=']).next().unwrap_or(text).to_owned()

@@ -208,8 +208,12 @@ fn usual_threads(processors: &[usize]) -> usize {
 
 fn threads(word: Option<&str>, processors: &[usize]) -> Result<Option<NonZeroUsize>, Problem> {
     let Some(word) = word.filter(|word| *word != "auto") else { return Ok(None) };
-    let threads: usize = plan::number("--threads", word, 1..=4096)?;
     let most = usual_threads(processors);
+    let bad = || {
+        let problem = Problem::new(Kind::BadThreads).with("word", crate::text::escape(word.as_bytes()));
+        problem.with("most", most)
+    };
+    let threads: usize = word.parse().ok().filter(|threads| *threads > 0).ok_or_else(bad)?;
     let kind = if processors.is_empty() { Kind::TooManyThreads } else { Kind::ThreadsBeyondNamed };
     if threads > most {
         return Err(Problem::new(kind).with("threads", threads).with("most", most));
