@@ -236,6 +236,7 @@ kinds! {
 struct Cause {
     id: String,
     said: String,
+    way: Option<&'static str>,
 }
 
 /// A problem with what its sentence needs.
@@ -281,7 +282,15 @@ impl Problem {
             AcceptFault::Descriptors => "io-descriptors".to_owned(),
             _ => format!("io-{:?}", error.kind()),
         };
-        self.cause = Some(Box::new(Cause { id, said: error.to_string() }));
+        self.cause = Some(Box::new(Cause { id, said: error.to_string(), way: None }));
+        self
+    }
+
+    /// Another way out than the usual one, for a file that nobody has named just now; a full disk is the same for all.
+    pub fn way(mut self, text: &'static str) -> Self {
+        if let Some(cause) = self.cause.as_mut().filter(|cause| cause.id != "io-StorageFull") {
+            cause.way = Some(text);
+        }
         self
     }
 
@@ -330,7 +339,7 @@ impl Problem {
         }
         if let Some(cause) = self.cause.as_deref() {
             args.set("cause", named(&cause.id, &cause.said, catalogue));
-            args.set("way", catalogue.plain(way_out(self.kind, &cause.id)));
+            args.set("way", catalogue.plain(cause.way.unwrap_or_else(|| way_out(self.kind, &cause.id))));
         }
         let mut text = catalogue.text(&format!("problem-{}", self.kind.name()), &args);
         if let Some((line, spot)) = self.shown.as_deref() {

@@ -255,7 +255,7 @@ impl Teller {
         let Some(log) = &mut state.log else { return };
         match Log::open(&log.path) {
             Ok(fresh) => *log = fresh,
-            Err(problem) => self.complain_in(&mut state, &problem),
+            Err(problem) => self.complain_in(&mut state, &problem.way("way-put-right")),
         }
     }
 

@@ -737,3 +737,13 @@ fn reply_needs_its_answer_and_the_others_take_none() {
     run(&["serve", "echo", "hola"]).could_not_run(sentence);
     run(&["serve", "echo", "--until", "line"]).could_not_run("--until has no effect in echo: leave it out");
 }
+
+#[test]
+fn the_way_out_of_a_file_that_nobody_named_is_where_it_comes_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    let missing = missing.to_str().unwrap();
+    run(&["man", missing]).could_not_run(&format!(
+        "write {missing}/enchufe.1: its directory does not exist; name a directory that exists and is yours"
+    ));
+}

@@ -326,7 +326,9 @@ fn a_log_that_cannot_be_opened_again_is_kept() {
     std::fs::create_dir(&path).unwrap();
     let mut server = server;
     server.process.signal("HUP");
-    server.process.errors_until("it is a directory; name another file, in a directory that is yours (until then the old one stays in use)");
+    server.process.errors_until(
+        "it is a directory; put that right, and send SIGHUP again (until then the old one stays in use)",
+    );
     common::run(&["send", &server.target(), "uno", "-q"]).is(0, "uno", "");
     let done = server.stop();
     assert_eq!((done.code, std::io::read_to_string(kept).unwrap().as_str()), (Some(0), done.text()));

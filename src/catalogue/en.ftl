@@ -213,6 +213,9 @@ way-look = look at its name (ls), or name another file
 way-permission = run this as a user who may read it, give this user the right to (chown, setfacl), or name another file
 way-write-another = name another file, in a directory that is yours
 way-another = name another file
+way-another-directory = name a directory that exists and is yours
+way-temporary = set TMPDIR to a directory that exists and is yours, or name a file with -w
+way-put-right = put that right, and send SIGHUP again
 
 ## What could not be done
 
@@ -290,7 +293,7 @@ problem-tls-no-certificate = { $path }: there is no certificate in it; { $flag }
 problem-tls-bad-certificate = { $path }: a certificate in it cannot be read ({ $detail }); "openssl x509 -in FILE -noout -text" shows one that can be
 problem-tls-no-key = { $path }: there is no private key in it; the second file of --tls is the key in PEM, which begins with "-----BEGIN PRIVATE KEY-----"
 problem-tls-encrypted-key = { $path }: the key is encrypted, and nobody is asked for its password; write it without one: openssl pkey -in FILE -out KEY
-problem-tls-bad-key = { $path }: the key cannot be used ({ $detail }); make one of ECDSA (P-256, P-384), Ed25519 or RSA (2048 bits and more), and a certificate for it
+problem-tls-bad-key = { $path }: the key cannot be used ({ $detail }); look whether the file is whole, or make one of ECDSA (P-256, P-384), Ed25519 or RSA (2048 bits and more), and a certificate for it
 problem-tls-mismatch = { $key } is not the key of the certificate in { $path }; give the one that the certificate was made with
 problem-tls-expired = { $path }: { $place ->
         [1] the certificate

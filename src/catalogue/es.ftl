@@ -214,6 +214,9 @@ way-look = revisa su nombre (ls) o da otro archivo
 way-permission = córrelo con un usuario que pueda leerlo, dale ese permiso a este usuario (chown, setfacl) o da otro archivo
 way-write-another = da otro archivo, en un directorio que sea tuyo
 way-another = da otro archivo
+way-another-directory = da un directorio que exista y sea tuyo
+way-temporary = pon en TMPDIR un directorio que exista y sea tuyo, o da un archivo con -w
+way-put-right = corrígelo y envía SIGHUP otra vez
 
 ## Lo que no se pudo hacer
 
@@ -291,7 +294,7 @@ problem-tls-no-certificate = { $path }: no contiene un certificado; { $flag } pi
 problem-tls-bad-certificate = { $path }: no se puede leer un certificado de los que contiene ({ $detail }); «openssl x509 -in ARCHIVO -noout -text» muestra uno que sí
 problem-tls-no-key = { $path }: no contiene una llave privada; el segundo archivo de --tls es la llave en PEM, que empieza con «-----BEGIN PRIVATE KEY-----»
 problem-tls-encrypted-key = { $path }: la llave está cifrada y a nadie se le pregunta su contraseña; escríbela sin ella: openssl pkey -in ARCHIVO -out LLAVE
-problem-tls-bad-key = { $path }: esa llave no se puede usar ({ $detail }); haz una de ECDSA (P-256, P-384), Ed25519 o RSA (de 2048 bits o más), y un certificado para ella
+problem-tls-bad-key = { $path }: esa llave no se puede usar ({ $detail }); revisa que el archivo esté completo, o haz una de ECDSA (P-256, P-384), Ed25519 o RSA (de 2048 bits o más), y un certificado para ella
 problem-tls-mismatch = { $key } no es la llave del certificado de { $path }; da aquella con la que se hizo el certificado
 problem-tls-expired = { $path }: { $place ->
         [1] el certificado

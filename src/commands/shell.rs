@@ -40,7 +40,8 @@ fn write_page(
     catalogue: &Catalogue,
 ) -> Result<Code, Problem> {
     let path = directory.join(format!("{name}.1"));
-    let failed = |error: std::io::Error| Problem::unwritable("write", &path, &error);
+    let failed =
+        |error: std::io::Error| Problem::unwritable("write", &path, &error).way("way-another-directory");
     let mut page = Vec::new();
     // The page is that of `enchufe-serve`, what is typed is `enchufe serve`; help is among the flags already.
     let page_of = command.clone().name(name.to_owned()).display_name(name.to_owned()).disable_help_flag(true);

@@ -155,14 +155,10 @@ fn show(
     if !is_shared {
         return super::read::recorded::recorded(raw, flags, common, catalogue);
     }
-    let folder = tempfile::tempdir().map_err(|error| unwritable(&std::env::temp_dir(), &error))?;
+    let folder = tempfile::tempdir().map_err(|error| temporary("open", &error))?;
     let path = folder.path().join("trace.pcapng");
     super::read::recorded::finish_recording(raw, &path, is_shared, common, catalogue)?;
     super::read::recorded::recorded(&path, flags, common, catalogue)
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> Problem {
-    Problem::unwritable("open", path, error)
 }
 
 fn options(flags: &flags::Trace) -> Result<Options, Problem> {
@@ -211,16 +207,27 @@ fn words(text: &OsStr) -> Result<Vec<Vec<u8>>, Problem> {
 /// Where the recording goes: the file of `-w`, else one without a name; and a path by which it can be read.
 pub(super) fn recording(write: Option<&Path>) -> Result<(File, PathBuf), Problem> {
     if let Some(path) = write {
-        return Ok((File::create(path).map_err(|error| unwritable(path, &error))?, path.to_owned()));
+        return Ok((
+            File::create(path).map_err(|error| Problem::unwritable("open", path, &error))?,
+            path.to_owned(),
+        ));
     }
-    let file = tempfile::tempfile().map_err(|error| unwritable(&std::env::temp_dir(), &error))?;
+    let file = tempfile::tempfile().map_err(|error| temporary("open", &error))?;
     let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     Ok((file, path))
 }
 
 /// What happens is not written to the file of `-w`, or to the folder where files without a name are.
 pub(super) fn not_recorded(write: Option<&Path>, error: &io::Error) -> Problem {
-    Problem::unwritable("write", write.unwrap_or(&std::env::temp_dir()), error)
+    match write {
+        Some(path) => Problem::unwritable("write", path, error),
+        None => temporary("write", error),
+    }
+}
+
+/// The folder where files without a name are is not one of the command line.
+fn temporary(call: &'static str, error: &io::Error) -> Problem {
+    Problem::unwritable(call, &std::env::temp_dir(), error).way("way-temporary")
 }
 
 pub(super) fn cannot_run(error: CommandError) -> Problem {
