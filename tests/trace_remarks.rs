@@ -140,8 +140,7 @@ fn what_tracing_added_is_told_of_each_call_and_of_all() {
 fn remarks_stand_below_the_ladder_and_in_the_sentences_in_both_languages() {
     let english =
         ["Worth a second look:", "segments in a row that are shorter than their headers, with send"];
-    let spanish =
-        ["Merece una segunda mirada:", "segmentos seguidos más cortos que sus encabezados, con send"];
+    let spanish = ["Merece una segunda mirada:", "segmentos seguidos más cortos que sus cabeceras, con send"];
     let program = scenarios("habits").to_str().unwrap();
     for (language, texts) in [("en", english), ("es", spanish)] {
         for view in [&["--view", "ladder"][..], &["--explain"]] {
