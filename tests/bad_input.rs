@@ -90,8 +90,10 @@ fn an_unknown_command_or_flag_is_named_with_what_there_is() {
     );
     both(
         &["foo"],
-        "\"foo\" is no command of enchufe (\"enchufe --help\" shows those there are)",
-        "«foo» no es una orden de enchufe («enchufe --help» muestra las que hay)",
+        "\"foo\" is no command of enchufe; there are: demo, serve, send, read, watch, trace, doctor, completions, man \
+         (\"enchufe --help\" explains them)",
+        "«foo» no es una orden de enchufe; hay: demo, serve, send, read, watch, trace, doctor, completions, man \
+         («enchufe --help» las explica)",
     );
     both(
         &["serv", "echo"],
@@ -411,8 +413,11 @@ fn an_engine_has_no_more_threads_than_processors_and_only_those_that_it_may_use(
     let done = serve(&["--cpus", "9999"]);
     assert_eq!(done.code, Some(2));
     assert!(done.errors().starts_with("enchufe: --cpus 9999: this program may run only on 0"));
-    serve(&["--busy-poll", "on"])
-        .could_not_run("--busy-poll cannot be \"on\"; it can be: off, auto, TIME (as 100us)");
+    for word in ["on", "5"] {
+        serve(&["--busy-poll", word]).could_not_run(&format!(
+            "--busy-poll needs off, auto, or a time with its unit (us, ms, s, m or h), like 100us, not \"{word}\""
+        ));
+    }
     serve(&["--busy-poll", "0s"]).could_not_run("--busy-poll has to be more than zero");
     serve(&["--engine", "blocking", "--threads", "1"])
         .could_not_run("--threads has an effect only with: --engine epoll, --engine uring");

@@ -220,7 +220,7 @@ way-put-right = put that right, and send SIGHUP again
 ## What could not be done
 
 problem-no-command = say what to do; to begin with: "enchufe demo" (all there is: "enchufe --help")
-problem-unknown-command = "{ $word }" is no command of enchufe ("enchufe --help" shows those there are)
+problem-unknown-command = "{ $word }" is no command of enchufe; there are: { $choices } ("enchufe --help" explains them)
 problem-unknown-command-near = "{ $word }" is no command of enchufe; did you mean "enchufe { $near }"?
 problem-not-here = "enchufe { $word }" is not part of enchufe on this system: it needs Linux. Wireshark captures here, and "enchufe read FILE --ladder" shows what it captured
 problem-unknown-flag = there is no flag { $flag } here ("--help" shows those there are; if it is none, put -- before it)
@@ -274,6 +274,8 @@ problem-rings-too-large = io_uring_setup: there is no memory for the rings of so
 problem-engine-refused = --engine { $engine } cannot serve here: { $call }: { $cause }; { $way }, or use --engine { $works }
 problem-too-many-threads = --threads { $threads } is more than the processors that this program may use ({ $most }): more would only take turns on them; give at most { $most }
 problem-threads-beyond-named = --threads { $threads } is more than the processors that --cpus names ({ $most }): more would only take turns on them; give at most { $most }, or name more
+problem-bad-threads = --threads needs auto, or a number from 1 to { $most }, the processors that it may use; not "{ $word }"
+problem-bad-busy-poll = --busy-poll needs off, auto, or a time with its unit (us, ms, s, m or h), like 100us, not "{ $word }"
 problem-bad-processors = --cpus needs numbers of processors, as in 0-3,6, or auto, or off, not "{ $word }"
 problem-not-steered = --cpus: this system does not bring new connections to the thread of the processor that handles their packets (tried out from processor { $processor }); leave --cpus out, or say --cpus off
 problem-processor-forbidden = --cpus { $word }: this program may run only on { $allowed }

@@ -221,7 +221,7 @@ way-put-right = corrígelo y envía SIGHUP otra vez
 ## Lo que no se pudo hacer
 
 problem-no-command = dime qué hacer; para empezar: «enchufe demo» (todo lo que hay: «enchufe --help»)
-problem-unknown-command = «{ $word }» no es una orden de enchufe («enchufe --help» muestra las que hay)
+problem-unknown-command = «{ $word }» no es una orden de enchufe; hay: { $choices } («enchufe --help» las explica)
 problem-unknown-command-near = «{ $word }» no es una orden de enchufe; ¿querías «enchufe { $near }»?
 problem-not-here = «enchufe { $word }» no forma parte de enchufe en este sistema: necesita Linux. Aquí captura Wireshark, y «enchufe read ARCHIVO --ladder» muestra lo que capturó
 problem-unknown-flag = la opción { $flag } no existe aquí («--help» muestra las que hay; si no es una opción, pon -- antes)
@@ -275,6 +275,8 @@ problem-rings-too-large = io_uring_setup: no hay memoria para los anillos de tan
 problem-engine-refused = --engine { $engine } no puede servir aquí: { $call }: { $cause }; { $way }, o usa --engine { $works }
 problem-too-many-threads = --threads { $threads } pasa de los procesadores que este programa puede usar ({ $most }): más hilos solo se turnarían en ellos; pide { $most } a lo más
 problem-threads-beyond-named = --threads { $threads } pasa de los procesadores que nombra --cpus ({ $most }): más hilos solo se turnarían en ellos; pide { $most } a lo más o nombra más
+problem-bad-threads = --threads necesita auto o un número de 1 a { $most }, los procesadores que puede usar, y no «{ $word }»
+problem-bad-busy-poll = --busy-poll necesita off, auto o un tiempo con su unidad (us, ms, s, m o h), como 100us, y no «{ $word }»
 problem-bad-processors = --cpus lleva números de procesadores, como 0-3,6, o auto, u off, y no «{ $word }»
 problem-not-steered = --cpus: este sistema no lleva las conexiones nuevas al hilo del procesador que atiende sus paquetes (se probó desde el procesador { $processor }); quita --cpus, o di --cpus off
 problem-processor-forbidden = --cpus { $word }: este programa solo puede correr en { $allowed }

@@ -73,11 +73,11 @@ fn explain(error: &clap::Error) -> Problem {
             let word = context(ContextKind::InvalidSubcommand).unwrap_or_default();
             // Where one of these is unknown, it is not there.
             let is_missing = OF_THE_WATCHING.contains(&word.as_str());
-            let problem = |kind: Kind| Problem::new(kind).with("word", crate::text::escape(word.as_bytes()));
-            match context(ContextKind::SuggestedSubcommand) {
+            let problem = |kind| Problem::new(kind).with("word", crate::text::escape(word.as_bytes()));
+            match nearest_command(error) {
                 _ if is_missing => problem(Kind::NotHere),
                 Some(near) => problem(Kind::UnknownCommandNear).with("near", near),
-                None => problem(Kind::UnknownCommand),
+                None => problem(Kind::UnknownCommand).with("choices", commands()),
             }
         }
         // One of the two is empty.

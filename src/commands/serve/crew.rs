@@ -191,9 +191,11 @@ fn busy_poll(word: Option<&str>) -> Result<BusyPoll, Problem> {
     if plan::parse_time(word).is_some() {
         return Ok(plan::limit("--busy-poll", Some(word))?.map_or(BusyPoll::Off, BusyPoll::For));
     }
-    // A time stands for all of them.
-    let choice = plan::choice("--busy-poll", word, &["off", "auto", "TIME (as 100us)"])?;
-    Ok(if choice == "auto" { BusyPoll::Auto } else { BusyPoll::Off })
+    match word {
+        "auto" => Ok(BusyPoll::Auto),
+        "off" => Ok(BusyPoll::Off),
+        _ => Err(Problem::new(Kind::BadBusyPoll).with("word", crate::text::escape(word.as_bytes()))),
+    }
 }
 
 /// Processors that this program may use: its mask, and the quota of its control group.

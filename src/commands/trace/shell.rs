@@ -16,9 +16,8 @@ pub fn hint(command: &OsStr, catalogue: &Catalogue) -> Option<String> {
 }
 
 /// The first character outside quotes that a shell would act on: variables, patterns, redirections, pipes, several commands
-/// (XCU §2.2). What is in double quotes after the name of a shell is acted on by that one.
+/// (XCU §2.2).
 fn meant_for_shell(command: &[u8]) -> Option<u8> {
-    let runs_shell = runs_shell(command);
     let mut bytes = command.iter().copied();
     let mut quote = None;
     let is_read = runs_a_shell(command);
