@@ -517,7 +517,7 @@ value-directory = DIRECTORY
 
 about-enchufe = TCP sockets, from the line of code to the wire: servers, clients and what happens between them
 after-enchufe = To begin with: enchufe demo
-about-demo = The whole practice: three pairs of a server and a client, with the wire between them where they can be traced
+about-demo = The whole practice: three pairs of a server and a client, with the wire between them where that can be seen
 about-serve = Starts a TCP server and tells what happens
 after-serve = Services:
       echo      sends back what comes, until the peer ends

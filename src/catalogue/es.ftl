@@ -518,7 +518,7 @@ value-directory = DIRECTORIO
 
 about-enchufe = Sockets TCP, de la línea de código al cable: servidores, clientes y lo que pasa entre ellos
 after-enchufe = Para empezar: enchufe demo
-about-demo = Las prácticas completas: tres pares de servidor y cliente, con la red entre ellos donde se pueden trazar
+about-demo = Las prácticas completas: tres pares de servidor y cliente, con la red entre ellos donde se puede ver
 about-serve = Levanta un servidor TCP y cuenta lo que pasa
 after-serve = Servicios:
       echo      devuelve lo que llega, hasta que el otro extremo termina
