@@ -17,11 +17,15 @@ use std::net::{SocketAddr, TcpStream};
 const LIMIT: usize = 64;
 const CLIENTS: usize = 500;
 
-/// Tells nothing, so that the kernel lets in by itself.
+/// Tells nothing, so that the kernel lets in by itself where it may.
 fn quiet(address: SocketAddr, words: &str) -> Process {
+    limited(LIMIT, address, words)
+}
+
+fn limited(limit: usize, address: SocketAddr, words: &str) -> Process {
     let program = env!("CARGO_BIN_EXE_enchufe");
     let line = format!(
-        "ulimit -n {LIMIT}; exec '{program}' serve echo -q --engine uring --threads 1 --listen {address} {words}"
+        "ulimit -n {limit}; exec '{program}' serve echo -q --engine uring --threads 1 --listen {address} {words}"
     );
     Process::start(common::other("sh", &["-c", &line]))
 }
@@ -54,6 +58,29 @@ fn there_may_be_more_connections_than_descriptors() {
     echo(&connect(address), b"and there is room for more");
     server.signal("TERM");
     server.finish().is(0, "", "");
+}
+
+/// Who is let in takes the descriptors that another table needs, too: where they come together, a few at a time have to be put into tables.
+#[test]
+#[cfg_attr(not(have_io_uring), ignore = "needs io_uring")]
+fn who_comes_when_the_tables_are_full_and_descriptors_are_few_waits_and_is_not_reset() {
+    // As many descriptors as the server has of its own and a few, and as many places in a table: among those who come together the last of
+    // a table is now the first, now the last.
+    for limit in 38..66 {
+        let address = common::address_of_its_own();
+        let mut server = limited(limit, address, "");
+        let first = server.first(address);
+        echo(&first, b"it serves");
+        server.signal("STOP");
+        let clients: Vec<TcpStream> = (0..200).map(|_| connect(address)).collect();
+        server.signal("CONT");
+        for client in &clients {
+            echo(client, b"hola");
+        }
+        drop((first, clients));
+        server.signal("TERM");
+        server.finish().is(0, "", "");
+    }
 }
 
 #[test]

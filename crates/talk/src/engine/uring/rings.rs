@@ -146,6 +146,16 @@ impl Rings {
         Ok(Some(self.list.len() - 1))
     }
 
+    /// How many places its tables have free, those of a new one where there are none; 0: there can be no other. To be asked before anybody is
+    /// accepted: whoever is takes a descriptor, which a new ring needs, too.
+    pub(super) fn room(&mut self) -> io::Result<usize> {
+        let free = |list: &[Used]| list.iter().map(|used| self.size.sockets.saturating_sub(used.taken)).sum();
+        match free(&self.list) {
+            0_u32 => self.grow().map(|grown| grown.map_or(0, |_| self.size.sockets as usize)),
+            free => Ok(free as usize),
+        }
+    }
+
     /// Takes a socket into a table; `None` where all are full.
     pub(super) fn adopt(&mut self, socket: &TcpStream) -> io::Result<Option<(usize, Slot)>> {
         let free = self.list.iter().position(|used| used.taken < self.size.sockets);

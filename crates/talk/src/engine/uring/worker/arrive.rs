@@ -9,6 +9,7 @@ use crate::error::TalkError;
 use crate::service::Service;
 use crate::session::Session;
 use crate::told::{About, Shortage};
+use enchufe_sys::host::{self, AcceptFault};
 use enchufe_sys::io_uring::{self, Completion, Slot};
 use std::convert::Infallible;
 use std::io;
@@ -26,16 +27,15 @@ impl<S: Service> Worker<'_, S> {
         }
         let mut stuck = came.has_failed() && self.could_not(index, came.result())?;
         if !stuck {
-            let mut arrivals = mem::take(&mut self.arrivals);
-            let queue = self.group.accept((self.thread, index), self.intake.most(), &mut arrivals);
-            self.came.0 += arrivals.len();
-            for (stream, about) in arrivals.drain(..) {
-                stuck |= self.take(stream, about, now);
-            }
-            self.arrivals = arrivals;
-            let queue = queue?;
-            self.intake.learn(queue);
-            stuck |= queue == Queue::Stuck;
+            stuck = match self.rings.room() {
+                // Each is told that there is none.
+                Ok(0) => self.accept(index, self.intake.most(), now)?,
+                Ok(free) => self.accept(index, self.intake.most().min(free), now)?,
+                Err(error) => {
+                    self.group.entrance.tell_short(shortage(&error));
+                    true
+                }
+            };
         }
         if stuck {
             self.intake.leave(self.group, now);
@@ -43,6 +43,22 @@ impl<S: Service> Worker<'_, S> {
             self.open_doors();
         }
         Ok(())
+    }
+
+    /// Accepts so many at most. Whether those who come after them had better wait.
+    fn accept(&mut self, index: usize, most: usize, now: Instant) -> Result<bool, TalkError> {
+        let mut arrivals = mem::take(&mut self.arrivals);
+        let queue = self.group.accept((self.thread, index), most, &mut arrivals);
+        self.came.0 += arrivals.len();
+        let (nobody, mut stuck) = (arrivals.is_empty(), false);
+        for (stream, about) in arrivals.drain(..) {
+            stuck |= self.take(stream, about, now);
+        }
+        self.arrivals = arrivals;
+        let queue = queue?;
+        self.intake.learn(queue);
+        // Descriptors that were wanting are free again where those who had them are in a table.
+        Ok(stuck || nobody && queue == Queue::Stuck)
     }
 
     /// Takes in one who was accepted. Whether those who come after it had better wait.
@@ -54,7 +70,7 @@ impl<S: Service> Worker<'_, S> {
                 return false;
             }
             Ok(None) => Shortage::Connections(self.rings.places()),
-            Err(error) => error.raw_os_error().map_or(Shortage::Memory, Shortage::Ring),
+            Err(error) => shortage(&error),
         };
         self.group.entrance.turn_away(stream, about, shortage);
         !matches!(shortage, Shortage::Connections(_))
@@ -153,5 +169,13 @@ impl<S: Service> Worker<'_, S> {
                 self.hear_of(token);
             }
         }
+    }
+}
+
+/// What it lacks where a place in a table, or a table, cannot be had.
+fn shortage(error: &io::Error) -> Shortage {
+    match host::accept_fault(error) {
+        AcceptFault::Descriptors => Shortage::Descriptors,
+        _ => error.raw_os_error().map_or(Shortage::Memory, Shortage::Ring),
     }
 }
