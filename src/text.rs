@@ -119,13 +119,20 @@ pub fn shell_word(word: &[u8]) -> String {
                 '\'' | '\\' => text.extend(['\\', letter]),
                 '\n' | '\r' | '\t' => text.extend(letter.escape_default()),
                 _ if prints(letter) => text.push(letter),
-                _ => escape_bytes(letter.encode_utf8(&mut [0; 4]).as_bytes(), &mut text),
+                _ => octal(letter.encode_utf8(&mut [0; 4]).as_bytes(), &mut text),
             }
         }
-        escape_bytes(chunk.invalid(), &mut text);
+        octal(chunk.invalid(), &mut text);
     }
     text.push('\'');
     text
+}
+
+/// Three digits each: how many a shell takes of hexadecimal ones is not said.
+fn octal(bytes: &[u8], text: &mut String) {
+    for byte in bytes {
+        let _ = write!(text, "\\{byte:03o}");
+    }
 }
 
 /// Whether a character shows, and as itself.

@@ -133,8 +133,9 @@ fn a_word_is_typed_so_that_a_shell_makes_the_same_bytes_of_it() {
         (b"say \"hi\" \\n", "'say \"hi\" \\n'"),
         (b"it's", "'it'\\''s'"),
         ("\u{f1}and\u{fa}".as_bytes(), "'\u{f1}and\u{fa}'"),
+        (b"\xff1", "$'\\3771'"),
         (b"a\nb", "$'a\\nb'"),
-        (b"\xff'\x1b\\", "$'\\xFF\\'\\x1B\\\\'"),
+        (b"\xff'\x1b\\", "$'\\377\\'\\033\\\\'"),
     ] {
         assert_eq!(shell_word(word), typed);
         let line = format!("printf %s {typed}");

@@ -103,8 +103,11 @@ impl Captures<'_> {
         thread::Builder::new().spawn(open).map_err(Stop::Threads)?;
         loop {
             match opened.recv_timeout(Waiting::PAUSE) {
+                // Also where something came: who writes the pipe may have been told to end, too.
+                Ok(Err(_)) | Err(RecvTimeoutError::Timeout) if waiting.is_stopped() => {
+                    return Err(Stop::Interrupted);
+                }
                 Ok(supply) => return supply.map_err(|problem| Stop::Input(vec![problem])),
-                Err(RecvTimeoutError::Timeout) if waiting.is_stopped() => return Err(Stop::Interrupted),
                 Err(RecvTimeoutError::Timeout) => waiting.look(),
                 Err(RecvTimeoutError::Disconnected) => return Err(Stop::Threads(failed_thread())),
             }
