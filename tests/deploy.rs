@@ -68,6 +68,8 @@ fn a_cluster_starts_it_with_flags_that_it_has_and_asks_pages_that_it_answers() {
     let echoes = address(&server.event("listening"));
     let asks = address(&server.event("metrics_listening"));
     echo(echoes);
+    // What is told of the next one is behind it.
+    server.event("closed");
     let paths: Vec<&str> = manifest.lines().filter_map(|line| line.trim().strip_prefix("path: ")).collect();
     assert_eq!(paths, ["/readyz", "/healthz"]);
     for path in paths.into_iter().chain([value(&manifest, "prometheus.io/path").as_str()]) {

@@ -32,7 +32,10 @@ impl<S: Service> Worker<'_, S> {
                 Ok(0) => self.accept(index, self.intake.most(), now)?,
                 Ok(free) => self.accept(index, self.intake.most().min(free), now)?,
                 Err(error) => {
-                    self.group.entrance.tell_short(shortage(&error));
+                    self.group.entrance.tell_short(match host::accept_fault(&error) {
+                        AcceptFault::Descriptors => Shortage::Descriptors,
+                        _ => of_a_ring(&error),
+                    });
                     true
                 }
             };
@@ -70,7 +73,7 @@ impl<S: Service> Worker<'_, S> {
                 return false;
             }
             Ok(None) => Shortage::Connections(self.rings.places()),
-            Err(error) => shortage(&error),
+            Err(error) => of_a_ring(&error),
         };
         self.group.entrance.turn_away(stream, about, shortage);
         !matches!(shortage, Shortage::Connections(_))
@@ -172,10 +175,7 @@ impl<S: Service> Worker<'_, S> {
     }
 }
 
-/// What it lacks where a place in a table, or a table, cannot be had.
-fn shortage(error: &io::Error) -> Shortage {
-    match host::accept_fault(error) {
-        AcceptFault::Descriptors => Shortage::Descriptors,
-        _ => error.raw_os_error().map_or(Shortage::Memory, Shortage::Ring),
-    }
+/// What is wanting where a ring says so.
+fn of_a_ring(error: &io::Error) -> Shortage {
+    error.raw_os_error().map_or(Shortage::Memory, Shortage::Ring)
 }
